@@ -1,0 +1,1 @@
+"""Every wire and table shape in one place, each with a version."""

@@ -1,0 +1,211 @@
+"""The batch: the value of one `metrics.raw` message.
+
+One Arrow IPC stream with one record batch, body compressed with lz4, one row a series: id, canonical labels,
+timestamps, values. At most 1000 rows, sorted by id, all of one lane, all samples inside one UTC minute, the
+timestamps of a row rising. Kafka key: the lane, 4 bytes big-endian. Record timestamp: the newest sample.
+Headers: `version`, `producer`, `sent` (the collector's clock, ms, decimal). A heartbeat has an empty value.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from streamgauge.series import ids as series_ids
+from streamgauge.series.samples import MINUTE_MS, Samples
+
+VERSION = b"1"
+MAX_SERIES = 1000
+HEARTBEAT = b""
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.binary(series_ids.ID_BYTES), nullable=False),
+        pa.field("labels", pa.binary(), nullable=False),
+        pa.field("timestamps", pa.list_(pa.field("item", pa.int64(), nullable=False)), nullable=False),
+        pa.field("values", pa.list_(pa.field("item", pa.float64(), nullable=False)), nullable=False),
+    ]
+)
+_WRITE = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+_READ_SAMPLES = pa.ipc.IpcReadOptions(use_threads=False, included_fields=[0, 2, 3])
+_READ_ALL = pa.ipc.IpcReadOptions(use_threads=False)
+
+
+class BatchFault(StrEnum):
+    """Why a message was set aside."""
+
+    NO_VALUE = "no_value"
+    BAD_KEY = "bad_key"
+    BAD_VERSION = "bad_version"
+    BAD_SENT = "bad_sent"
+    NOT_ARROW = "not_arrow"
+    BAD_SCHEMA = "bad_schema"
+    TOO_MANY_SERIES = "too_many_series"
+    BAD_ORDER = "bad_order"
+    WRONG_LANE = "wrong_lane"
+    WRONG_MINUTE = "wrong_minute"
+    BAD_LABELS = "bad_labels"
+    TOO_OLD = "too_old"
+
+
+class InvalidBatch(ValueError):
+    """A message of `metrics.raw` that is not a batch.
+
+    :param reason: counted, and the `reason` header on `metrics.rejected`.
+    :param detail: what was found, for people.
+    """
+
+    def __init__(self, reason: BatchFault, detail: str) -> None:
+        super().__init__(f"{reason.value}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class Envelope(NamedTuple):
+    """What Kafka carries beside the value: lane, producer's clock in ms, and the UTC minute in ms."""
+
+    lane: int
+    sent: int
+    minute: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A decoded batch: its samples, and the canonical labels of each row where they were asked for."""
+
+    samples: Samples
+    labels: pa.BinaryArray | None
+
+
+def minute_of(timestamp: int) -> int:
+    """The start of the UTC minute (ms) that holds a timestamp (ms)."""
+    return timestamp - timestamp % MINUTE_MS
+
+
+def key_of(lane: int) -> bytes:
+    """The Kafka key of a lane."""
+    return lane.to_bytes(4, "big")
+
+
+def headers_of(producer: str, sent: int) -> list[tuple[str, bytes]]:
+    """The Kafka headers of a batch or heartbeat."""
+    return [("version", VERSION), ("producer", producer.encode()), ("sent", str(sent).encode())]
+
+
+def encode(samples: Samples, labels: pa.BinaryArray) -> bytes:
+    """Encode rows of one lane and minute; the caller keeps the rules at the top of this file."""
+    offsets = pa.array(samples.offsets.astype(np.int32))
+    record = pa.RecordBatch.from_arrays(
+        [
+            pa.FixedSizeBinaryArray.from_buffers(
+                pa.binary(16), len(samples.ids), [None, pa.py_buffer(series_ids.to_bytes(samples.ids))]
+            ),
+            labels,
+            pa.ListArray.from_arrays(offsets, pa.array(samples.timestamps)).cast(SCHEMA.field(2).type),
+            pa.ListArray.from_arrays(offsets, pa.array(samples.values)).cast(SCHEMA.field(3).type),
+        ],
+        schema=SCHEMA,
+    )
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, SCHEMA, options=_WRITE) as writer:
+        writer.write_batch(record)
+    return bytes(sink.getvalue())
+
+
+def envelope(key: bytes | None, headers: dict[str, bytes] | None, timestamp: int, lanes: int) -> Envelope:
+    """Check what comes beside the value of a message.
+
+    :param timestamp: the record timestamp in ms.
+    :raises InvalidBatch: with the reason.
+    """
+    headers = headers or {}
+    version = headers.get("version")
+    if version != VERSION:
+        raise InvalidBatch(BatchFault.BAD_VERSION, f"version {version!r}, this reads {VERSION!r}")
+    if key is None or len(key) != 4 or int.from_bytes(key, "big") >= lanes:
+        raise InvalidBatch(BatchFault.BAD_KEY, f"key {key!r} is not a lane below {lanes}")
+    try:
+        sent = int(headers["sent"].decode("ascii"))
+    except (KeyError, AttributeError, ValueError):
+        raise InvalidBatch(BatchFault.BAD_SENT, f"sent {headers.get('sent')!r}") from None
+    return Envelope(int.from_bytes(key, "big"), sent, minute_of(timestamp))
+
+
+def decode(value: bytes | None, lane: int, minute: int, lanes: int, *, labels: bool = False) -> Batch:
+    """Decode and check a batch that claims this lane and UTC minute (ms).
+
+    :param labels: whether to read the labels too, which costs as much as the rest.
+    :raises InvalidBatch: with the reason; nothing that the message says is trusted.
+    """
+    if value is None:
+        raise InvalidBatch(BatchFault.NO_VALUE, "null value")
+    record = _read(value, labels)
+    rows = record.num_rows
+    if rows > MAX_SERIES:
+        raise InvalidBatch(BatchFault.TOO_MANY_SERIES, f"{rows} series, at most {MAX_SERIES}")
+    ids = series_ids.from_bytes(_window(record.column("id"), series_ids.ID_BYTES, rows))
+    times, values = record.column("timestamps"), record.column("values")
+    offsets = times.offsets.to_numpy().astype(np.int64)
+    if not np.array_equal(offsets - offsets[:1], _rebased(values)):
+        raise InvalidBatch(BatchFault.BAD_ORDER, "timestamps and values differ in number")
+    samples = Samples(
+        ids,
+        offsets - offsets[:1],
+        times.values.to_numpy()[offsets[0] : offsets[-1]] if rows else np.zeros(0, np.int64),
+        values.values.to_numpy()[values.offsets[0].as_py() : values.offsets[-1].as_py()]
+        if rows
+        else np.zeros(0, np.float64),
+    )
+    _check(samples, lane, minute, lanes)
+    return Batch(samples, record.column("labels") if labels else None)
+
+
+def _read(value: bytes, labels: bool) -> pa.RecordBatch:
+    try:
+        with pa.ipc.open_stream(value, options=_READ_ALL if labels else _READ_SAMPLES) as reader:
+            expected = SCHEMA if labels else pa.schema([SCHEMA.field(i) for i in (0, 2, 3)])
+            if not reader.schema.equals(expected):
+                raise InvalidBatch(BatchFault.BAD_SCHEMA, str(reader.schema)[:500])
+            record = reader.read_next_batch()
+            record.validate(full=True)
+    except (pa.ArrowException, OSError, MemoryError, StopIteration, ValueError, IndexError) as error:
+        if isinstance(error, InvalidBatch):
+            raise
+        raise InvalidBatch(BatchFault.NOT_ARROW, str(error)[:500]) from None
+    if any(column.null_count for column in record.columns):
+        raise InvalidBatch(BatchFault.BAD_SCHEMA, "null where none may be")
+    return record
+
+
+def _window(column: pa.Array, width: int, rows: int) -> npt.NDArray[np.uint8]:
+    start = column.offset * width
+    return np.frombuffer(column.buffers()[1] or b"", np.uint8)[start : start + rows * width]
+
+
+def _rebased(column: pa.ListArray) -> npt.NDArray[np.int64]:
+    offsets: npt.NDArray[np.int64] = column.offsets.to_numpy().astype(np.int64)
+    return offsets - offsets[:1]
+
+
+def _check(samples: Samples, lane: int, minute: int, lanes: int) -> None:
+    ids, offsets, timestamps, _ = samples
+    if not len(ids):
+        return
+    if np.any(series_ids.lanes_of(ids, lanes) != lane):
+        raise InvalidBatch(BatchFault.WRONG_LANE, f"a series that is not of lane {lane}")
+    high, low = ids[:, 0], ids[:, 1]
+    rising = (high[1:] > high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] > low[:-1]))
+    if not rising.all():
+        raise InvalidBatch(BatchFault.BAD_ORDER, "ids are not sorted or not distinct")
+    if np.any(np.diff(offsets) == 0):
+        raise InvalidBatch(BatchFault.BAD_ORDER, "a series without a sample")
+    if timestamps.min() < minute or timestamps.max() >= minute + MINUTE_MS:
+        detail = f"samples from {timestamps.min()} to {timestamps.max()} in the minute {minute}"
+        raise InvalidBatch(BatchFault.WRONG_MINUTE, detail)
+    falls = np.diff(timestamps) <= 0
+    falls[offsets[1:-1] - 1] = False
+    if falls.any():
+        raise InvalidBatch(BatchFault.BAD_ORDER, "timestamps of a series are not rising")

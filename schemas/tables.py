@@ -1,0 +1,119 @@
+"""The Cassandra tables: time-window compaction, overwrite only, no deletes, no reads before writes.
+
+Retention is by TTL set with each write: see `ttl_seconds`.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A table of blocks: `width_ms` a block, `period_ms` a Cassandra partition, kept `retention_ms`."""
+
+    label: str
+    table: str
+    width_ms: int
+    period_ms: int
+    retention_ms: int
+
+    def period(self, timestamp: int) -> int:
+        """The start (ms) of the period that holds a timestamp (ms)."""
+        return timestamp - timestamp % self.period_ms
+
+
+class Resolution(Enum):
+    """The resolutions at which samples are kept. Sizes of periods keep a Cassandra partition under 100 MB."""
+
+    RAW = Level("raw", "metrics_raw", MINUTE_MS, HOUR_MS, DAY_MS)
+    MIN1 = Level("1min", "metrics_rollup_1min", MINUTE_MS, 6 * HOUR_MS, 7 * DAY_MS)
+    MIN5 = Level("5min", "metrics_rollup_5min", 5 * MINUTE_MS, DAY_MS, 30 * DAY_MS)
+    HOUR1 = Level("1hour", "metrics_rollup_1hour", HOUR_MS, 10 * DAY_MS, 365 * DAY_MS)
+    DAY1 = Level("1day", "metrics_rollup_1day", DAY_MS, 100 * DAY_MS, 3 * 365 * DAY_MS)
+
+
+HEAD_RETENTION_MS = 6 * HOUR_MS
+RAW_GRACE_MS = HOUR_MS
+"""Raw parts outlive their retention by this, so that a late rebuild still finds them."""
+INDEX_PERIOD_MS = DAY_MS
+INDEX_RETENTION_MS = Resolution.DAY1.value.retention_ms
+
+ROLLUP_COLUMNS: dict[str, str] = {
+    "count": "<u4",
+    "sum": "<f8",
+    "min": "<f8",
+    "max": "<f8",
+    "first": "<f8",
+    "first_time": "<i4",
+    "last": "<f8",
+    "last_time": "<i4",
+    "p50": "<f8",
+    "p95": "<f8",
+    "p99": "<f8",
+}
+"""The aggregates of a rollup row, and how each is packed; times are ms after the start of the window."""
+
+
+def ttl_seconds(now_ms: int, window_start: int, retention_ms: int) -> int:
+    """Seconds a row of this window may still live; 0 or less means too old to be written."""
+    return (window_start + retention_ms - now_ms) // 1000
+
+
+def index_period(timestamp: int, lane: int) -> int:
+    """The start (ms) of the index period of a lane; lanes roll over at different times."""
+    shift = lane * 7919 * 1000 % INDEX_PERIOD_MS
+    return timestamp - (timestamp + shift) % INDEX_PERIOD_MS
+
+
+def ddl(keyspace: str, replication: int) -> list[str]:
+    """CQL that creates what is missing, in order."""
+    levels = [_blocks(keyspace, resolution) for resolution in Resolution]
+    return [
+        f"CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = "
+        f"{{'class': 'NetworkTopologyStrategy', 'replication_factor': {replication}}}",
+        f"CREATE TABLE IF NOT EXISTS {keyspace}.settings (name text PRIMARY KEY, value bigint)",
+        f"CREATE TABLE IF NOT EXISTS {keyspace}.metrics_head (lane int, minute bigint, partition int, "
+        f'"offset" bigint, payload blob, PRIMARY KEY ((lane, minute), partition, "offset")) '
+        + _options(HOUR_MS, chunk_kb=16),
+        *levels,
+        f"CREATE TABLE IF NOT EXISTS {keyspace}.series (lane int, period bigint, metric_group int, id blob, "
+        "labels blob, PRIMARY KEY ((lane, period, metric_group), id)) " + _options(30 * DAY_MS, chunk_kb=16),
+        f"CREATE TABLE IF NOT EXISTS {keyspace}.series_by_label (lane int, period bigint, label blob, "
+        "chunk blob, ids blob, PRIMARY KEY ((lane, period, label), chunk)) "
+        + _options(30 * DAY_MS, chunk_kb=16),
+        f"CREATE TABLE IF NOT EXISTS {keyspace}.label_values (lane int, period bigint, name text, "
+        "value text, PRIMARY KEY ((lane, period, name), value)) " + _options(30 * DAY_MS, chunk_kb=16),
+        f"CREATE TABLE IF NOT EXISTS {keyspace}.rollup_progress (resolution text, lane int, "
+        "sealed_to bigint, PRIMARY KEY (resolution, lane))",
+    ]
+
+
+def _blocks(keyspace: str, resolution: Resolution) -> str:
+    level = resolution.value
+    if resolution is Resolution.RAW:
+        key, columns = (
+            "window_start, part",
+            "part blob, format int, offsets blob, timestamps blob, samples blob",
+        )
+    else:
+        key = "window_start"
+        columns = "format int, " + ", ".join(f'"{name}" blob' for name in ROLLUP_COLUMNS)
+    buckets = max(level.retention_ms // 24, HOUR_MS)
+    return (
+        f"CREATE TABLE IF NOT EXISTS {keyspace}.{level.table} (lane int, period bigint, metric_group int, "
+        f"slice int, window_start bigint, ids blob, {columns}, "
+        f"PRIMARY KEY ((lane, period), metric_group, slice, {key})) " + _options(buckets, chunk_kb=256)
+    )
+
+
+def _options(window_ms: int, chunk_kb: int) -> str:
+    return (
+        "WITH compaction = {'class': 'TimeWindowCompactionStrategy', 'compaction_window_unit': 'HOURS', "
+        f"'compaction_window_size': '{max(window_ms // HOUR_MS, 1)}'}} "
+        f"AND compression = {{'class': 'ZstdCompressor', 'chunk_length_in_kb': '{chunk_kb}'}} "
+        "AND gc_grace_seconds = 3600"
+    )

@@ -1,0 +1,40 @@
+"""The Kafka topics, with their settings."""
+
+from dataclasses import dataclass
+
+RAW = "metrics.raw"
+REJECTED = "metrics.rejected"
+
+HOUR_MS = 3_600_000
+MAX_FUTURE_MS = 60_000
+"""How far ahead of the clock a sample may be: collectors and brokers both refuse more."""
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as `schema apply` creates and corrects it."""
+
+    name: str
+    partitions: int
+    replication: int
+    settings: dict[str, str]
+
+
+def topics(partitions: int, replication: int, retention_ms: int) -> list[Topic]:
+    """Every topic of the system."""
+    shared = {"max.message.bytes": str(MAX_MESSAGE_BYTES), "message.timestamp.type": "CreateTime"}
+    return [
+        Topic(
+            RAW,
+            partitions,
+            replication,
+            shared
+            | {
+                "retention.ms": str(retention_ms),
+                "message.timestamp.after.max.ms": str(MAX_FUTURE_MS),
+                "compression.type": "producer",
+            },
+        ),
+        Topic(REJECTED, 1, replication, shared | {"retention.ms": str(7 * 24 * HOUR_MS)}),
+    ]

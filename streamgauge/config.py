@@ -1,0 +1,141 @@
+"""The configuration of every process: one frozen object, read once at start from `streamgauge.yml`."""
+
+import os
+import socket
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from streamgauge.series.ids import Shards
+from streamgauge.yaml_file import Section, load
+
+DEFAULT_FILE = Path("streamgauge.yml")
+ENVIRONMENT_VARIABLE = "STREAMGAUGE_CONFIG"
+
+
+class Kafka(Section):
+    """Where Kafka is, and how the topics are made."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    partitions: int = Field(4, ge=1)
+    replication: int = Field(1, ge=1)
+    retention_hours: int = Field(24, ge=1)
+
+
+class Cassandra(Section):
+    """Where Cassandra is."""
+
+    hosts: tuple[str, ...] = ("127.0.0.1",)
+    port: int = 9042
+    keyspace: str = Field("streamgauge", pattern=r"^[a-z][a-z0-9_]{0,47}$")
+    replication: int = Field(1, ge=1)
+
+
+class Redis(Section):
+    """Where Redis is."""
+
+    url: str = "redis://127.0.0.1:6379/0"
+
+
+class Flink(Section):
+    """Where Flink is, and how the jobs run on it."""
+
+    rest: str = "http://127.0.0.1:8081"
+    parallelism: int = Field(2, ge=1)
+    checkpoint_interval_s: int = Field(10, ge=1)
+
+
+class Layout(Section):
+    """How the key space is cut; fixed when the schema is created."""
+
+    lanes: int = Field(8, ge=1)
+    groups: int = Field(4, ge=1)
+    raw_slices: int = Field(1, ge=1)
+    rollup_slices: int = Field(1, ge=1)
+
+
+class Stream(Section):
+    """Time on the stream."""
+
+    lag_ms: int = Field(1000, ge=0)
+    """How long after a minute's end a batch may still arrive and be on time."""
+    late_flush_ms: int = Field(5000, ge=100)
+    """How long late batches of one lane and minute are collected before they are stored."""
+
+
+class Collector(Section):
+    """The collector's listener and limits."""
+
+    listen: str = "127.0.0.1:9481"
+    name: str = Field(default_factory=socket.gethostname)
+    scrape_config: Path | None = None
+    linger_ms: int = Field(20, ge=1)
+    max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024)
+    max_queue_bytes: int = Field(128 * 1024 * 1024, ge=1024 * 1024)
+    max_series: int = Field(1_000_000, ge=1000)
+
+
+class Gateway(Section):
+    """The gateway's listener and limits."""
+
+    listen: str = "127.0.0.1:9480"
+    lookback_s: int = Field(300, ge=1)
+    max_series: int = Field(100_000, ge=1)
+    max_points: int = Field(11_000, ge=1)
+    timeout_s: int = Field(30, ge=1)
+
+
+class Local(Section):
+    """The local stack: one folder for all data and logs, and the ports that nothing else needs to know."""
+
+    home: Path = Path(".streamgauge")
+    kafka_controller_port: int = 9093
+    cassandra_storage_port: int = 7000
+    flink_rpc_port: int = 6123
+    flink_metrics_ports: tuple[int, int] = (9249, 9250)
+
+
+class Config(Section):
+    """Everything that can be configured; paths are relative to the file's folder."""
+
+    kafka: Kafka = Kafka()
+    cassandra: Cassandra = Cassandra()
+    redis: Redis = Redis()
+    flink: Flink = Flink()
+    layout: Layout = Layout()
+    stream: Stream = Stream()
+    collector: Collector = Collector()
+    gateway: Gateway = Gateway()
+    local: Local = Local()
+
+    @model_validator(mode="after")
+    def _partitions_divide_lanes(self) -> "Config":
+        if self.layout.lanes % self.kafka.partitions:
+            raise ValueError(
+                f"kafka.partitions ({self.kafka.partitions}) must divide layout.lanes ({self.layout.lanes})"
+            )
+        return self
+
+    @property
+    def shards(self) -> Shards:
+        """The layout as the series package knows it."""
+        return Shards(**self.layout.model_dump())
+
+
+def read(path: Path | None = None) -> Config:
+    """Read the named file, else the one that STREAMGAUGE_CONFIG names, else ./streamgauge.yml if it exists.
+
+    :raises InvalidFile: with file, line and column of every fault.
+    """
+    named = path or (Path(os.environ[ENVIRONMENT_VARIABLE]) if ENVIRONMENT_VARIABLE in os.environ else None)
+    if named is None and not DEFAULT_FILE.exists():
+        return _absolute(Config(), Path.cwd())
+    file = named or DEFAULT_FILE
+    return _absolute(load(file, Config), file.resolve().parent)
+
+
+def _absolute(config: Config, folder: Path) -> Config:
+    local = config.local.model_copy(update={"home": folder / config.local.home})
+    scrape = config.collector.scrape_config
+    collector = config.collector.model_copy(update={"scrape_config": scrape and folder / scrape})
+    return config.model_copy(update={"local": local, "collector": collector})

@@ -1,0 +1,1 @@
+"""What a window of samples is reduced to."""
