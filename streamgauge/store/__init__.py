@@ -1,0 +1,1 @@
+"""Writing and reading blocks, heads and the series index in Cassandra."""
