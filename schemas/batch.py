@@ -2,7 +2,7 @@
 
 One Arrow IPC stream with one record batch, body compressed with lz4, one row a series: id, canonical labels,
 timestamps, values. At most 1000 rows, sorted by id, all of one lane, all samples inside one UTC minute, the
-timestamps of a row rising. Kafka key: the lane, 4 bytes big-endian. Record timestamp: the newest sample.
+timestamps of a row rising. Kafka key: the lane, decimal. Record timestamp: the newest sample.
 Headers: `version`, `producer`, `sent` (the collector's clock, ms, decimal). A heartbeat has an empty value.
 """
 
@@ -87,7 +87,7 @@ def minute_of(timestamp: int) -> int:
 
 def key_of(lane: int) -> bytes:
     """The Kafka key of a lane."""
-    return lane.to_bytes(4, "big")
+    return b"%d" % lane
 
 
 def headers_of(producer: str, sent: int) -> list[tuple[str, bytes]]:
@@ -125,13 +125,14 @@ def envelope(key: bytes | None, headers: dict[str, bytes] | None, timestamp: int
     version = headers.get("version")
     if version != VERSION:
         raise InvalidBatch(BatchFault.BAD_VERSION, f"version {version!r}, this reads {VERSION!r}")
-    if key is None or len(key) != 4 or int.from_bytes(key, "big") >= lanes:
+    lane = int(key) if key and len(key) < 10 and key.isdigit() else lanes
+    if lane >= lanes or key != key_of(lane):
         raise InvalidBatch(BatchFault.BAD_KEY, f"key {key!r} is not a lane below {lanes}")
     try:
         sent = int(headers["sent"].decode("ascii"))
     except (KeyError, AttributeError, ValueError):
         raise InvalidBatch(BatchFault.BAD_SENT, f"sent {headers.get('sent')!r}") from None
-    return Envelope(int.from_bytes(key, "big"), sent, minute_of(timestamp))
+    return Envelope(lane, sent, minute_of(timestamp))
 
 
 def decode(value: bytes | None, lane: int, minute: int, lanes: int, *, labels: bool = False) -> Batch:
