@@ -75,7 +75,7 @@ def encode_raw(samples: Samples, window_start: int) -> RawBlock:
     )
     offsets = np.column_stack([np.diff(samples.offsets).astype("<u4"), ends.astype("<u4")])
     return RawBlock(
-        series_ids.to_bytes(samples.ids),
+        encode_ids(samples.ids),
         offsets.astype("<u4").tobytes(),
         times[:t].tobytes(),
         values[:v].tobytes(),
@@ -132,6 +132,11 @@ def decode_column(name: str, data: bytes, series: int) -> npt.NDArray[np.generic
     if len(data) != series * kind.itemsize:
         raise InvalidBlock(BlockFault.WRONG_LENGTH, f"{name}: {len(data)} bytes for {series} series")
     return np.frombuffer(data, kind)
+
+
+def encode_ids(ids: Ids) -> bytes:
+    """Pack the ids of a row."""
+    return series_ids.to_bytes(ids)
 
 
 def decode_ids(data: bytes) -> Ids:

@@ -53,6 +53,14 @@ def concat(parts: list[Samples]) -> Samples:
     return Samples(*_merge(ids, counts, timestamps, values, order))
 
 
+def take(samples: Samples, rows: npt.NDArray[np.int64]) -> Samples:
+    """The series at these ascending row numbers."""
+    counts = np.diff(samples.offsets)[rows]
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+    picked = np.repeat(samples.offsets[rows] - offsets[:-1], counts) + np.arange(offsets[-1])
+    return Samples(samples.ids[rows], offsets, samples.timestamps[picked], samples.values[picked])
+
+
 @njit(cache=True, nogil=True)
 def wins(challenger: np.uint64, holder: np.uint64) -> bool:
     """Whether the float with the bits `challenger` replaces `holder` at the same timestamp."""

@@ -1,0 +1,108 @@
+"""Writing the series index: labels by id, ids by label, values by label name.
+
+Per lane and period. The row in `series` comes last, so that a series found there has all its other rows.
+"""
+
+import time
+from collections import defaultdict
+
+import xxhash
+from cassandra.cluster import Session
+from cassandra.concurrent import execute_concurrent
+from cassandra.query import BatchStatement, BatchType
+
+from schemas.tables import INDEX_PERIOD_MS, INDEX_RETENTION_MS, index_period, ttl_seconds
+from streamgauge.series import labels as series_labels
+from streamgauge.series.ids import Shards
+
+CONCURRENCY = 32
+ROWS_A_WRITE = 100
+
+
+class IndexStore:
+    """Writes each series once per lane and period; remembers the periods it last wrote to."""
+
+    def __init__(self, session: Session, shards: Shards) -> None:
+        self._session = session
+        self._shards = shards
+        self._known: dict[tuple[int, int], set[bytes]] = {}
+        self._pairs: dict[tuple[int, int], set[tuple[str, str]]] = {}
+        self._select_ids = session.prepare(
+            "SELECT id FROM series WHERE lane = ? AND period = ? AND metric_group = ?"
+        )
+        self._insert_series = session.prepare(
+            "INSERT INTO series (lane, period, metric_group, id, labels) VALUES (?, ?, ?, ?, ?) USING TTL ?"
+        )
+        self._insert_ids = session.prepare(
+            "INSERT INTO series_by_label (lane, period, label, chunk, ids) VALUES (?, ?, ?, ?, ?) USING TTL ?"
+        )
+        self._insert_value = session.prepare(
+            "INSERT INTO label_values (lane, period, name, value) VALUES (?, ?, ?, ?) USING TTL ?"
+        )
+
+    def write(self, lane: int, timestamp: int, rows: dict[bytes, bytes]) -> None:
+        """Store the series with these ids and canonical labels that had samples at `timestamp` (ms).
+
+        :raises InvalidLabels: if labels are not canonical; nothing is written then.
+        """
+        period = index_period(timestamp, lane)
+        ttl = ttl_seconds(int(time.time() * 1000), period + INDEX_PERIOD_MS, INDEX_RETENTION_MS)
+        known = self._load(lane, period)
+        new = {identity: data for identity, data in rows.items() if identity not in known}
+        if not new or ttl <= 0:
+            return
+        by_label: dict[tuple[str, str], list[bytes]] = defaultdict(list)
+        for identity, data in new.items():
+            for pair in series_labels.parse(data).items():
+                by_label[pair].append(identity)
+        self._write_labels(lane, period, by_label, ttl)
+        self._write_series(lane, period, new, ttl)
+        known.update(new)
+
+    def _load(self, lane: int, period: int) -> set[bytes]:
+        known = self._known.get((lane, period))
+        if known is None:
+            groups = range(self._shards.groups)
+            futures = [self._session.execute_async(self._select_ids, (lane, period, g)) for g in groups]
+            known = {row.id for future in futures for row in future.result()}
+            self._known[lane, period] = known
+            self._pairs[lane, period] = set()
+            self._forget(lane)
+        return known
+
+    def _forget(self, lane: int) -> None:
+        """Keep a lane's two newest periods."""
+        for place in sorted(place for place in self._known if place[0] == lane)[:-2]:
+            del self._known[place], self._pairs[place]
+
+    def _write_labels(
+        self, lane: int, period: int, by_label: dict[tuple[str, str], list[bytes]], ttl: int
+    ) -> None:
+        pairs = self._pairs.setdefault((lane, period), set())
+        statements: list[tuple[object, tuple[object, ...]]] = []
+        for (name, value), ids in by_label.items():
+            packed = b"".join(sorted(ids))
+            label = name.encode() + series_labels.SEPARATOR + value.encode()
+            chunk = xxhash.xxh3_128_digest(packed)
+            statements.append((self._insert_ids, (lane, period, label, chunk, packed, ttl)))
+            for pair in ((name, value), ("", name)):
+                if pair not in pairs:
+                    statements.append((self._insert_value, (lane, period, *pair, ttl)))
+        execute_concurrent(self._session, statements, concurrency=CONCURRENCY)
+        pairs.update(by_label)
+        pairs.update(("", name) for name, _ in by_label)
+
+    def _write_series(self, lane: int, period: int, new: dict[bytes, bytes], ttl: int) -> None:
+        by_group: dict[int, list[tuple[object, ...]]] = defaultdict(list)
+        for identity, data in new.items():
+            group = int.from_bytes(identity[:4], "big") % self._shards.groups
+            by_group[group].append((lane, period, group, identity, data, ttl))
+        statements: list[tuple[object, tuple[object, ...]]] = []
+        for rows in by_group.values():
+            for start in range(0, len(rows), ROWS_A_WRITE):
+                # one Cassandra partition, so the batch is a single mutation
+                batch = BatchStatement(batch_type=BatchType.UNLOGGED)
+                for row in rows[start : start + ROWS_A_WRITE]:
+                    batch.add(self._insert_series, row)
+                statements.append((batch, ()))
+        execute_concurrent(self._session, statements, concurrency=CONCURRENCY)
