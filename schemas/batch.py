@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from streamgauge.series import ids as series_ids
+from streamgauge.series import labels as series_labels
 from streamgauge.series.samples import MINUTE_MS, Samples
 
 VERSION = b"1"
@@ -162,6 +163,23 @@ def decode(value: bytes | None, lane: int, minute: int, lanes: int, *, labels: b
     )
     _check(samples, lane, minute, lanes)
     return Batch(samples, record.column("labels") if labels else None)
+
+
+def labels_by_id(batch: Batch) -> tuple[dict[bytes, bytes], int]:
+    """The canonical labels of each series, and how many were left out because their labels are not theirs."""
+    if batch.labels is None:
+        raise ValueError("the batch was decoded without labels")
+    packed = series_ids.to_bytes(batch.samples.ids)
+    good: dict[bytes, bytes] = {}
+    for row, data in enumerate(batch.labels.to_pylist()):
+        identity = packed[row * series_ids.ID_BYTES : (row + 1) * series_ids.ID_BYTES]
+        try:
+            series_labels.parse(data)
+        except series_labels.InvalidLabels:
+            continue
+        if series_ids.series_id(data) == identity:
+            good[identity] = data
+    return good, len(batch.labels) - len(good)
 
 
 def _read(value: bytes, labels: bool) -> pa.RecordBatch:

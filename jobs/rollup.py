@@ -1,0 +1,49 @@
+"""The rollup job: raw blocks and 1-minute rollups, late batches included, and how far each lane is sealed.
+
+flink run -d --jarfile flink-sql-connector-kafka.jar -py jobs/rollup.py --config streamgauge.yml
+"""
+
+from pyflink.common import Types
+from pyflink.table import StreamTableEnvironment
+
+from operators.close_minutes import CLOSED_MINUTE, CloseMinutes
+from operators.environment import arguments, environments
+from operators.raw_batches import Start, batches_by_minute
+from operators.seal_lanes import SealLanes
+from operators.starting_offsets import from_progress
+from streamgauge.config import Config
+from streamgauge.store.session import connect
+
+NAME = "streamgauge-rollup"
+
+
+def build(tables: StreamTableEnvironment, config: Config, start: Start) -> None:
+    """Wire the job into the environment; `start` counts only for a job without state."""
+    closed = (
+        batches_by_minute(tables, config, NAME, start)
+        .process(CloseMinutes(config), output_type=CLOSED_MINUTE)
+        .name("close minutes")
+        .uid("close-minutes")
+    )
+    (
+        closed.key_by(lambda row: row[0], key_type=Types.INT())
+        .process(SealLanes(config), output_type=Types.INT())
+        .name("seal lanes")
+        .uid("seal-lanes")
+    )
+
+
+def starting_point(config: Config) -> Start:
+    """Where a job without state starts."""
+    session = connect(config.cassandra)
+    try:
+        return from_progress(session, config, NAME)
+    finally:
+        session.cluster.shutdown()
+
+
+if __name__ == "__main__":
+    configuration = arguments(__doc__)
+    environment, table_environment = environments(configuration)
+    build(table_environment, configuration, starting_point(configuration))
+    environment.execute(NAME)

@@ -1,0 +1,42 @@
+"""The store job: every batch to `metrics_head` at once, new series to the index, bad messages set aside.
+
+flink run -d --jarfile flink-sql-connector-kafka.jar -py jobs/store.py --config streamgauge.yml
+"""
+
+from pyflink.common import Types
+from pyflink.table import StreamTableEnvironment
+
+from operators.environment import arguments, environments
+from operators.index_series import IndexSeries
+from operators.raw_batches import Start, batches
+from operators.store_head import NEW_SERIES, REJECTED, StoreHead
+from sinks.rejected import send_rejected
+from streamgauge.config import Config
+
+NAME = "streamgauge-store"
+
+
+def build(tables: StreamTableEnvironment, config: Config) -> None:
+    """Wire the job into the environment."""
+    stored = (
+        batches(tables, config, NAME, Start())
+        .process(StoreHead(config), output_type=NEW_SERIES)
+        .name("store head")
+        .uid("store-head")
+    )
+    (
+        stored.key_by(lambda row: row[0], key_type=Types.INT())
+        .process(IndexSeries(config), output_type=Types.INT())
+        .name("index series")
+        .uid("index-series")
+    )
+    statements = tables.create_statement_set()
+    send_rejected(tables, statements, stored.get_side_output(REJECTED), config)
+    statements.attach_as_datastream()
+
+
+if __name__ == "__main__":
+    configuration = arguments(__doc__)
+    environment, table_environment = environments(configuration)
+    build(table_environment, configuration)
+    environment.execute(NAME)

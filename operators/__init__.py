@@ -1,0 +1,1 @@
+"""Flink functions: they load state, call what computes, store state and yield."""

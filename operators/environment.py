@@ -1,0 +1,37 @@
+"""How every job is set up: the arguments after the job file, and the settings that keep it exactly once."""
+
+import argparse
+from pathlib import Path
+
+from pyflink.common import Configuration
+from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.table import StreamTableEnvironment
+
+from streamgauge.config import Config, read
+
+
+def arguments(description: str) -> Config:
+    """The configuration that `--config` names; unknown flags are errors."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--config", type=Path, default=None, help="the streamgauge.yml of the cluster")
+    return read(parser.parse_args().config)
+
+
+def environments(config: Config) -> tuple[StreamExecutionEnvironment, StreamTableEnvironment]:
+    """The environments of a job; cluster-wide settings are in flink-conf/config.yaml."""
+    settings = Configuration()
+    for name, value in {
+        "execution.checkpointing.interval": f"{config.flink.checkpoint_interval_s} s",
+        "execution.checkpointing.mode": "EXACTLY_ONCE",
+        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+        "python.fn-execution.bundle.time": "20",
+        "python.fn-execution.bundle.size": "64",
+        "table.exec.uid.generation": "ALWAYS",
+        "table.exec.source.idle-timeout": "10 s",
+        "table.local-time-zone": "UTC",
+    }.items():
+        settings.set_string(name, value)
+    stream = StreamExecutionEnvironment.get_execution_environment(settings)
+    stream.set_parallelism(config.flink.parallelism)
+    tables = StreamTableEnvironment.create(stream)
+    return stream, tables

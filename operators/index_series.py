@@ -1,0 +1,35 @@
+"""The second operator of the store job: new series to the index, off the path of the samples."""
+
+from pyflink.common import Row
+from pyflink.datastream import KeyedProcessFunction, RuntimeContext
+
+from operators.worker import restore_print
+from streamgauge.config import Config
+
+
+class IndexSeries(KeyedProcessFunction):
+    """Keyed by lane, so that a lane's series are written by one worker. Its memory is only a cache."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def open(self, context: RuntimeContext) -> None:
+        restore_print()
+        from streamgauge.store.session import connect
+        from streamgauge.store.write_index import IndexStore
+
+        self._session = connect(self._config.cassandra)
+        self._index = IndexStore(self._session, self._config.shards)
+        self._mislabelled = context.get_metrics_group().counter("mislabelled_series")
+
+    def close(self) -> None:
+        self._session.cluster.shutdown()
+
+    def process_element(self, row: Row, _: KeyedProcessFunction.Context) -> None:
+        from schemas import batch
+
+        lane, minute, payload = row
+        decoded = batch.decode(payload, lane, minute, self._config.layout.lanes, labels=True)
+        good, bad = batch.labels_by_id(decoded)
+        self._mislabelled.inc(bad)
+        self._index.write(lane, minute, good)

@@ -1,0 +1,104 @@
+"""The source: `metrics.raw` as a stream of rows, with time that no single client can poison.
+
+The watermark follows the smaller of the newest sample and the collector's clock (`sent`), so a client ahead
+of the others makes nobody late, and it is the same on every replay.
+"""
+
+from dataclasses import dataclass
+
+from pyflink.common import Types
+from pyflink.datastream import DataStream, KeyedStream
+from pyflink.java_gateway import get_gateway
+from pyflink.table import StreamTableEnvironment
+
+from schemas.topics import RAW
+from streamgauge.config import Config
+
+_TABLE = "raw_batches"
+LAST_DATE_MS = 253_402_300_799_999
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a job starts that has no state: Kafka offsets by partition, else the group's committed ones."""
+
+    offsets: dict[int, int] | None = None
+
+    def options(self) -> dict[str, str]:
+        """As options of the Kafka table."""
+        if not self.offsets:
+            return {"scan.startup.mode": "group-offsets", "properties.auto.offset.reset": "earliest"}
+        places = ";".join(f"partition:{p},offset:{o}" for p, o in sorted(self.offsets.items()))
+        return {"scan.startup.mode": "specific-offsets", "scan.startup.specific-offsets": places}
+
+
+def batches(tables: StreamTableEnvironment, config: Config, group: str, start: Start) -> DataStream:
+    """Every message as (key, version, sent, partition, offset, payload); its time is the newest sample's."""
+    _declare(tables, config, group, start)
+    return tables.to_data_stream(
+        tables.sql_query(
+            "SELECT `key`, headers['version'] AS version, headers['sent'] AS sent,"
+            f" `partition`, `offset`, payload FROM {_TABLE}"
+        )
+    )
+
+
+def batches_by_minute(
+    tables: StreamTableEnvironment, config: Config, group: str, start: Start
+) -> KeyedStream:
+    """Messages whose key is a lane, keyed by (lane, minute in ms): rows of (partition, offset, payload).
+
+    The key is made in SQL: DataStream.key_by would send every payload through Python once more.
+    """
+    _declare(tables, config, group, start)
+    keyed = tables.to_data_stream(
+        tables.sql_query(
+            "SELECT CAST(ROW(lane, TIMESTAMPDIFF(MINUTE, TO_TIMESTAMP_LTZ(0, 3), ts) * CAST(60000 AS BIGINT))"
+            " AS ROW<lane INT, `minute` BIGINT>) AS k,"
+            " CAST(ROW(`partition`, `offset`, payload)"
+            " AS ROW<`partition` INT, `offset` BIGINT, payload BYTES>) AS v"
+            f" FROM {_TABLE} WHERE lane >= 0 AND lane < {config.layout.lanes}"
+        )
+    )
+    key_type = Types.ROW([Types.INT(), Types.LONG()])
+    row_type = Types.ROW([Types.INT(), Types.LONG(), Types.PICKLED_BYTE_ARRAY()])
+    return keyed_stream(keyed, key_type, row_type)
+
+
+def keyed_stream(stream, key_type, row_type) -> KeyedStream:  # type: ignore[no-untyped-def]
+    """Key a stream of (key, row) rows by its first field, on the JVM's side alone."""
+    jvm = get_gateway().jvm
+    java = stream._j_data_stream.keyBy(jvm.KeyByKeySelector(), Types.ROW([key_type]).get_java_type_info())
+    return KeyedStream(java, row_type, stream)
+
+
+def _declare(tables: StreamTableEnvironment, config: Config, group: str, start: Start) -> None:
+    options = {
+        "connector": "kafka",
+        "topic": RAW,
+        "properties.bootstrap.servers": config.kafka.bootstrap,
+        "properties.group.id": group,
+        "key.format": "raw",
+        "key.fields": "key",
+        "value.format": "raw",
+        "value.fields-include": "EXCEPT_KEY",
+        "scan.topic-partition-discovery.interval": "10 s",
+        "scan.watermark.emit.strategy": "on-periodic",
+        **start.options(),
+    }
+    settings = ", ".join(f"'{name}' = '{value}'" for name, value in options.items())
+    lag = config.stream.lag_ms / 1000
+    tables.execute_sql(
+        f"""CREATE TEMPORARY TABLE {_TABLE} (
+            `key` BYTES,
+            payload BYTES,
+            `partition` INT METADATA VIRTUAL,
+            `offset` BIGINT METADATA VIRTUAL,
+            ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
+            headers MAP<STRING, BYTES> METADATA VIRTUAL,
+            lane AS TRY_CAST(CAST(`key` AS STRING) AS INT),
+            sent AS TO_TIMESTAMP_LTZ(LEAST(GREATEST(COALESCE(
+                TRY_CAST(CAST(headers['sent'] AS STRING) AS BIGINT), 0), 0), {LAST_DATE_MS}), 3),
+            WATERMARK FOR ts AS CASE WHEN sent < ts THEN sent ELSE ts END - INTERVAL '{lag:.3f}' SECOND
+        ) WITH ({settings})"""
+    )

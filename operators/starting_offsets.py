@@ -1,0 +1,46 @@
+"""Where the rollup job starts when it has no state."""
+
+from cassandra.cluster import Session
+from confluent_kafka import Consumer, TopicPartition
+
+from operators.raw_batches import Start
+from schemas.tables import Resolution
+from schemas.topics import RAW
+from streamgauge.config import Config
+from streamgauge.store.write_blocks import BlockStore
+
+MARGIN_MS = 120_000
+TIMEOUT_S = 30.0
+
+
+def from_progress(session: Session, config: Config, group: str) -> Start:
+    """The offsets from which every minute that is not sealed can be computed again.
+
+    In each partition, the first message whose newest sample is not before the end of the least sealed lane,
+    less a margin; where there is none, the group's committed offset; else the beginning.
+    """
+    sealed = BlockStore(session, config.shards).progress(Resolution.MIN1)
+    # a lane that was never sealed may have its first samples anywhere in the topic
+    everywhere = len(sealed) == config.layout.lanes
+    consumer = Consumer({"bootstrap.servers": config.kafka.bootstrap, "group.id": group})
+    try:
+        return Start(_offsets_at(consumer, min(sealed.values()) - MARGIN_MS if everywhere else 0))
+    finally:
+        consumer.close()
+
+
+def _partitions(consumer: Consumer) -> list[TopicPartition]:
+    known = consumer.list_topics(RAW, timeout=TIMEOUT_S).topics[RAW].partitions
+    return [TopicPartition(RAW, partition) for partition in known]
+
+
+def _offsets_at(consumer: Consumer, timestamp: int) -> dict[int, int]:
+    places = _partitions(consumer)
+    committed = {place.partition: place.offset for place in consumer.committed(places, timeout=TIMEOUT_S)}
+    asked = [TopicPartition(RAW, place.partition, timestamp) for place in places]
+    offsets = {}
+    for found in consumer.offsets_for_times(asked, timeout=TIMEOUT_S):
+        earliest, _ = consumer.get_watermark_offsets(found, timeout=TIMEOUT_S)
+        known = [offset for offset in (found.offset, committed[found.partition]) if offset >= 0]
+        offsets[found.partition] = max(min(known, default=earliest), earliest)
+    return offsets

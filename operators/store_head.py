@@ -1,0 +1,108 @@
+"""The first operator of the store job: every batch to the head at once."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pyflink.common import Row, Types
+from pyflink.datastream import OutputTag, ProcessFunction, RuntimeContext
+
+from operators.worker import restore_print
+from streamgauge.config import Config
+
+if TYPE_CHECKING:
+    from schemas.batch import Batch, Envelope
+
+REJECTED = OutputTag(
+    "rejected",
+    Types.ROW_NAMED(
+        ["key", "payload", "headers"],
+        [
+            Types.PRIMITIVE_ARRAY(Types.BYTE()),
+            Types.PRIMITIVE_ARRAY(Types.BYTE()),
+            Types.MAP(Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())),
+        ],
+    ),
+)
+NEW_SERIES = Types.ROW_NAMED(
+    ["lane", "minute", "payload"], [Types.INT(), Types.LONG(), Types.PRIMITIVE_ARRAY(Types.BYTE())]
+)
+KNOWN_LIMIT = 4_000_000
+
+
+class StoreHead(ProcessFunction):
+    """Stores good batches; yields those with series that it has not seen, and the bad ones as REJECTED."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def open(self, context: RuntimeContext) -> None:
+        restore_print()
+        from streamgauge.store.session import connect
+        from streamgauge.store.write_head import HeadStore
+
+        self._session = connect(self._config.cassandra)
+        self._head = HeadStore(self._session)
+        self._known: set[tuple[int, bytes]] = set()
+        counters = context.get_metrics_group()
+        self._batches = counters.counter("batches")
+        self._samples = counters.counter("samples")
+        self._rejected = counters.counter("rejected")
+
+    def close(self) -> None:
+        self._session.cluster.shutdown()
+
+    def process_element(self, row: Row, context: ProcessFunction.Context) -> Iterator[object]:
+        from schemas.batch import HEARTBEAT, InvalidBatch
+
+        key, version, sent, partition, offset, payload = row
+        try:
+            place, batch = self._decode(key, {"version": version, "sent": sent}, payload, context.timestamp())
+        except InvalidBatch as fault:
+            self._rejected.inc()
+            headers = {
+                "reason": fault.reason.value,
+                "detail": fault.detail,
+                "partition": str(partition),
+                "offset": str(offset),
+            }
+            yield REJECTED, Row(key, payload, {name: text.encode() for name, text in headers.items()})
+            return
+        if payload == HEARTBEAT:
+            return
+        self._head.write(place.lane, place.minute, partition, offset, payload)
+        self._batches.inc()
+        self._samples.inc(len(batch.samples.values))
+        if self._has_new(place, batch):
+            yield Row(place.lane, place.minute, payload)
+
+    def _decode(
+        self, key: bytes | None, headers: dict[str, bytes], payload: bytes | None, timestamp: int
+    ) -> "tuple[Envelope, Batch | None]":
+        import time
+
+        from schemas import batch
+        from schemas.tables import Resolution, ttl_seconds
+
+        lanes = self._config.layout.lanes
+        place = batch.envelope(key, headers, timestamp, lanes)
+        if payload == batch.HEARTBEAT:
+            return place, None
+        decoded = batch.decode(payload, place.lane, place.minute, lanes)
+        if ttl_seconds(int(time.time() * 1000), place.minute, Resolution.RAW.value.retention_ms) <= 0:
+            raise batch.InvalidBatch(batch.BatchFault.TOO_OLD, f"minute {place.minute} is no longer kept")
+        return place, decoded
+
+    def _has_new(self, place: "Envelope", batch: "Batch") -> bool:
+        """Whether a series is new to the lane in this index period, as far as this worker knows."""
+        from schemas.tables import index_period
+        from streamgauge.series.ids import ID_BYTES, to_bytes
+
+        period = index_period(place.minute, place.lane)
+        packed = to_bytes(batch.samples.ids)
+        ids = {(period, packed[at : at + ID_BYTES]) for at in range(0, len(packed), ID_BYTES)}
+        if ids <= self._known:
+            return False
+        if len(self._known) > KNOWN_LIMIT:
+            self._known.clear()
+        self._known |= ids
+        return True

@@ -1,0 +1,1 @@
+"""What leaves Flink for Kafka."""
