@@ -1,0 +1,28 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# kernels compile on their first call, and machines are shared: no test asserts a time
+settings.register_profile("streamgauge", deadline=None)
+settings.load_profile("streamgauge")
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture
+def golden(request):
+    """Give the stored bytes of a wire format; `pytest --write-golden` stores what is written today."""
+
+    def read(name: str, today: bytes) -> bytes:
+        file = GOLDEN / name
+        if request.config.getoption("--write-golden"):
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(today)
+        return file.read_bytes()
+
+    return read
+
+
+def pytest_addoption(parser):
+    parser.addoption("--write-golden", action="store_true", help="store today's bytes as golden")

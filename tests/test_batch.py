@@ -1,0 +1,153 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import batch
+from schemas.batch import BatchFault, InvalidBatch
+from streamgauge.series import ids, labels
+from streamgauge.series.samples import STALE, Samples
+
+MINUTE = 1_763_892_000_000
+LANES = 8
+
+
+def _rows(lane, count, lanes=LANES):
+    found = []
+    number = 0
+    while len(found) < count:
+        data = labels.canonical({"__name__": "m", "i": str(number)})
+        identity = ids.series_id(data)
+        if ids.lane_of(identity, lanes) == lane:
+            found.append((identity, data))
+        number += 1
+    return sorted(found)
+
+
+def _batch(lane=3, counts=(2, 1, 3), values=None):
+    rows = _rows(lane, len(counts))
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    times = np.concatenate([MINUTE + np.arange(count) * 1000 for count in counts]).astype(np.int64)
+    values = np.arange(offsets[-1]) / 8 if values is None else values
+    samples = Samples(ids.from_bytes(b"".join(row[0] for row in rows)), offsets, times, values)
+    return samples, pa.array([row[1] for row in rows], pa.binary())
+
+
+def _assert_equal(one, two):
+    for ours, theirs in zip(one, two, strict=True):
+        assert ours.tobytes() == theirs.tobytes()
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=20), st.integers(0, LANES - 1), st.data())
+@settings(max_examples=50)
+def test_a_batch_comes_back_bit_for_bit(counts, lane, data):
+    bits = data.draw(st.lists(st.integers(0, 2**64 - 1), min_size=sum(counts), max_size=sum(counts)))
+    samples, names = _batch(lane, counts, np.array(bits, np.uint64).view(np.float64))
+    decoded = batch.decode(batch.encode(samples, names), lane, MINUTE, LANES, labels=True)
+    _assert_equal(decoded.samples, samples)
+    assert decoded.labels.to_pylist() == names.to_pylist()
+
+
+def test_the_bytes_of_a_batch_are_readable_for_ever(golden):
+    samples, names = _batch(values=np.array([1.5, STALE, -0.0, np.inf, np.nan, 7]))
+    decoded = batch.decode(
+        golden("batch-v1.arrow", batch.encode(samples, names)), 3, MINUTE, LANES, labels=True
+    )
+    _assert_equal(decoded.samples, samples)
+    assert decoded.labels.to_pylist() == names.to_pylist()
+
+
+@given(st.data())
+@settings(max_examples=300)
+def test_a_damaged_batch_is_a_batch_or_refused(data):
+    payload = bytearray(batch.encode(*_batch()))
+    for _ in range(data.draw(st.integers(1, 4))):
+        payload[data.draw(st.integers(0, len(payload) - 1))] = data.draw(st.integers(0, 255))
+    del payload[data.draw(st.integers(0, len(payload))) :]
+    try:
+        decoded = batch.decode(bytes(payload), 3, MINUTE, LANES, labels=True)
+    except InvalidBatch:
+        return
+    assert decoded.samples.offsets[-1] == len(decoded.samples.values)
+
+
+def _refused(samples, names, lane=3, minute=MINUTE):
+    with pytest.raises(InvalidBatch) as refusal:
+        batch.decode(batch.encode(samples, names), lane, minute, LANES)
+    return refusal.value.reason
+
+
+def test_what_a_batch_must_not_hold_is_refused_with_its_reason():
+    samples, names = _batch()
+    assert _refused(samples, names, lane=4) is BatchFault.WRONG_LANE
+    assert _refused(samples, names, minute=MINUTE + 60_000) is BatchFault.WRONG_MINUTE
+    backwards = samples._replace(timestamps=samples.timestamps[::-1].copy())
+    assert _refused(backwards, names) is BatchFault.BAD_ORDER
+    twice = samples._replace(ids=samples.ids[[0, 0, 1]])
+    assert _refused(twice, names) is BatchFault.BAD_ORDER
+    empty = samples._replace(offsets=np.array([0, 0, 2, 6]))
+    assert _refused(empty, names) is BatchFault.BAD_ORDER
+
+
+def test_too_many_series_are_refused():
+    samples, names = _batch(counts=(1,) * (batch.MAX_SERIES + 1))
+    assert _refused(samples, names) is BatchFault.TOO_MANY_SERIES
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [(None, BatchFault.NO_VALUE), (b"garbage", BatchFault.NOT_ARROW), (b"\0" * 64, BatchFault.NOT_ARROW)],
+)
+def test_garbage_is_refused(payload, reason):
+    with pytest.raises(InvalidBatch) as refusal:
+        batch.decode(payload, 3, MINUTE, LANES)
+    assert refusal.value.reason is reason
+
+
+def test_an_arrow_stream_of_another_shape_is_refused():
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, pa.schema([("id", pa.int64())])) as writer:
+        writer.write_batch(pa.RecordBatch.from_pydict({"id": [1]}))
+    with pytest.raises(InvalidBatch) as refusal:
+        batch.decode(bytes(sink.getvalue()), 3, MINUTE, LANES)
+    assert refusal.value.reason in (BatchFault.BAD_SCHEMA, BatchFault.NOT_ARROW)
+
+
+GOOD = dict(batch.headers_of("collector-1", 123))
+
+
+@pytest.mark.parametrize(
+    ("key", "headers", "reason"),
+    [
+        (None, GOOD, BatchFault.BAD_KEY),
+        (b"", GOOD, BatchFault.BAD_KEY),
+        (b"8", GOOD, BatchFault.BAD_KEY),
+        (b"-1", GOOD, BatchFault.BAD_KEY),
+        (b" 3", GOOD, BatchFault.BAD_KEY),
+        (b"03", GOOD, BatchFault.BAD_KEY),
+        (b"\xb2", GOOD, BatchFault.BAD_KEY),
+        (b"9" * 400, GOOD, BatchFault.BAD_KEY),
+        (b"3", GOOD | {"version": b"99"}, BatchFault.BAD_VERSION),
+        (b"3", None, BatchFault.BAD_VERSION),
+        (b"3", GOOD | {"sent": b"soon"}, BatchFault.BAD_SENT),
+        (b"3", GOOD | {"sent": None}, BatchFault.BAD_SENT),
+        (b"3", {"version": b"1"}, BatchFault.BAD_SENT),
+    ],
+)
+def test_a_bad_envelope_is_refused_with_its_reason(key, headers, reason):
+    with pytest.raises(InvalidBatch) as refusal:
+        batch.envelope(key, headers, MINUTE, LANES)
+    assert refusal.value.reason is reason
+
+
+def test_a_good_envelope_names_lane_clock_and_minute():
+    assert batch.envelope(b"3", GOOD, MINUTE + 59_999, LANES) == (3, 123, MINUTE)
+
+
+def test_labels_that_are_not_of_the_id_are_left_out():
+    samples, names = _batch()
+    decoded = batch.Batch(samples, pa.array([names[0].as_py(), names[0].as_py(), b"x"], pa.binary()))
+    good, bad = batch.labels_by_id(decoded)
+    assert list(good.values()) == [names[0].as_py()]
+    assert bad == 2
