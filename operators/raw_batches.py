@@ -6,7 +6,7 @@ of the others makes nobody late, and it is the same on every replay.
 
 from dataclasses import dataclass
 
-from pyflink.common import Types
+from pyflink.common import TypeInformation, Types
 from pyflink.datastream import DataStream, KeyedStream
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
@@ -38,7 +38,7 @@ def batches(tables: StreamTableEnvironment, config: Config, group: str, start: S
     return tables.to_data_stream(
         tables.sql_query(
             "SELECT `key`, headers['version'] AS version, headers['sent'] AS sent,"
-            f" `partition`, `offset`, payload FROM {_TABLE}"
+            f" `partition`, `offset`, payload, ts FROM {_TABLE}"
         )
     )
 
@@ -57,19 +57,22 @@ def batches_by_minute(
             " AS ROW<lane INT, `minute` BIGINT>) AS k,"
             " CAST(ROW(`partition`, `offset`, payload)"
             " AS ROW<`partition` INT, `offset` BIGINT, payload BYTES>) AS v"
-            f" FROM {_TABLE} WHERE lane >= 0 AND lane < {config.layout.lanes}"
+            f", ts FROM {_TABLE} WHERE lane >= 0 AND lane < {config.layout.lanes}"
         )
     )
-    key_type = Types.ROW([Types.INT(), Types.LONG()])
-    row_type = Types.ROW([Types.INT(), Types.LONG(), Types.PICKLED_BYTE_ARRAY()])
-    return keyed_stream(keyed, key_type, row_type)
+    key = Types.ROW([Types.INT(), Types.LONG()])
+    row = Types.ROW([Types.INT(), Types.LONG(), Types.PRIMITIVE_ARRAY(Types.BYTE())])
+    return _keyed_by_first_field(keyed, key, row, Types.INSTANT())
 
 
-def keyed_stream(stream, key_type, row_type) -> KeyedStream:  # type: ignore[no-untyped-def]
-    """Key a stream of (key, row) rows by its first field, on the JVM's side alone."""
-    jvm = get_gateway().jvm
-    java = stream._j_data_stream.keyBy(jvm.KeyByKeySelector(), Types.ROW([key_type]).get_java_type_info())
-    return KeyedStream(java, row_type, stream)
+def _keyed_by_first_field(
+    stream: DataStream, key: TypeInformation, row: TypeInformation, *rest: TypeInformation
+) -> KeyedStream:
+    """What DataStream.key_by makes of its stream of (key, row), without the Python operator before it."""
+    java = stream._j_data_stream
+    java.getTransformation().setOutputType(Types.ROW([key, row, *rest]).get_java_type_info())
+    selector = get_gateway().jvm.KeyByKeySelector()
+    return KeyedStream(java.keyBy(selector, Types.ROW([key]).get_java_type_info()), row, stream)
 
 
 def _declare(tables: StreamTableEnvironment, config: Config, group: str, start: Start) -> None:
