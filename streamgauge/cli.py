@@ -1,0 +1,136 @@
+"""`streamgauge ...`: every command line of the system. What a command needs is imported inside it."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from streamgauge import __version__
+from streamgauge import config as configuration
+from streamgauge.config import Config
+from streamgauge.yaml_file import InvalidFile
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Configuration file; else $STREAMGAUGE_CONFIG, else ./streamgauge.yml, else the defaults.",
+)
+@click.version_option(__version__)
+@click.pass_context
+def main(context: click.Context, file: Path | None) -> None:
+    """Streamgauge: a distributed monitoring system on Flink."""
+    if "--help" in sys.argv or "-h" in sys.argv:
+        return
+    try:
+        context.obj = configuration.read(file)
+    except InvalidFile as fault:
+        raise click.ClickException(str(fault)) from None
+
+
+def _parts(only: str | None, jobs: bool, collector: bool, gateway: bool, config: Config) -> set[str]:
+    from streamgauge.local.stack import Stack
+
+    stack = Stack(config)
+    if only:
+        return {name.strip() for name in only.split(",")}
+    left_out = {name for name, kept in (("collector", collector), ("gateway", gateway)) if not kept}
+    return set(stack.parts() - left_out - (frozenset() if jobs else stack.jobs()))
+
+
+@main.command()
+@click.option("--only", metavar="NAME,...", help="Start these processes and jobs only.")
+@click.option("--jobs/--no-jobs", default=True, help="Submit the Flink jobs.")
+@click.option("--collector/--no-collector", default=True, help="Start the collector.")
+@click.option("--gateway/--no-gateway", default=True, help="Start the gateway.")
+@click.pass_obj
+def up(config: Config, only: str | None, jobs: bool, collector: bool, gateway: bool) -> None:
+    """Start the local stack and wait until it serves."""
+    from streamgauge.local.progress import Progress
+    from streamgauge.local.stack import Stack, StackError
+
+    try:
+        Stack(config).up(_parts(only, jobs, collector, gateway, config), Progress())
+    except StackError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command()
+@click.pass_obj
+def down(config: Config) -> None:
+    """Stop the local stack; jobs take a savepoint first."""
+    from streamgauge.local.progress import Progress
+    from streamgauge.local.stack import Stack, StackError
+
+    try:
+        Stack(config).down(Progress())
+    except StackError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_obj
+def status(config: Config, as_json: bool) -> None:
+    """Show every process and job; exit code 1 when one is not well."""
+    from streamgauge.local.stack import Stack
+    from streamgauge.local.status import look, show
+
+    found = look(Stack(config))
+    show(found, as_json=as_json)
+    sys.exit(0 if found.well else 1)
+
+
+@main.command()
+@click.argument("name")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is written.")
+@click.option("-n", "--lines", default=50, show_default=True, help="How many lines to begin with.")
+@click.pass_obj
+def logs(config: Config, name: str, follow: bool, lines: int) -> None:
+    """Show the log of a process or job."""
+    from streamgauge.local.home import Home
+    from streamgauge.local.logs import print_log
+
+    log = Home(config.local.home).log(name)
+    if not log.exists():
+        there = ", ".join(sorted(file.stem for file in log.parent.glob("*.log"))) or "none"
+        raise click.ClickException(f"no log of that name; there are: {there}")
+    print_log(log, lines, follow)
+
+
+@main.group()
+def schema() -> None:
+    """Topics and tables."""
+
+
+@schema.command()
+@click.pass_obj
+def apply(config: Config) -> None:
+    """Create what is missing; refuse to change what cannot be changed."""
+    from streamgauge.store.schema import apply as apply_schema
+
+    apply_schema(config)
+
+
+@main.command()
+@click.pass_obj
+def collect(config: Config) -> None:
+    """Run the collector."""
+    from streamgauge.collect.command import run
+
+    run(config)
+
+
+@main.command()
+@click.pass_obj
+def serve(config: Config) -> None:
+    """Run the gateway."""
+    from streamgauge.gateway.command import run
+
+    run(config)
+
+
+if __name__ == "__main__":
+    main()

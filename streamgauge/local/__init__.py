@@ -1,0 +1,1 @@
+"""The local stack: real Kafka, Cassandra, Redis and Flink on one machine, without containers."""

@@ -1,0 +1,149 @@
+"""Cassandra 5: one node that owns the whole ring."""
+
+from pathlib import Path
+
+import yaml
+
+from streamgauge.config import Config
+from streamgauge.local import jars
+from streamgauge.local.home import Home
+from streamgauge.local.service import Service, listens
+
+LOGGING = Path(__file__).parent / "logging" / "cassandra.xml"
+
+EXPORTS = [
+    "java.base/java.lang.ref",
+    "java.base/jdk.internal.misc",
+    "java.base/jdk.internal.ref",
+    "java.base/sun.nio.ch",
+    "java.management.rmi/com.sun.jmx.remote.internal.rmi",
+    "java.rmi/sun.rmi.registry",
+    "java.rmi/sun.rmi.server",
+    "java.rmi/sun.rmi.transport.tcp",
+    "java.sql/java.sql",
+    "jdk.unsupported/sun.misc",
+]
+OPENS = [
+    "java.base/java.io",
+    "java.base/java.lang",
+    "java.base/java.lang.module",
+    "java.base/java.lang.reflect",
+    "java.base/java.math",
+    "java.base/java.net",
+    "java.base/java.nio",
+    "java.base/java.util",
+    "java.base/java.util.concurrent",
+    "java.base/java.util.concurrent.atomic",
+    "java.base/jdk.internal.loader",
+    "java.base/jdk.internal.math",
+    "java.base/jdk.internal.misc",
+    "java.base/jdk.internal.module",
+    "java.base/jdk.internal.ref",
+    "java.base/jdk.internal.reflect",
+    "java.base/jdk.internal.util.jar",
+    "java.base/sun.nio.ch",
+    "jdk.compiler/com.sun.tools.javac.file",
+    "jdk.management/com.sun.management.internal",
+]
+
+
+def service(config: Config, home: Home) -> Service:
+    """The node."""
+    settings_file = home.conf / "cassandra.yaml"
+    data = home.data / "cassandra"
+
+    def command() -> list[str]:
+        settings_file.write_text(yaml.safe_dump(_settings(config, data), sort_keys=False))
+        jamm = next((jars.fetch() / "cassandra").glob("jamm-*.jar"))
+        return [
+            "java",
+            "-Xms512m",
+            "-Xmx1g",
+            "-Xss512k",
+            "-XX:+UseG1GC",
+            "-XX:MaxDirectMemorySize=256m",
+            "-XX:+ExitOnOutOfMemoryError",
+            f"-javaagent:{jamm}",
+            *(f"--add-exports={package}=ALL-UNNAMED" for package in EXPORTS),
+            *(f"--add-opens={package}=ALL-UNNAMED" for package in OPENS),
+            "-Djdk.attach.allowAttachSelf=true",
+            "-Dio.netty.tryReflectionSetAccessible=true",
+            f"-Djava.io.tmpdir={_made(data / 'tmp')}",
+            f"-Dlogback.configurationFile={LOGGING}",
+            f"-Dcassandra.config={settings_file.as_uri()}",
+            f"-Dcassandra.storagedir={data}",
+            "-Dcassandra-foreground=yes",
+            # a ring of one has nobody to gossip with
+            "-Dcassandra.skip_wait_for_gossip_to_settle=0",
+            "-Dcassandra.ring_delay_ms=0",
+            "-cp",
+            jars.class_path("cassandra"),
+            "org.apache.cassandra.service.CassandraDaemon",
+        ]
+
+    def ready() -> bool:
+        return listens(_host(config), config.cassandra.port)
+
+    ports = {
+        "cassandra.port": config.cassandra.port,
+        "local.cassandra_storage_port": config.local.cassandra_storage_port,
+    }
+    return Service("cassandra", command, ready, ports=ports, grace_s=30)
+
+
+def _settings(config: Config, data: Path) -> dict[str, object]:
+    host = _host(config)
+    seeds = f"{host}:{config.local.cassandra_storage_port}"
+    return {
+        "cluster_name": "streamgauge",
+        "num_tokens": 4,
+        "partitioner": "org.apache.cassandra.dht.Murmur3Partitioner",
+        "endpoint_snitch": "SimpleSnitch",
+        "seed_provider": [
+            {
+                "class_name": "org.apache.cassandra.locator.SimpleSeedProvider",
+                "parameters": [{"seeds": seeds}],
+            }
+        ],
+        "listen_address": host,
+        "storage_port": config.local.cassandra_storage_port,
+        "rpc_address": host,
+        "native_transport_port": config.cassandra.port,
+        "data_file_directories": [str(data / "data")],
+        "commitlog_directory": str(data / "commitlog"),
+        "saved_caches_directory": str(data / "saved_caches"),
+        "hints_directory": str(data / "hints"),
+        "commitlog_sync": "periodic",
+        "commitlog_sync_period": "1000ms",
+        # half a segment is the largest mutation
+        "commitlog_segment_size": "32MiB",
+        "commitlog_total_space": "256MiB",
+        "memtable_heap_space": "128MiB",
+        "memtable_offheap_space": "128MiB",
+        "memtable_allocation_type": "offheap_objects",
+        "memtable_flush_writers": 1,
+        "concurrent_compactors": 1,
+        "concurrent_reads": 8,
+        "concurrent_writes": 8,
+        "concurrent_counter_writes": 2,
+        "concurrent_materialized_view_writes": 2,
+        "key_cache_size": "16MiB",
+        "counter_cache_size": "0MiB",
+        "file_cache_size": "64MiB",
+        "networking_cache_size": "32MiB",
+        "native_transport_max_threads": 16,
+        "batch_size_warn_threshold": "1MiB",
+        "batch_size_fail_threshold": "16MiB",
+        "disk_access_mode": "mmap_index_only",
+        "auto_snapshot": False,
+        "hinted_handoff_enabled": False,
+    }
+
+
+def _host(config: Config) -> str:
+    return config.cassandra.hosts[0]
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,41 @@
+"""Where the local stack keeps its files, and where the project's own files are."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The project's folder: jobs/, flink-conf/ and pom.xml are in it."""
+
+
+def cache() -> Path:
+    """The user's cache folder for what can be fetched or compiled again, shared by all stacks."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "streamgauge"
+
+
+class Home:
+    """The one folder of a stack: `conf`, `data`, `logs` and `run` below `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.conf = path / "conf"
+        self.data = path / "data"
+        self.logs = path / "logs"
+        self.run = path / "run"
+        self.config = self.conf / "streamgauge.yml"
+        self.state = self.run / "state.json"
+        self.stopped = self.run / "stopped"
+        self.checkpoints = self.data / "flink" / "checkpoints"
+        self.savepoints = self.data / "flink" / "savepoints"
+
+    def make(self) -> None:
+        """Create the folders that are not there yet."""
+        for folder in (self.conf, self.data, self.logs, self.stopped, self.checkpoints, self.savepoints):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def log(self, name: str) -> Path:
+        """The log of a process or job."""
+        return self.logs / f"{name}.log"
+
+    def pid(self, name: str) -> Path:
+        """The file that names a process's id and start time."""
+        return self.run / f"{name}.pid"

@@ -1,0 +1,147 @@
+"""The stack's jobs: which there are, how one is submitted, and from which snapshot it goes on."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamgauge.local import flink, jars
+from streamgauge.local.home import ROOT, Home
+from streamgauge.local.process import kill_session, start_in_session
+
+JOBS: Mapping[str, Path] = {name: ROOT / "jobs" / f"{name}.py" for name in ("store", "rollup")}
+"""Every job of the system and its file."""
+
+SUBMIT_TIMEOUT_S = 180.0
+CLIENT = "flink-run"
+"""The pid file of Flink's client, of which there is never more than one."""
+
+
+class SubmissionFailed(RuntimeError):
+    """`flink run` ended badly; the message is the last cause that it printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job as it was given to Flink; restored_from is empty for a start without state."""
+
+    id: str
+    restored_from: str
+
+
+class Submissions:
+    """What is remembered of every job's submissions, in a file, oldest first."""
+
+    def __init__(self, home: Home) -> None:
+        self._file = home.data / "flink" / "submissions.json"
+        self._home = home
+        stored = json.loads(self._file.read_text()) if self._file.exists() else {}
+        self._by_job = {name: [Submission(**each) for each in given] for name, given in stored.items()}
+
+    def newest(self, name: str) -> Submission | None:
+        """The submission whose job should be running."""
+        return (self._by_job.get(name) or [None])[-1]
+
+    def remember(self, name: str, submission: Submission) -> None:
+        """Add a submission, before Flink hears of it; those that left no snapshot are dropped."""
+        useful = [each for each in self._by_job.get(name, []) if self._metadata(each)]
+        self._by_job[name] = [*useful, submission]
+        self._store()
+
+    def snapshot(self, name: str) -> str:
+        """The newest complete checkpoint or savepoint of any of the job's submissions, or an empty string."""
+        found = [
+            (metadata.stat().st_mtime, str(metadata.parent))
+            for submission in self._by_job.get(name, [])
+            for metadata in self._metadata(submission)
+            if metadata.stat().st_size
+        ]
+        return max(found)[1] if found else ""
+
+    def forget(self, name: str) -> None:
+        """Delete the job's snapshots, so that it starts without state."""
+        for submission in self._by_job.pop(name, []):
+            self._delete(submission)
+        self._store()
+
+    def forget_older(self, name: str) -> None:
+        """Delete the snapshots of all submissions but the newest, which has its own by now."""
+        *older, newest = self._by_job[name]
+        for submission in older:
+            self._delete(submission)
+        self._by_job[name] = [newest]
+        if older:
+            self._store()
+
+    def _metadata(self, submission: Submission) -> list[Path]:
+        checkpoints = (self._home.checkpoints / submission.id).glob("chk-*/_metadata")
+        savepoints = self._home.savepoints.glob(f"savepoint-{submission.id[:6]}-*/_metadata")
+        return [*checkpoints, *savepoints]
+
+    def _delete(self, submission: Submission) -> None:
+        shutil.rmtree(self._home.checkpoints / submission.id, ignore_errors=True)
+        for savepoint in self._home.savepoints.glob(f"savepoint-{submission.id[:6]}-*"):
+            shutil.rmtree(savepoint, ignore_errors=True)
+
+    def _store(self) -> None:
+        stored = {
+            name: [{"id": each.id, "restored_from": each.restored_from} for each in given]
+            for name, given in self._by_job.items()
+        }
+        unfinished = self._file.with_suffix(".new")
+        unfinished.write_text(json.dumps(stored, indent=1))
+        unfinished.replace(self._file)
+
+
+def new_id() -> str:
+    """A job id of our own making: known before the submission, so no job can run unknown."""
+    return uuid.uuid4().hex
+
+
+def submit(name: str, submission: Submission, home: Home, environment: Mapping[str, str]) -> None:
+    """Start the job through Flink's client; returns when Flink has taken it.
+
+    :raises SubmissionFailed: with the reason.
+    """
+    command = [
+        str(flink.folder() / "bin" / "flink"),
+        "run",
+        "-d",
+        "-t",
+        "remote",
+        f"-D$internal.pipeline.job-id={submission.id}",
+        *(["-s", submission.restored_from] if submission.restored_from else []),
+        "--jarfile",
+        str(jars.connector()),
+        "-pyexec",
+        sys.executable,
+        "-pyclientexec",
+        sys.executable,
+        "-py",
+        str(JOBS[name]),
+        "--config",
+        str(home.config),
+    ]
+    variables = {**environment, **flink.variables(home), "JVM_ARGS": "-Xmx384m"}
+    with home.log(name).open("a+b") as log:
+        begin = log.tell()
+        client = start_in_session(command, CLIENT, home, variables, log)
+        try:
+            code = client.wait(SUBMIT_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            kill_session(client.pid)
+            raise SubmissionFailed(f"`flink run` took longer than {SUBMIT_TIMEOUT_S:.0f} s") from None
+        log.seek(begin)
+        if code:
+            raise SubmissionFailed(_reason(log.read().decode(errors="replace")))
+
+
+def _reason(output: str) -> str:
+    telling = re.findall(r"^(?:Caused by: )?((?:[\w.]+\.)?\w*(?:Error|Exception)\b.*)$", output, re.MULTILINE)
+    lines = [line for line in output.splitlines() if line.strip()]
+    return str((telling or lines or ["no output"])[-1])

@@ -1,0 +1,142 @@
+"""Keeps the jobs running: submits what is missing, and goes on from the newest snapshot."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from streamgauge.config import Config
+from streamgauge.local.flink_rest import ALIVE, FlinkRest, JobView
+from streamgauge.local.home import Home
+from streamgauge.local.jobs import CLIENT, JOBS, Submission, SubmissionFailed, Submissions, new_id, submit
+from streamgauge.local.process import Backoff, kill_session, recorded_session
+
+LOOK_S = 1.0
+SAVEPOINT_TIMEOUT_S = 30.0
+WITHOUT_STATE = "without state"
+"""In the marker of a stopped job: its snapshots are to be deleted."""
+UNUSABLE = ("Cannot map checkpoint/savepoint state", "Failed to rollback to checkpoint/savepoint")
+"""Flink's words for a snapshot of another plan: the job starts without it, from Kafka and what is stored."""
+
+
+@dataclass(slots=True)
+class KeptJob:
+    """A job as `status` shows it. resubmissions: after the first of this keeper; since: s of the epoch."""
+
+    name: str
+    state: str = "waiting"
+    since: float = 0.0
+    id: str = ""
+    restored_from: str = ""
+    checkpoints: int = 0
+    restarts: int = 0
+    resubmissions: int = 0
+    last_failure: str = ""
+
+
+class Keeper:
+    """Looks after the jobs in a thread of its own, because a submission takes seconds."""
+
+    def __init__(
+        self,
+        config: Config,
+        home: Home,
+        environment: Mapping[str, str],
+        may_submit: Callable[[], bool],
+    ) -> None:
+        self.jobs = {name: KeptJob(name, since=time.time()) for name, file in JOBS.items() if file.exists()}
+        self._rest = FlinkRest(config.flink.rest)
+        self._parallelism = config.flink.parallelism
+        self._home = home
+        self._environment = environment
+        self._may_submit = may_submit
+        self._submissions = Submissions(home)
+        self._submitted: set[str] = set()
+        self._backoffs = {name: Backoff() for name in self.jobs}
+        self._not_before = dict.fromkeys(self.jobs, 0.0)
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin to keep the jobs."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End keeping, then stop all jobs with a savepoint where they manage it in time."""
+        self._ending.set()
+        if client := recorded_session(self._home.pid(CLIENT)):
+            kill_session(client)
+        self._thread.join(timeout=SAVEPOINT_TIMEOUT_S)
+        with contextlib.suppress(OSError):
+            self._stop_jobs([job for job in self.jobs.values() if job.state == "RUNNING"])
+
+    def _run(self) -> None:
+        while not self._ending.wait(LOOK_S):
+            for job in self.jobs.values():
+                if self._ending.is_set():
+                    return
+                try:
+                    self._look_after(job)
+                except OSError:
+                    _move(job, "unknown: no JobManager")
+
+    def _look_after(self, job: KeptJob) -> None:
+        marker = self._home.stopped / job.name
+        if marker.exists():
+            if job.state != "stopped":
+                self._stop_jobs([job])
+            if marker.read_text() == WITHOUT_STATE:
+                self._submissions.forget(job.name)
+                marker.write_text("")
+            _move(job, "stopped")
+            return
+        newest = self._submissions.newest(job.name)
+        state = self._rest.states().get(newest.id) if newest else None
+        if newest and state:
+            self._observe(job, newest, self._rest.view(newest.id))
+            if state in ALIVE:
+                return
+            # whoever cancelled it by hand meant it, until the next start of the stack
+            if state == "CANCELED" and newest.id in self._submitted:
+                return
+        if time.monotonic() >= self._not_before[job.name] and self._ready_for_one_more():
+            self._submit(job, newest)
+
+    def _observe(self, job: KeptJob, submission: Submission, view: JobView) -> None:
+        job.id, job.restored_from = submission.id, submission.restored_from
+        job.state, job.since = view.state, view.since_ms / 1000
+        job.checkpoints, job.restarts = view.checkpoints, view.restarts
+        job.last_failure = view.cause or job.last_failure
+        if view.state == "RUNNING" and view.checkpoints:
+            self._backoffs[job.name].reset()
+            self._submissions.forget_older(job.name)
+
+    def _ready_for_one_more(self) -> bool:
+        return self._may_submit() and self._rest.free_slots() >= self._parallelism
+
+    def _submit(self, job: KeptJob, previous: Submission | None) -> None:
+        if previous and previous.restored_from and any(words in job.last_failure for words in UNUSABLE):
+            self._submissions.forget(job.name)
+        submission = Submission(new_id(), self._submissions.snapshot(job.name))
+        self._submissions.remember(job.name, submission)
+        _move(job, "submitting")
+        job.resubmissions += bool(self._submitted & {previous.id} if previous else set())
+        self._submitted.add(submission.id)
+        self._not_before[job.name] = time.monotonic() + self._backoffs[job.name].next()
+        try:
+            submit(job.name, submission, self._home, self._environment)
+        except SubmissionFailed as failure:
+            job.last_failure = str(failure)
+            _move(job, "not submitted")
+
+    def _stop_jobs(self, jobs: list[KeptJob]) -> None:
+        alive = [job.id for job in jobs if job.id and self._rest.states().get(job.id) in ALIVE]
+        saved = self._rest.stop_with_savepoint(alive, time.monotonic() + SAVEPOINT_TIMEOUT_S)
+        for identity in set(alive) - set(saved):
+            self._rest.cancel(identity)
+
+
+def _move(job: KeptJob, state: str) -> None:
+    if job.state != state:
+        job.state, job.since = state, time.time()

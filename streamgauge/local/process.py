@@ -1,0 +1,204 @@
+"""One watched process: started when it may, restarted when it ends, stopped with all that it started."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from streamgauge.local.home import Home
+from streamgauge.local.service import Service
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+STEADY_S = 60.0
+"""A process that has served this long starts its back-off anew."""
+START_TIMEOUT_S = 120.0
+
+
+class ProcessState(StrEnum):
+    """Where a process is in its life."""
+
+    WAITING = "waiting"
+    STARTING = "starting"
+    READY = "ready"
+    DONE = "done"
+    FAILED = "failed"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+class Backoff:
+    """Pauses that double from failure to failure."""
+
+    def __init__(self) -> None:
+        self._pause = FIRST_PAUSE_S
+
+    def next(self) -> float:
+        """The pause after this failure, in seconds."""
+        pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE_S)
+        return pause
+
+    def reset(self) -> None:
+        """Start over."""
+        self._pause = FIRST_PAUSE_S
+
+
+class Process:
+    """The life of one service. `step` moves it on; times are seconds of one clock."""
+
+    def __init__(self, service: Service, home: Home, environment: Mapping[str, str], now: float) -> None:
+        self.service = service
+        self.state = ProcessState.WAITING
+        self.since = now
+        self.restarts = 0
+        self.last_failure = ""
+        self._home = home
+        self._environment = environment
+        self._child: subprocess.Popen[bytes] | None = None
+        self._backoff = Backoff()
+        self._deadline = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, while there is one."""
+        return self._child.pid if self._child else None
+
+    def step(self, now: float, *, wanted: bool, may_start: bool) -> None:
+        """Look at the process and do what is due. Never waits longer than a readiness probe."""
+        if self._child and (code := self._child.poll()) is not None:
+            self._ended(now, code, wanted)
+        if not wanted:
+            self._stop(now)
+        elif self._child is None:
+            self._start_if_due(now, may_start)
+        elif self.state is ProcessState.STARTING:
+            self._await_ready(now)
+        elif self.state is ProcessState.READY and now - self.since > STEADY_S:
+            self._backoff.reset()
+
+    def _start_if_due(self, now: float, may_start: bool) -> None:
+        if self.state is ProcessState.DONE or (self.state is ProcessState.FAILED and now < self._deadline):
+            return
+        if not may_start:
+            self._move(ProcessState.WAITING, now)
+            return
+        try:
+            self._child = self._launch()
+        except Exception as error:
+            self._failed(now, f"{type(error).__name__}: {error}")
+            return
+        self._move(ProcessState.STARTING, now)
+        self._deadline = now + START_TIMEOUT_S
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        command = self.service.command()
+        environment = {**self._environment, **self.service.environment}
+        with self._home.log(self.service.name).open("ab") as log:
+            return start_in_session(command, self.service.name, self._home, environment, log)
+
+    def _await_ready(self, now: float) -> None:
+        if self.service.ready():
+            self._move(ProcessState.READY, now)
+        elif now > self._deadline and self._child:
+            self.last_failure = f"not ready after {START_TIMEOUT_S:.0f} s"
+            kill_session(self._child.pid)
+
+    def _ended(self, now: float, code: int, wanted: bool) -> None:
+        assert self._child
+        kill_session(self._child.pid)
+        self._home.pid(self.service.name).unlink(missing_ok=True)
+        self._child = None
+        if self.service.once and code == 0:
+            self._move(ProcessState.DONE, now)
+        elif wanted and self.state is not ProcessState.STOPPING:
+            self._failed(now, _verdict(code, self._home.log(self.service.name)))
+        else:
+            self._move(ProcessState.STOPPED, now)
+
+    def _failed(self, now: float, failure: str) -> None:
+        self.last_failure = failure
+        self.restarts += 1
+        self._deadline = now + self._backoff.next()
+        self._move(ProcessState.FAILED, now)
+
+    def _stop(self, now: float) -> None:
+        if self._child is None:
+            if self.state is not ProcessState.DONE:
+                self._move(ProcessState.STOPPED, now)
+        elif self.state is not ProcessState.STOPPING:
+            self._child.terminate()
+            self._deadline = now + self.service.grace_s
+            self._move(ProcessState.STOPPING, now)
+        elif now > self._deadline:
+            kill_session(self._child.pid)
+
+    def _move(self, state: ProcessState, now: float) -> None:
+        if state is not self.state:
+            self.state, self.since = state, now
+
+
+def start_in_session(
+    command: list[str], name: str, home: Home, environment: Mapping[str, str], log: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    """Start a process as leader of a session of its own, with a pid file to find it by."""
+    child = subprocess.Popen(
+        command,
+        cwd=home.path,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+    home.pid(name).write_text(f"{child.pid} {psutil.Process(child.pid).create_time()}")
+    return child
+
+
+def kill_session(session: int, sig: signal.Signals = signal.SIGKILL) -> None:
+    """Signal every process of a session, such as the workers that outlived their TaskManager."""
+    for process in session_members(session):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(sig)
+
+
+def session_members(session: int) -> list[psutil.Process]:
+    """The living processes of a session."""
+    members = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
+                members.append(process)
+    return members
+
+
+def recorded_session(pid_file: Path) -> int | None:
+    """The session that a pid file names, if anything of it lives; not a newer process with the same id."""
+    try:
+        pid, created = pid_file.read_text().split()
+        session, created_s = int(pid), float(created)
+    except (OSError, ValueError):
+        return None
+    with contextlib.suppress(psutil.NoSuchProcess):
+        if abs(psutil.Process(session).create_time() - created_s) > 1:
+            return None
+    return session if session_members(session) else None
+
+
+def last_lines(log: Path, count: int) -> list[str]:
+    """The last lines of a log that are not empty."""
+    with contextlib.suppress(OSError), log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 256 * count))
+        return [line for line in file.read().decode(errors="replace").splitlines() if line.strip()][-count:]
+    return []
+
+
+def _verdict(code: int, log: Path) -> str:
+    if code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    return ": ".join([f"exit code {code}", *last_lines(log, 1)])

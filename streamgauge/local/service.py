@@ -1,0 +1,88 @@
+"""What the supervisor knows about a process that it keeps running."""
+
+import json
+import os
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from streamgauge.config import ENVIRONMENT_VARIABLE
+from streamgauge.local.home import Home, cache
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A process of the stack.
+
+    name: also of its log and pid file. command: prepares one start and gives its arguments. ready: whether
+    it serves now; asked while it starts. after: services that must be ready first. ports: those it listens
+    on, by configuration key. once: it is to end by itself with code 0. grace_s: from SIGTERM to SIGKILL.
+    """
+
+    name: str
+    command: Callable[[], list[str]]
+    ready: Callable[[], bool]
+    after: tuple[str, ...] = ()
+    ports: Mapping[str, int] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    once: bool = False
+    grace_s: float = 20.0
+
+
+def environment(home: Home) -> dict[str, str]:
+    """What every process has in its environment: one thread per kernel, caches, the configuration."""
+    numba_cache = cache() / "numba"
+    numba_cache.mkdir(parents=True, exist_ok=True)
+    return os.environ | {
+        ENVIRONMENT_VARIABLE: str(home.config),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "NUMBA_CACHE_DIR": str(numba_cache),
+        "NUMBA_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "ARROW_IO_THREADS": "1",
+        "MALLOC_ARENA_MAX": "2",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def address(text: str) -> tuple[str, int]:
+    """Host and port of `host:port` or of a URL."""
+    parts = urlsplit(text if "//" in text else f"//{text}")
+    if parts.hostname is None or parts.port is None:
+        raise ValueError(f"{text!r} does not name a host and a port")
+    return parts.hostname, parts.port
+
+
+def listens(host: str, port: int) -> bool:
+    """Whether something accepts connections there."""
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def answers(url: str) -> bool:
+    """Whether the URL answers over HTTP, in whatever words."""
+    try:
+        urllib.request.urlopen(url, timeout=2).close()
+    except urllib.error.HTTPError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def get_json(url: str, timeout_s: float = 5.0) -> object:
+    """The JSON document at a URL.
+
+    :raises OSError: no answer, or not a good one. :raises ValueError: not JSON.
+    """
+    with urllib.request.urlopen(url, timeout=timeout_s) as response:
+        return json.load(response)
