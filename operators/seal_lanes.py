@@ -47,22 +47,23 @@ class SealLanes(KeyedProcessFunction):
         else:
             timers.register_event_time_timer(minute + MINUTE_MS - 1)
 
-    def on_timer(self, timestamp: int, context: KeyedProcessFunction.OnTimerContext) -> None:
+    def on_timer(self, timestamp: int, context: KeyedProcessFunction.OnTimerContext) -> tuple[()]:
+        lane = context.get_current_key()
+        sealed = self._sealed_to.value() or 0
+        if context.time_domain() == TimeDomain.PROCESSING_TIME:
+            self._rebuild(lane, max(context.timer_service().current_watermark() + 1, sealed))
+        else:
+            self._rebuild(lane, max(timestamp + 1, sealed))
+            self._seal(lane, timestamp + 1, sealed)
+        return ()
+
+    def _seal(self, lane: int, to: int, sealed: int) -> None:
         from schemas.tables import Resolution
 
-        lane = context.get_current_key()
-        if context.time_domain() == TimeDomain.PROCESSING_TIME:
-            self._rebuild(lane, max(context.timer_service().current_watermark() + 1, self._sealed()))
-            return
-        sealed_to = timestamp + 1
-        self._rebuild(lane, max(sealed_to, self._sealed()))
-        if sealed_to > self._sealed():
-            self._blocks.write_progress(Resolution.MIN1, lane, sealed_to)
-            self._sealed_to.update(sealed_to)
+        if to > sealed:
+            self._blocks.write_progress(Resolution.MIN1, lane, to)
+            self._sealed_to.update(to)
             self._seals.inc()
-
-    def _sealed(self) -> int:
-        return self._sealed_to.value() or 0
 
     def _rebuild(self, lane: int, before: int) -> None:
         """Roll up again the marked minutes that end at or before a time (ms)."""

@@ -54,7 +54,7 @@ class StoreHead(ProcessFunction):
     def process_element(self, row: Row, context: ProcessFunction.Context) -> Iterator[object]:
         from schemas.batch import HEARTBEAT, InvalidBatch
 
-        key, version, sent, partition, offset, payload = row
+        key, version, sent, partition, offset, payload, _ = row
         try:
             place, batch = self._decode(key, {"version": version, "sent": sent}, payload, context.timestamp())
         except InvalidBatch as fault:
