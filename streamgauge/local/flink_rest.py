@@ -101,7 +101,7 @@ class FlinkRest:
 
 
 def root_cause(stack_trace: str) -> str:
-    """The line of a Java stack trace that says most: the error of a Python traceback in it, else the last cause."""
+    """The telling line of a Java stack trace: the error of a Python traceback in it, else the last cause."""
     lines = [line.strip() for line in stack_trace.splitlines() if line.strip()]
     python = [at for at, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
     if python:

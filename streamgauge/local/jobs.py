@@ -45,7 +45,8 @@ class Submissions:
 
     def newest(self, name: str) -> Submission | None:
         """The submission whose job should be running."""
-        return (self._by_job.get(name) or [None])[-1]
+        given = self._by_job.get(name)
+        return given[-1] if given else None
 
     def remember(self, name: str, submission: Submission) -> None:
         """Add a submission, before Flink hears of it; those that left no snapshot are dropped."""

@@ -1,0 +1,138 @@
+"""`streamgauge status`: how every process and job is, in one table."""
+
+import contextlib
+import json
+import time
+from dataclasses import asdict, dataclass
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from streamgauge.local.process import ProcessState, session_members
+from streamgauge.local.stack import WELL, Stack
+
+STOPPED = ("stopped",)
+TROUBLED_STATES = (ProcessState.FAILED, "FAILED", "RESTARTING", "FAILING", "not submitted")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A process or a job. since: seconds of the epoch; memory in bytes; checkpoints of jobs only."""
+
+    name: str
+    kind: str
+    state: str
+    since: float
+    restarts: int
+    last_failure: str
+    pid: int | None = None
+    memory: int | None = None
+    job: str = ""
+    checkpoints: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The whole stack; `well` if it runs and everything that is wanted serves."""
+
+    supervised: bool
+    rows: tuple[Row, ...]
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing needs a look."""
+        return self.supervised and all(row.state in WELL or row.state in STOPPED for row in self.rows)
+
+
+def look(stack: Stack) -> Status:
+    """Read what the supervisor published, and measure the memory of what runs."""
+    supervised = stack.running()
+    state = stack.state() if supervised else {}
+    processes = [
+        Row(
+            name=name,
+            kind="process",
+            state=each["state"],
+            since=each["since"],
+            restarts=each["restarts"],
+            last_failure=each["last_failure"],
+            pid=each["pid"],
+            memory=_memory(each["pid"]) if each["pid"] else None,
+        )
+        for name, each in state.get("processes", {}).items()
+    ]
+    jobs = [
+        Row(
+            name=name,
+            kind="job",
+            state=each["state"],
+            since=each["since"],
+            restarts=each["restarts"] + each["resubmissions"],
+            last_failure=each["last_failure"],
+            job=each["id"],
+            checkpoints=each["checkpoints"],
+        )
+        for name, each in state.get("jobs", {}).items()
+    ]
+    return Status(supervised, (*processes, *jobs))
+
+
+def show(status: Status, *, as_json: bool) -> None:
+    """Print the status."""
+    if as_json:
+        print(json.dumps({"well": status.well, **asdict(status)}, indent=1))
+        return
+    console = Console()
+    if not status.supervised:
+        console.print("The local stack is not running: `streamgauge up` starts it.")
+        return
+    console.print(_table(status))
+
+
+def _table(status: Status) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("name", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    for column in ("for", "pid", "memory", "restarts", "checkpoints"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("last failure", overflow="fold")
+    for row in status.rows:
+        table.add_row(
+            row.name,
+            f"[{_colour(row.state)}]{row.state}[/]",
+            _duration(time.time() - row.since),
+            str(row.pid or ""),
+            "" if row.memory is None else f"{row.memory / 2**20:.0f} MB",
+            str(row.restarts),
+            "" if row.checkpoints is None else str(row.checkpoints),
+            row.last_failure.replace("[", r"\["),
+        )
+    memory = sum(row.memory or 0 for row in status.rows)
+    table.add_row("[dim]together[/]", "", "", "", f"{memory / 2**20:.0f} MB")
+    return table
+
+
+def _colour(state: str) -> str:
+    if state in WELL:
+        return "green"
+    if state in STOPPED:
+        return "dim"
+    return "red" if state in TROUBLED_STATES else "yellow"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h"
+
+
+def _memory(session: int) -> int:
+    """Resident bytes of a process and all it started, what they share counted once."""
+    total = 0
+    for process in session_members(session):
+        with contextlib.suppress(psutil.Error):
+            total += process.memory_full_info().pss
+    return total
