@@ -1,0 +1,151 @@
+"""The collector's HTTP interface."""
+
+from collections.abc import Awaitable, Callable
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from streamgauge.collect import push, remote_write
+from streamgauge.collect.collector import Collector
+from streamgauge.collect.faults import InvalidRequest, Outage, RequestFault, SampleFault, Unavailable
+from streamgauge.collect.page import page
+from streamgauge.collect.rows import Rows
+from streamgauge.collect.series_table import SeriesTable
+from streamgauge.series import labels as series_labels
+
+RETRY_AFTER_S = 5
+_STATUS = {RequestFault.TOO_LARGE: 413, RequestFault.UNSUPPORTED_VERSION: 415}
+
+
+def application(collector: Collector) -> Starlette:
+    """The ASGI application of a collector that runs."""
+    return Starlette(
+        routes=[
+            Route("/api/v1/write", _counted(collector, _write), methods=["POST"]),
+            Route("/api/v1/push", _counted(collector, _push), methods=["POST"]),
+            Route("/api/v1/targets", _counted(collector, _targets)),
+            Route("/metrics", _counted(collector, _metrics)),
+            Route("/-/healthy", _counted(collector, _healthy)),
+            Route("/-/ready", _counted(collector, _ready)),
+            Route("/", _counted(collector, _page)),
+        ]
+    )
+
+
+Handler = Callable[[Collector, Request], Awaitable[Response]]
+
+
+def _counted(collector: Collector, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    """Turn faults into answers, and count every answer."""
+    metrics = collector.metrics
+
+    async def answer(request: Request) -> Response:
+        try:
+            response = await handler(collector, request)
+        except InvalidRequest as error:
+            metrics.request_faults.labels(error.reason).inc()
+            response = PlainTextResponse(f"{error}\n", _STATUS.get(error.reason, 400))
+        except Unavailable as error:
+            metrics.outages.labels(error.reason).inc()
+            response = PlainTextResponse(f"{error}\n", 503, {"Retry-After": str(RETRY_AFTER_S)})
+        except ClientDisconnect:
+            response = Response(status_code=499)
+        metrics.requests.labels(request.url.path, response.status_code).inc()
+        return response
+
+    return answer
+
+
+async def _write(collector: Collector, request: Request) -> Response:
+    if "io.prometheus.write.v2" in request.headers.get("content-type", ""):
+        raise InvalidRequest(RequestFault.UNSUPPORTED_VERSION, "remote write 1.0 is understood, not 2.0")
+    limit = collector.config.collector.max_body_bytes
+    async with _Body(collector, request) as body:
+        decompressed = remote_write.decompress(body, limit)
+        table = collector.intake.table()
+        written = remote_write.decode(decompressed, table)
+        collector.metrics.refused.labels(SampleFault.HISTOGRAM).inc(written.histograms)
+        collector.metrics.refused.labels(SampleFault.EXEMPLAR).inc(written.exemplars)
+        return await _store(collector, table, written.rows, "remote_write")
+
+
+async def _push(collector: Collector, request: Request) -> Response:
+    async with _Body(collector, request) as body:
+        table = collector.intake.table()
+        rows = push.decode(body, table, collector.clock())
+        return await _store(collector, table, rows, "push")
+
+
+async def _store(collector: Collector, table: SeriesTable, rows: Rows, source: str) -> Response:
+    """Wait until Kafka has the rows; 400 where samples were refused, as Prometheus answers such requests."""
+    refused, delivery = collector.intake.add(table, rows, source)
+    await delivery.wait()
+    if not refused:
+        return Response(status_code=204)
+    lines = []
+    for reason, count, ordinal, timestamp in refused:
+        labels = series_labels.parse(table.canonical(ordinal))
+        lines.append(f"{reason.value}: {count} samples refused, the first at {timestamp} ms of {labels}\n")
+    return PlainTextResponse("".join(lines) + "all other samples were written\n", 400)
+
+
+class _Body:
+    """A request's body, counted against what may be held at once until the request is answered."""
+
+    def __init__(self, collector: Collector, request: Request) -> None:
+        self._collector = collector
+        self._request = request
+        self._held = 0
+
+    async def __aenter__(self) -> bytes:
+        limits = self._collector.config.collector
+        declared = self._request.headers.get("content-length", "0")
+        if declared.isdecimal() and int(declared) > limits.max_body_bytes:
+            raise InvalidRequest(RequestFault.TOO_LARGE, f"{declared} bytes, at most {limits.max_body_bytes}")
+        parts = []
+        try:
+            async for part in self._request.stream():
+                parts.append(part)
+                self._hold(len(part))
+                if self._held > limits.max_body_bytes:
+                    raise InvalidRequest(RequestFault.TOO_LARGE, f"at most {limits.max_body_bytes} bytes")
+                if self._collector.held_bytes > limits.max_queue_bytes:
+                    raise Unavailable(Outage.QUEUE_FULL, "too many requests at once")
+        except BaseException:
+            self._hold(-self._held)
+            raise
+        return b"".join(parts)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._hold(-self._held)
+
+    def _hold(self, size: int) -> None:
+        self._held += size
+        self._collector.held_bytes += size
+
+
+async def _targets(collector: Collector, _: Request) -> Response:
+    active = [target.state() for target in collector.scraper.loops]
+    content = {"activeTargets": active, "droppedTargets": [], "droppedTargetCounts": {}}
+    return JSONResponse({"status": "success", "data": content})
+
+
+async def _metrics(collector: Collector, _: Request) -> Response:
+    return Response(generate_latest(collector.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _healthy(_: Collector, __: Request) -> Response:
+    return PlainTextResponse("healthy\n")
+
+
+async def _ready(collector: Collector, _: Request) -> Response:
+    if collector.outage is not None:
+        raise Unavailable(collector.outage)
+    return PlainTextResponse("ready\n")
+
+
+async def _page(collector: Collector, _: Request) -> Response:
+    return HTMLResponse(page(collector.config.collector.name, collector.scraper.loops))

@@ -1,0 +1,77 @@
+"""A collector: everything between its HTTP interface and Kafka."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from streamgauge.collect import remote_write
+from streamgauge.collect.batcher import batches
+from streamgauge.collect.faults import Outage
+from streamgauge.collect.intake import Intake
+from streamgauge.collect.metrics import Metrics
+from streamgauge.collect.producer import DELIVERY_TIMEOUT_MS, BatchProducer
+from streamgauge.collect.remote_write_request import encode
+from streamgauge.collect.scrape import Scraper
+from streamgauge.collect.series_table import SeriesTable
+from streamgauge.collect.targets import read_targets
+from streamgauge.config import Config
+from streamgauge.series.labels import NAME
+
+
+def system_clock() -> int:
+    """The time in ms."""
+    return time.time_ns() // 1_000_000
+
+
+class Collector:
+    """Receives and scrapes samples and puts them on `metrics.raw`.
+
+    :param clock: gives ms; `sent`, heartbeats, the limit on future samples and scrapes' timestamps follow it.
+    :raises InvalidFile: for a scrape configuration that does not say what it must.
+    """
+
+    def __init__(self, config: Config, clock: Callable[[], int] = system_clock) -> None:
+        self.config = config
+        self.clock = clock
+        self.metrics = Metrics()
+        self.held_bytes = 0
+        file = config.collector.scrape_config
+        targets = read_targets(file) if file else []
+        self._producer = BatchProducer(config, clock, self.metrics)
+        self.intake = Intake(config, self._producer, clock, self.metrics)
+        self.scraper = Scraper(config, targets, self.intake, clock, self.metrics)
+        self.metrics.held_bytes.set_function(lambda: self.held_bytes)
+
+    @property
+    def outage(self) -> Outage | None:
+        """Why samples cannot be taken now, if so."""
+        return self._producer.outage
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Scrape and produce; on the way out, hand all that was taken in to Kafka."""
+        self._warm_up()
+        producing = asyncio.create_task(self._producer.run())
+        scraping = asyncio.create_task(self.scraper.run())
+        try:
+            yield
+        finally:
+            await _cancelled(scraping)
+            self.intake.flush()
+            await _cancelled(producing)
+            await asyncio.to_thread(self._producer.stop, DELIVERY_TIMEOUT_MS / 1000 + 1)
+
+    def _warm_up(self) -> None:
+        """Compile the kernels, which takes seconds, before anybody waits for an answer."""
+        table = SeriesTable(self.config.layout.lanes, 1)
+        request = encode([({NAME: "warm_up"}, [(self.clock(), 0.0)])])
+        for _ in batches(table, [remote_write.decode(request, table).rows]):
+            pass
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled() and (error := task.exception()) is not None:
+        raise error

@@ -1,0 +1,53 @@
+"""`streamgauge collect`: a collector and its HTTP server in one process."""
+
+import asyncio
+import logging
+import signal
+from typing import Any
+
+import uvloop
+from granian.constants import Interfaces
+from granian.server.embed import Server
+from prometheus_client import disable_created_metrics
+
+from streamgauge.collect.app import application
+from streamgauge.collect.collector import Collector
+from streamgauge.config import Config
+
+DRAIN_S = 15
+"""How long requests may take to end after the signal to stop; longer than Kafka is tried."""
+
+log = logging.getLogger(__name__)
+
+
+def run(config: Config) -> None:
+    """Collect until SIGTERM or SIGINT.
+
+    :raises InvalidFile: for a faulty scrape configuration.
+    """
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    disable_created_metrics()
+    uvloop.run(serve(Collector(config)))
+
+
+async def serve(collector: Collector) -> None:
+    """Serve a collector until SIGTERM or SIGINT: requests under way are answered first."""
+    host, _, port = collector.config.collector.listen.rpartition(":")
+    server: Any = Server(
+        application(collector),
+        address=host,
+        port=int(port),
+        interface=Interfaces.ASGINL,
+        websockets=False,
+        log_enabled=False,
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    async with collector.running():
+        log.info(
+            "collector listens: address=%s targets=%d",
+            collector.config.collector.listen,
+            len(collector.scraper.loops),
+        )
+        await server.serve()

@@ -1,0 +1,64 @@
+"""Why a request, a sample or a scrape was refused; the words label the counters and the answers."""
+
+from enum import StrEnum
+
+
+class RequestFault(StrEnum):
+    """Why a whole request was refused, and nothing of it written."""
+
+    NOT_SNAPPY = "not_snappy"
+    NOT_PROTOBUF = "not_protobuf"
+    NOT_JSON = "not_json"
+    NOT_A_SAMPLE = "not_a_sample"
+    NO_NAME = "no_metric_name"
+    EMPTY_LABEL_NAME = "empty_label_name"
+    DUPLICATE_LABEL = "duplicate_label"
+    UNSORTED_LABELS = "labels_unsorted"
+    NOT_UTF8 = "labels_not_utf8"
+    LABELS_TOO_LONG = "labels_too_long"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED_VERSION = "unsupported_version"
+
+
+class SampleFault(StrEnum):
+    """Why single samples were left out of a request that was otherwise taken."""
+
+    FUTURE = "too_far_in_future"
+    BEFORE_EPOCH = "before_epoch"
+    HISTOGRAM = "native_histogram"
+    EXEMPLAR = "exemplar"
+    UNDELIVERED = "undelivered"
+
+
+class Outage(StrEnum):
+    """Why nothing can be taken right now."""
+
+    NOT_READY = "kafka_not_reached"
+    BAD_PARTITIONS = "partitions_do_not_divide_lanes"
+    QUEUE_FULL = "queue_full"
+    NOT_DELIVERED = "not_delivered"
+    STOPPING = "stopping"
+
+
+class InvalidRequest(ValueError):
+    """A request that says what it may not.
+
+    :param reason: the kind of fault, for counters.
+    :param detail: where and what, for people.
+    """
+
+    def __init__(self, reason: RequestFault, detail: str) -> None:
+        super().__init__(f"{reason.value}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class Unavailable(Exception):
+    """Samples that Kafka has not acknowledged: the sender must try again.
+
+    :param reason: the kind of outage, for counters.
+    """
+
+    def __init__(self, reason: Outage, detail: str = "") -> None:
+        super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
+        self.reason = reason

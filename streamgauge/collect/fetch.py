@@ -1,0 +1,72 @@
+"""Fetching the page of a target."""
+
+import asyncio
+from enum import StrEnum
+
+import httpx
+
+from streamgauge import __version__
+from streamgauge.collect.targets import Target
+
+HEADERS = {
+    "Accept": "text/plain;version=0.0.4;q=1,*/*;q=0.1",
+    "Accept-Encoding": "gzip",
+    "User-Agent": f"streamgauge/{__version__}",
+}
+
+
+class ScrapeFault(StrEnum):
+    """Why a scrape failed; `up` is 0 then."""
+
+    TIMEOUT = "timeout"
+    NO_ANSWER = "no_answer"
+    BAD_STATUS = "bad_status"
+    TOO_LARGE = "too_large"
+    BAD_PAGE = "bad_page"
+
+
+class FailedScrape(Exception):
+    """A scrape without a usable page.
+
+    :param reason: counted, and shown as the target's last error.
+    """
+
+    def __init__(self, reason: ScrapeFault, detail: str) -> None:
+        super().__init__(f"{reason.value}: {detail}")
+        self.reason = reason
+
+
+def client() -> httpx.AsyncClient:
+    """A client for any number of targets; it follows redirects and keeps connections open."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    return httpx.AsyncClient(
+        headers=HEADERS, follow_redirects=True, limits=limits, timeout=None, trust_env=False
+    )
+
+
+async def fetch(http: httpx.AsyncClient, target: Target, max_bytes: int) -> bytes:
+    """The page, unpacked.
+
+    :param max_bytes: the most that is read, after unpacking.
+    :raises FailedScrape: when there is none within the target's timeout.
+    """
+    seconds = target.timeout / 1000
+    page = bytearray()
+    try:
+        async with (
+            asyncio.timeout(seconds),
+            http.stream(
+                "GET", target.url, headers={"X-Prometheus-Scrape-Timeout-Seconds": f"{seconds:g}"}
+            ) as response,
+        ):
+            if response.status_code != 200:
+                raise FailedScrape(ScrapeFault.BAD_STATUS, f"HTTP status {response.status_code}")
+            async for part in response.aiter_bytes():
+                page += part
+                if len(page) > max_bytes:
+                    raise FailedScrape(ScrapeFault.TOO_LARGE, f"more than {max_bytes} bytes")
+    except TimeoutError:
+        raise FailedScrape(ScrapeFault.TIMEOUT, f"nothing within {seconds:g} s") from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise FailedScrape(ScrapeFault.NO_ANSWER, f"{type(error).__name__}: {error}") from None
+    return bytes(page)

@@ -1,0 +1,191 @@
+"""Kafka as the collector needs it: an idempotent producer, the topic's partitions, heartbeats."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Iterable
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from schemas import topics
+from schemas.batch import HEARTBEAT, headers_of, key_of
+from streamgauge.collect.batcher import Outgoing
+from streamgauge.collect.delivery import Delivery
+from streamgauge.collect.faults import Outage, Unavailable
+from streamgauge.collect.metrics import Metrics
+from streamgauge.config import Config
+from streamgauge.series.ids import partition_of
+
+DELIVERY_TIMEOUT_MS = 8_000
+"""How long a batch is tried; its senders have their answer soon after."""
+METADATA_INTERVAL_S = 5.0
+METADATA_RETRY_S = 0.2
+METADATA_TIMEOUT_S = 2.0
+UNREAD_LIMIT = 3
+"""Failed reads of metadata after which senders are turned away at once."""
+POLL_S = 0.1
+
+log = logging.getLogger(__name__)
+
+
+class BatchProducer:
+    """Produces batches and heartbeats to the partition of their lane.
+
+    :param clock: gives ms; `sent` is stamped with it.
+    """
+
+    def __init__(self, config: Config, clock: Callable[[], int], metrics: Metrics) -> None:
+        self._config = config
+        self._clock = clock
+        self._metrics = metrics
+        self._partitions = 0
+        self._unread = 0
+        self._outage: Outage | None = Outage.NOT_READY
+        self._fatal = threading.Event()
+        self._stopped = threading.Event()
+        self._producer = self._connect()
+        self._poller = threading.Thread(target=self._poll, name="kafka-poll", daemon=True)
+        self._last_sent = [0] * config.layout.lanes
+        metrics.queue_length.set_function(lambda: len(self._producer))
+
+    @property
+    def outage(self) -> Outage | None:
+        """Why nothing can be produced now, if so."""
+        return self._outage
+
+    async def run(self) -> None:
+        """Follow the topic's partitions and send heartbeats, until cancelled."""
+        self._poller.start()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow_partitions())
+            tasks.create_task(self._beat())
+
+    def send(self, batches: Iterable[Outgoing], delivery: Delivery) -> None:
+        """Queue batches; `delivery` ends when Kafka has acknowledged all, or one has failed."""
+        error = Unavailable(self._outage) if self._outage else None
+        settled = self._on_delivery(delivery)
+        try:
+            for outgoing in batches if error is None else ():
+                delivery.expect()
+                try:
+                    self._produce(outgoing.lane, outgoing.value, outgoing.newest, self._clock(), settled)
+                except (BufferError, KafkaException) as failure:
+                    full = isinstance(failure, BufferError)
+                    error = Unavailable(Outage.QUEUE_FULL if full else Outage.NOT_DELIVERED, str(failure))
+                    delivery.settle(error)
+                    break
+                self._metrics.batches.inc()
+                self._metrics.batch_series.inc(outgoing.series)
+                self._metrics.batch_bytes.inc(len(outgoing.value))
+        except BaseException as failure:
+            error = Unavailable(Outage.NOT_DELIVERED, repr(failure))
+            raise
+        finally:
+            delivery.settle(error)
+
+    def stop(self, timeout_s: float) -> int:
+        """Wait for what is queued, at most this long; returns how many messages were left."""
+        left: int = self._producer.flush(timeout_s)
+        self._stopped.set()
+        if self._poller.is_alive():
+            self._poller.join()
+        return left
+
+    def _produce(
+        self, lane: int, value: bytes, timestamp: int, sent: int, settled: Callable[..., None] | None
+    ) -> None:
+        if self._fatal.is_set():
+            self._fatal.clear()
+            failed, self._producer = self._producer, self._connect()
+            failed.purge()
+            failed.flush(1.0)
+        self._last_sent[lane] = sent
+        self._producer.produce(
+            topics.RAW,
+            value,
+            key_of(lane),
+            partition_of(lane, self._partitions),
+            settled,
+            timestamp=timestamp,
+            headers=[*headers_of(self._config.collector.name, sent)],
+        )
+
+    def _on_delivery(self, delivery: Delivery) -> Callable[[KafkaError | None, Message], None]:
+        def settled(error: KafkaError | None, message: Message) -> None:
+            if error is None:
+                self._metrics.delivery_seconds.observe(message.latency() or 0.0)
+            else:
+                self._metrics.delivery_failures.labels(error.name()).inc()
+            delivery.settle(None if error is None else Unavailable(Outage.NOT_DELIVERED, error.str()))
+
+        return settled
+
+    async def _follow_partitions(self) -> None:
+        while True:
+            await asyncio.to_thread(self._read_partitions)
+            await asyncio.sleep(METADATA_INTERVAL_S if self._outage is None else METADATA_RETRY_S)
+
+    def _read_partitions(self) -> None:
+        try:
+            topic = self._producer.list_topics(topics.RAW, timeout=METADATA_TIMEOUT_S).topics[topics.RAW]
+            if topic.error is not None:
+                raise KafkaException(topic.error)
+        except KafkaException as error:
+            self._unread += 1
+            log.warning("kafka metadata not read: %s", error)
+            if self._unread >= UNREAD_LIMIT:
+                self._outage = Outage.NOT_READY
+            return
+        self._unread = 0
+        found = len(topic.partitions)
+        fits = found and self._config.layout.lanes % found == 0
+        if fits and found != self._partitions:
+            log.info("partitions found: topic=%s partitions=%d", topics.RAW, found)
+            self._partitions = found
+        self._outage = None if fits else Outage.BAD_PARTITIONS
+
+    async def _beat(self) -> None:
+        """Keep time moving on lanes that have nothing to send."""
+        while True:
+            await asyncio.sleep(self._config.collector.linger_ms / 1000)
+            now = self._clock()
+            if self._outage is not None:
+                continue
+            for lane, sent in enumerate(self._last_sent):
+                if now - sent >= 1000:
+                    try:
+                        self._produce(lane, HEARTBEAT, now, now, None)
+                    except (BufferError, KafkaException) as error:
+                        self._metrics.delivery_failures.labels(type(error).__name__).inc()
+                        break
+
+    def _connect(self) -> Producer:
+        limits = self._config.collector
+        return Producer(
+            {
+                "bootstrap.servers": self._config.kafka.bootstrap,
+                "client.id": limits.name,
+                "enable.idempotence": True,
+                "acks": "all",
+                "compression.type": "none",
+                "linger.ms": 2,
+                "message.timeout.ms": DELIVERY_TIMEOUT_MS,
+                "message.max.bytes": topics.MAX_MESSAGE_BYTES,
+                "queue.buffering.max.kbytes": limits.max_queue_bytes // 1024,
+                "queue.buffering.max.messages": 1_000_000,
+                "topic.metadata.refresh.interval.ms": int(METADATA_INTERVAL_S * 1000),
+                "reconnect.backoff.max.ms": 1000,
+                "error_cb": self._on_error,
+                "log_level": 3,
+            }
+        )
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            # an idempotent producer is of no use after that; the next message makes another
+            log.error("kafka producer failed: %s", error.str())
+            self._fatal.set()
+
+    def _poll(self) -> None:
+        while not self._stopped.is_set():
+            self._producer.poll(POLL_S)

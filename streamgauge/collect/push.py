@@ -1,0 +1,127 @@
+"""JSON samples: one object, a list of them, or one object a line.
+
+{"metric": "name", "labels": {"a": "b"}, "value": 1.5, "timestamp": 1700000000000}; `labels` may be left
+out, and `timestamp` (ms) too: it is then the time of arrival. Instead of these two, `values` and
+`timestamps` may be lists of equal length. A value may be spelled "NaN", "+Inf" or "-Inf".
+"""
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+from streamgauge.collect.faults import InvalidRequest, RequestFault
+from streamgauge.collect.remote_write import LABEL_FAULTS, MAX_LABEL_BYTES
+from streamgauge.collect.rows import Rows
+from streamgauge.collect.series_table import SeriesTable
+from streamgauge.series import labels as series_labels
+from streamgauge.series.labels import InvalidLabels
+
+KEYS = {"metric", "labels", "value", "timestamp", "values", "timestamps"}
+NUMBERS = {"NaN": math.nan, "Inf": math.inf, "+Inf": math.inf, "-Inf": -math.inf}
+_TIMES = range(-(1 << 63), 1 << 63)
+
+
+def decode(body: bytes, table: SeriesTable, now: int) -> Rows:
+    """Read pushed samples.
+
+    :param now: the time in ms of those that carry none.
+    :raises InvalidRequest: naming the index of the object and its field.
+    """
+    ordinals, counts = [], []
+    timestamps: list[int] = []
+    values: list[float] = []
+    for index, entry in enumerate(_entries(body)):
+        canonical = _canonical(entry, index)
+        taken = _values(entry, index)
+        times = _times(entry, index, len(taken), now)
+        ordinals.append(canonical)
+        counts.append(len(taken))
+        timestamps += times
+        values += taken
+    return Rows(
+        np.array([table.intern(canonical) for canonical in ordinals], np.int64),
+        np.array(counts, np.int64),
+        np.array(timestamps, np.int64),
+        np.array(values, np.float64),
+    )
+
+
+def _entries(body: bytes) -> list[Any]:
+    try:
+        text = body.decode()
+        try:
+            whole = json.loads(text, parse_constant=_not_json)
+        except json.JSONDecodeError as error:
+            if error.msg != "Extra data":
+                raise
+            return [json.loads(line, parse_constant=_not_json) for line in text.splitlines() if line.strip()]
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(RequestFault.NOT_JSON, str(error)[:200]) from None
+    return whole if isinstance(whole, list) else [whole]
+
+
+def _not_json(constant: str) -> None:
+    raise ValueError(f'{constant} is not JSON; write "{constant}" as a string')
+
+
+def _canonical(entry: Any, index: int) -> bytes:
+    if not isinstance(entry, dict):
+        raise _fault(index, "", f"an object is wanted, not {type(entry).__name__}")
+    for key in entry.keys() - KEYS:
+        raise _fault(index, key, "unknown field")
+    metric, labels = entry.get("metric"), entry.get("labels", {})
+    if not isinstance(metric, str) or not metric:
+        raise _fault(index, "metric", "a metric name is wanted")
+    if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
+        raise _fault(index, "labels", "an object of strings is wanted")
+    if series_labels.NAME in labels:
+        raise _fault(index, "labels", f"{series_labels.NAME} is given by metric")
+    try:
+        canonical = series_labels.canonical({**labels, series_labels.NAME: metric})
+    except InvalidLabels as error:
+        raise InvalidRequest(LABEL_FAULTS[error.reason], f"sample {index}, labels: {error.detail}") from None
+    if len(canonical) > MAX_LABEL_BYTES:
+        raise InvalidRequest(RequestFault.LABELS_TOO_LONG, f"sample {index}: at most {MAX_LABEL_BYTES} bytes")
+    return canonical
+
+
+def _values(entry: dict[str, Any], index: int) -> list[float]:
+    if "values" not in entry:
+        return [_number(entry.get("value"), index, "value")]
+    if "value" in entry or not isinstance(entry["values"], list):
+        raise _fault(index, "values", "a list is wanted, and then no value")
+    return [_number(value, index, "values") for value in entry["values"]]
+
+
+def _times(entry: dict[str, Any], index: int, count: int, now: int) -> list[int]:
+    if "values" not in entry:
+        if "timestamps" in entry:
+            raise _fault(index, "timestamps", "only beside values")
+        return [_time(entry["timestamp"], index, "timestamp") if "timestamp" in entry else now]
+    times = entry.get("timestamps")
+    if "timestamp" in entry or not isinstance(times, list) or len(times) != count:
+        raise _fault(index, "timestamps", f"a list of {count} timestamps is wanted, and no timestamp")
+    return [_time(time, index, "timestamps") for time in times]
+
+
+def _number(value: Any, index: int, field: str) -> float:
+    if isinstance(value, str) and value in NUMBERS:
+        return NUMBERS[value]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _fault(index, field, f"a number is wanted, not {value!r:.50}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise _fault(index, field, "a number that a float64 holds is wanted") from None
+
+
+def _time(value: Any, index: int, field: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value not in _TIMES:
+        raise _fault(index, field, f"whole milliseconds are wanted, not {value!r:.50}")
+    return value
+
+
+def _fault(index: int, field: str, text: str) -> InvalidRequest:
+    return InvalidRequest(RequestFault.NOT_A_SAMPLE, f"sample {index}{field and ', '}{field}: {text}")

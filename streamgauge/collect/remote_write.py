@@ -1,0 +1,105 @@
+"""Prometheus remote write 1.0: a snappy block that holds a protobuf `WriteRequest`.
+
+Labels must come sorted by name, as the specification demands of senders; a label with an empty value counts
+as absent. Whatever is wrong with one series refuses the whole request.
+"""
+
+from typing import NamedTuple
+
+import cramjam
+import numpy as np
+
+from streamgauge.collect import remote_write_kernels as kernels
+from streamgauge.collect.faults import InvalidRequest, RequestFault
+from streamgauge.collect.rows import Rows
+from streamgauge.collect.series_table import SeriesTable
+from streamgauge.series import labels as series_labels
+from streamgauge.series.labels import InvalidLabels, LabelsFault
+
+MAX_LABEL_BYTES = 64 * 1024
+
+LABEL_FAULTS = {
+    LabelsFault.NO_NAME: RequestFault.NO_NAME,
+    LabelsFault.EMPTY_LABEL_NAME: RequestFault.EMPTY_LABEL_NAME,
+    LabelsFault.DUPLICATE: RequestFault.DUPLICATE_LABEL,
+    LabelsFault.UNSORTED: RequestFault.UNSORTED_LABELS,
+    LabelsFault.NOT_UTF8: RequestFault.NOT_UTF8,
+}
+
+
+class WriteRequest(NamedTuple):
+    """What a request holds: its samples, and how many exemplars and native histograms were passed over."""
+
+    rows: Rows
+    exemplars: int
+    histograms: int
+
+
+def decompress(body: bytes, limit: int) -> bytes:
+    """Undo the snappy block.
+
+    :param limit: the most bytes that may come out; the length it declares is checked first.
+    :raises InvalidRequest: not snappy, or more than that.
+    """
+    try:
+        length = cramjam.snappy.decompress_raw_len(body)
+        if length > limit:
+            raise InvalidRequest(RequestFault.TOO_LARGE, f"{length} bytes decompressed, at most {limit}")
+        return bytes(cramjam.snappy.decompress_raw(body))
+    except cramjam.DecompressionError as error:
+        raise InvalidRequest(RequestFault.NOT_SNAPPY, str(error)[:200]) from None
+
+
+def decode(body: bytes, table: SeriesTable) -> WriteRequest:
+    """Read a decompressed request; series that the table does not know are added to it.
+
+    :raises InvalidRequest: with the offset of the fault in the decompressed body.
+    """
+    most = len(body) // 2 + 1
+    data = np.frombuffer(body, np.uint8)
+    keys, ordinals = np.empty((most, 2), np.int64), np.empty(most, np.int64)
+    counts, seen = np.empty(most, np.int64), np.zeros(2, np.int64)
+    timestamps, bits = np.empty(most, np.int64), np.empty(most, np.uint64)
+    known = table.keys
+    arrays = (known.slots, known.hashes, known.arena.bounds, known.arena.data, known.ordinals, known.seed)
+    at, series, samples = kernels.walk(data, arrays, keys, ordinals, counts, seen, timestamps, bits)
+    if at < 0:
+        raise InvalidRequest(RequestFault.NOT_PROTOBUF, f"at offset {-1 - at} of {len(body)}")
+    ordinals, counts = ordinals[:series], counts[:series]
+    for row in np.flatnonzero(ordinals < 0):
+        start, end = int(keys[row, 0]), int(keys[row, 1])
+        key = body[start:end]
+        canonical = _canonical(key, start)
+        if counts[row]:
+            ordinals[row] = table.intern(canonical)
+            known.insert(key, int(ordinals[row]))
+    values = bits[:samples].view(np.float64)
+    if not counts.all():
+        ordinals, counts = ordinals[counts > 0], counts[counts > 0]
+    # copies, so that the roomy arrays are not kept alive while Kafka is waited for
+    rows = Rows(ordinals.copy(), counts.copy(), timestamps[:samples].copy(), values.copy())
+    return WriteRequest(rows, int(seen[0]), int(seen[1]))
+
+
+def _canonical(key: bytes, offset: int) -> bytes:
+    """The canonical bytes of the labels part of a series, which starts at `offset` of the body."""
+    spans = np.empty((len(key) // 2 + 1, 4), np.int64)
+    at, count = kernels.label_spans(np.frombuffer(key, np.uint8), spans)
+    if at < 0:
+        raise InvalidRequest(RequestFault.NOT_PROTOBUF, f"at offset {offset - 1 - at}, in labels")
+    pairs = [(key[a:b], key[c:d]) for a, b, c, d in spans[:count].tolist()]
+    if len(key) > MAX_LABEL_BYTES:
+        detail = f"{len(key)} bytes at offset {offset}, at most {MAX_LABEL_BYTES}"
+        raise InvalidRequest(RequestFault.LABELS_TOO_LONG, detail)
+    try:
+        b"\0".join(part for pair in pairs for part in pair).decode()
+        canonical = series_labels.canonical_pairs(pairs)
+        if not all(value for _, value in pairs):
+            canonical = series_labels.canonical_pairs([pair for pair in pairs if pair[1]])
+    except UnicodeDecodeError:
+        raise InvalidRequest(RequestFault.NOT_UTF8, f"labels at offset {offset}") from None
+    except InvalidLabels as error:
+        raise InvalidRequest(
+            LABEL_FAULTS[error.reason], f"{error.detail}, labels at offset {offset}"
+        ) from None
+    return canonical

@@ -1,0 +1,143 @@
+"""Scraping targets, each on a loop of its own, so that a slow one holds up no other."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from time import perf_counter
+
+import httpx
+
+from streamgauge.collect.delivery import Delivery
+from streamgauge.collect.exposition import InvalidExposition
+from streamgauge.collect.faults import SampleFault, Unavailable
+from streamgauge.collect.fetch import FailedScrape, ScrapeFault, client, fetch
+from streamgauge.collect.intake import Intake
+from streamgauge.collect.metrics import Metrics
+from streamgauge.collect.rows import Rows
+from streamgauge.collect.series_table import SeriesTable
+from streamgauge.collect.target_series import TargetSeries
+from streamgauge.collect.targets import Target
+from streamgauge.config import Config
+
+JITTER = 100
+"""Timestamps are the planned ones if a scrape starts within an interval / JITTER of its plan."""
+
+
+class ScrapeLoop:
+    """Scrapes one target at its place in every interval, and remembers how the last scrape went."""
+
+    def __init__(self, target: Target, scraper: "Scraper") -> None:
+        self.target = target
+        self._scraper = scraper
+        self._series = TargetSeries(target)
+        self.last_scrape: int | None = None
+        self.last_seconds = 0.0
+        self.last_error = ""
+
+    async def run(self, http: httpx.AsyncClient) -> None:
+        """Scrape until cancelled, then mark the target's series stale."""
+        interval, clock = self.target.interval, self._scraper.clock
+        try:
+            while True:
+                now = clock()
+                due = now + 1 + (self.target.offset - now - 1) % interval
+                await asyncio.sleep((due - now) / 1000)
+                now = clock()
+                await self.scrape(http, due if abs(now - due) <= interval // JITTER else now)
+        finally:
+            table = self._scraper.intake.table()
+            self._scraper.hand_in(table, self._series.ended(table, clock()))
+
+    async def scrape(self, http: httpx.AsyncClient, time: int) -> None:
+        """Scrape once, and hand in what came with the timestamp `time` (ms)."""
+        scraper = self._scraper
+        started = perf_counter()
+        page, failure = b"", None
+        try:
+            page = await fetch(http, self.target, scraper.max_bytes)
+        except FailedScrape as fault:
+            failure = fault
+        seconds = perf_counter() - started
+        table = scraper.intake.table()
+        if failure is None:
+            try:
+                scraper.hand_in(table, self._series.scraped(page, table, time, seconds))
+            except InvalidExposition as fault:
+                failure = FailedScrape(ScrapeFault.BAD_PAGE, str(fault))
+        if failure is not None:
+            scraper.hand_in(table, self._series.failed(table, time, seconds))
+            scraper.metrics.scrape_errors.labels(self.target.job, failure.reason).inc()
+        scraper.metrics.scrapes.labels(self.target.job).inc()
+        scraper.metrics.scrape_seconds.labels(self.target.job).observe(seconds)
+        self.last_scrape, self.last_seconds, self.last_error = time, seconds, str(failure or "")
+
+    def state(self) -> dict[str, object]:
+        """This target in the shape of Prometheus's /api/v1/targets."""
+        health = "unknown" if self.last_scrape is None else "down" if self.last_error else "up"
+        at = datetime.fromtimestamp((self.last_scrape or 0) / 1000, UTC)
+        return {
+            "discoveredLabels": {"__address__": httpx.URL(self.target.url).netloc.decode()},
+            "labels": self.target.labels,
+            "scrapePool": self.target.job,
+            "scrapeUrl": self.target.url,
+            "globalUrl": self.target.url,
+            "lastError": self.last_error,
+            "lastScrape": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "lastScrapeDuration": self.last_seconds,
+            "health": health,
+            "scrapeInterval": f"{self.target.interval}ms",
+            "scrapeTimeout": f"{self.target.timeout}ms",
+        }
+
+
+class Scraper:
+    """All targets of a collector.
+
+    :param clock: gives ms, for timestamps; intervals pass in real time.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        targets: list[Target],
+        intake: Intake,
+        clock: Callable[[], int],
+        metrics: Metrics,
+    ) -> None:
+        self.intake = intake
+        self.clock = clock
+        self.metrics = metrics
+        self.max_bytes = config.collector.max_body_bytes
+        self.loops = [ScrapeLoop(target, self) for target in targets]
+        self._waiting: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Scrape until cancelled; returns when the last stale markers are with Kafka."""
+        try:
+            async with client() as http, asyncio.TaskGroup() as tasks:
+                for loop in self.loops:
+                    tasks.create_task(loop.run(http))
+        finally:
+            self.intake.flush()
+            await asyncio.gather(*self._waiting)
+
+    def hand_in(self, table: SeriesTable, rows: Rows) -> None:
+        """Take rows in; what Kafka does not take is counted and lost, as the next scrape is near."""
+        try:
+            _, delivery = self.intake.add(table, rows, "scrape")
+        except Unavailable as error:
+            self._lost(rows, error)
+            return
+        task = asyncio.get_running_loop().create_task(self._watch(delivery, rows))
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    async def _watch(self, delivery: Delivery, rows: Rows) -> None:
+        try:
+            await delivery.wait()
+        except Unavailable as error:
+            self._lost(rows, error)
+
+    def _lost(self, rows: Rows, error: Unavailable) -> None:
+        self.metrics.outages.labels(error.reason).inc()
+        self.metrics.refused.labels(SampleFault.UNDELIVERED).inc(len(rows.timestamps))

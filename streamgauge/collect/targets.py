@@ -1,0 +1,164 @@
+"""What to scrape: the part of a Prometheus configuration file that names static targets."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+import xxhash
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from streamgauge.yaml_file import Section, load
+
+_UNITS_MS = {
+    "y": 31_536_000_000,
+    "w": 604_800_000,
+    "d": 86_400_000,
+    "h": 3_600_000,
+    "m": 60_000,
+    "s": 1000,
+    "ms": 1,
+}
+_DURATION = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
+_LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _milliseconds(text: Any) -> int:
+    match = _DURATION.fullmatch(text) if isinstance(text, str) and text else None
+    if match is None:
+        raise ValueError("a duration such as 15s or 1m30s is wanted")
+    return sum(int(part or 0) * unit for part, unit in zip(match.groups(), _UNITS_MS.values(), strict=True))
+
+
+def _labels(labels: Any) -> Any:
+    for name in labels if isinstance(labels, dict) else ():
+        if not isinstance(name, str) or not _LABEL_NAME.fullmatch(name) or name.startswith("__"):
+            raise ValueError(f"{name!r} is not a label name that a target may have")
+    return labels
+
+
+Duration = Annotated[int, BeforeValidator(_milliseconds)]
+"""Written as in Prometheus, kept as ms."""
+Labels = Annotated[dict[str, str], BeforeValidator(_labels)]
+
+
+class Global(Section):
+    """The defaults of all jobs; `external_labels` go to every series that lacks them."""
+
+    scrape_interval: Duration = 60_000
+    scrape_timeout: Duration = 10_000
+    external_labels: Labels = Field(default_factory=dict)
+
+
+class StaticConfig(Section):
+    """Targets as `host:port`, and labels for all of them."""
+
+    targets: tuple[str, ...]
+    labels: Labels = Field(default_factory=dict)
+
+    @field_validator("targets")
+    @classmethod
+    def _addresses(cls, targets: tuple[str, ...]) -> tuple[str, ...]:
+        for target in targets:
+            if not target or "/" in target:
+                raise ValueError(f"{target!r} is not host:port")
+        return targets
+
+
+class ScrapeJob(Section):
+    """One entry of `scrape_configs`."""
+
+    job_name: str = Field(min_length=1)
+    scrape_interval: Duration | None = None
+    scrape_timeout: Duration | None = None
+    metrics_path: str = "/metrics"
+    scheme: Literal["http", "https"] = "http"
+    params: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    honor_labels: bool = False
+    honor_timestamps: bool = True
+    static_configs: tuple[StaticConfig, ...] = ()
+
+    @field_validator("scrape_interval")
+    @classmethod
+    def _a_second_or_more(cls, interval: int | None) -> int | None:
+        if interval is not None and interval < 1000:
+            raise ValueError("an interval of at least 1s is wanted")
+        return interval
+
+
+class ScrapeFile(Section):
+    """The file; a key that is not known here is an error that names its line."""
+
+    global_: Global = Field(Global(), alias="global")
+    scrape_configs: tuple[ScrapeJob, ...] = ()
+
+    @model_validator(mode="after")
+    def _jobs_are_distinct(self) -> "ScrapeFile":
+        names = [job.job_name for job in self.scrape_configs]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two jobs are named {name!r}")
+        return self
+
+
+class Target(Section):
+    """One address to scrape; durations in ms."""
+
+    job: str
+    url: str
+    interval: int
+    timeout: int
+    labels: dict[str, str]
+    external: dict[str, str]
+    honor_labels: bool
+    honor_timestamps: bool
+
+    @property
+    def offset(self) -> int:
+        """Where in its interval it is scraped (ms), so that targets are spread over it."""
+        identity = f"{self.url}\xff{sorted(self.labels.items())}"
+        return xxhash.xxh3_64_intdigest(identity.encode()) % self.interval
+
+    def attach(self, exposed: dict[str, str]) -> dict[str, str]:
+        """The labels of a series; where it exposes a label that the target has, `honor_labels` decides."""
+        labels = dict(exposed)
+        if self.honor_labels:
+            labels = {**self.labels, **{name: value for name, value in exposed.items() if value}}
+        else:
+            labels |= self.labels
+            for name in sorted(exposed.keys() & self.labels.keys(), key=len):
+                if exposed[name]:
+                    renamed = f"exported_{name}"
+                    while renamed in labels:
+                        renamed = f"exported_{renamed}"
+                    labels[renamed] = exposed[name]
+        return self.external | labels
+
+
+def read_targets(path: Path) -> list[Target]:
+    """Read a scrape configuration.
+
+    :raises InvalidFile: with line and column of every fault.
+    """
+    file = load(path, ScrapeFile)
+    return [
+        _target(file.global_, job, static, address)
+        for job in file.scrape_configs
+        for static in job.static_configs
+        for address in dict.fromkeys(static.targets)
+    ]
+
+
+def _target(defaults: Global, job: ScrapeJob, static: StaticConfig, address: str) -> Target:
+    interval = job.scrape_interval or defaults.scrape_interval
+    query = f"?{urlencode(job.params, doseq=True)}" if job.params else ""
+    return Target(
+        job=job.job_name,
+        url=f"{job.scheme}://{address}{job.metrics_path}{query}",
+        interval=interval,
+        timeout=min(job.scrape_timeout or defaults.scrape_timeout, interval),
+        labels={"job": job.job_name, "instance": address, **static.labels},
+        external=defaults.external_labels,
+        honor_labels=job.honor_labels,
+        honor_timestamps=job.honor_timestamps,
+    )
