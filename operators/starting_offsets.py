@@ -1,7 +1,9 @@
 """Where the rollup job starts when it has no state."""
 
+import time
+
 from cassandra.cluster import Session
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from operators.raw_batches import Start
 from schemas.tables import Resolution
@@ -11,6 +13,7 @@ from streamgauge.store.write_blocks import BlockStore
 
 MARGIN_MS = 120_000
 TIMEOUT_S = 30.0
+RETRY_S = 0.5
 
 
 def from_progress(session: Session, config: Config, group: str) -> Start:
@@ -34,9 +37,21 @@ def _partitions(consumer: Consumer) -> list[TopicPartition]:
     return [TopicPartition(RAW, partition) for partition in known]
 
 
+def _committed(consumer: Consumer, places: list[TopicPartition]) -> list[TopicPartition]:
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            return consumer.committed(places, timeout=TIMEOUT_S)
+        except KafkaException as failure:
+            # a broker that has just started does not know yet that it coordinates the group
+            if not failure.args[0].retriable() or time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY_S)
+
+
 def _offsets_at(consumer: Consumer, timestamp: int) -> dict[int, int]:
     places = _partitions(consumer)
-    committed = {place.partition: place.offset for place in consumer.committed(places, timeout=TIMEOUT_S)}
+    committed = {place.partition: place.offset for place in _committed(consumer, places)}
     asked = [TopicPartition(RAW, place.partition, timestamp) for place in places]
     offsets = {}
     for found in consumer.offsets_for_times(asked, timeout=TIMEOUT_S):
