@@ -42,9 +42,9 @@ def _committed(consumer: Consumer, places: list[TopicPartition]) -> list[TopicPa
     while True:
         try:
             return consumer.committed(places, timeout=TIMEOUT_S)
-        except KafkaException as failure:
+        except KafkaException:
             # a broker that has just started does not know yet that it coordinates the group
-            if not failure.args[0].retriable() or time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 raise
             time.sleep(RETRY_S)
 
