@@ -26,7 +26,7 @@ def run(config: Config) -> None:
     :raises InvalidFile: for a faulty scrape configuration.
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    disable_created_metrics()
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     uvloop.run(serve(Collector(config)))
 
 

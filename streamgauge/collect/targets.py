@@ -93,11 +93,14 @@ class ScrapeFile(Section):
     scrape_configs: tuple[ScrapeJob, ...] = ()
 
     @model_validator(mode="after")
-    def _jobs_are_distinct(self) -> "ScrapeFile":
+    def _jobs_make_sense(self) -> "ScrapeFile":
         names = [job.job_name for job in self.scrape_configs]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two jobs are named {name!r}")
+        for job in self.scrape_configs:
+            if (job.scrape_timeout or 0) > (job.scrape_interval or self.global_.scrape_interval):
+                raise ValueError(f"job {job.job_name!r}: scrape_timeout is longer than scrape_interval")
         return self
 
 

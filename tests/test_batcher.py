@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import batch
+from streamgauge.collect import batcher
+from streamgauge.collect.faults import SampleFault
+from streamgauge.collect.rows import Rows, admit
+from streamgauge.collect.series_table import SeriesTable
+from streamgauge.series.labels import canonical, parse
+from streamgauge.series.samples import STALE, wins
+
+LANES = 4
+NOW = 1_800_000_000_000
+points = st.tuples(st.integers(0, 30), st.integers(NOW - 200_000, NOW), st.sampled_from([1.0, -2.0, STALE]))
+
+
+def rows_of(table, samples):
+    ordinals = [table.intern(canonical({"__name__": f"m{n % 3}", "n": str(n)})) for n, _, _ in samples]
+    return Rows(
+        np.array(ordinals, np.int64),
+        np.ones(len(samples), np.int64),
+        np.array([at for _, at, _ in samples], np.int64),
+        np.array([value for _, _, value in samples], np.float64),
+    )
+
+
+def read_back(outgoing):
+    """Every sample of the batches, each batch checked as the jobs check it."""
+    found = {}
+    for out in outgoing:
+        decoded = batch.decode(out.value, out.lane, batch.minute_of(out.newest), LANES, labels=True)
+        samples = decoded.samples
+        assert out.series == len(samples.ids) <= batch.MAX_SERIES
+        assert out.samples == len(samples.timestamps)
+        assert out.newest == samples.timestamps.max()
+        for row, labels in enumerate(decoded.labels.to_pylist()):
+            for place in range(samples.offsets[row], samples.offsets[row + 1]):
+                key = labels, int(samples.timestamps[place])
+                assert key not in found
+                found[key] = int(samples.values[place : place + 1].view(np.uint64)[0])
+    return found
+
+
+@given(st.lists(st.lists(points, max_size=60), min_size=1, max_size=3))
+def test_batches_hold_every_sample_once_by_lane_and_minute(parts):
+    table = SeriesTable(LANES, 1000)
+    expected = {}
+    rows = [rows_of(table, part) for part in parts]
+    for part in rows:
+        for ordinal, at, value in zip(part.ordinals, part.timestamps, part.values.view(np.uint64), strict=True):
+            key = table.canonical(int(ordinal)), int(at)
+            if key not in expected or wins(value, np.uint64(expected[key])):
+                expected[key] = int(value)
+    assert read_back(batcher.batches(table, rows)) == expected
+
+
+def test_a_lane_with_many_series_is_cut_into_even_batches():
+    table = SeriesTable(1, 10_000)
+    rows = rows_of(table, [(n, NOW, 1.0) for n in range(2500)])
+    sizes = [out.series for out in batcher.batches(table, [rows])]
+    assert sum(sizes) == 2500
+    assert max(sizes) == 834
+
+
+def test_a_batch_of_long_labels_is_cut_by_its_bytes():
+    table = SeriesTable(1, 10_000)
+    long = [table.intern(canonical({"__name__": "m", "n": f"{n:06}" * 9000})) for n in range(100)]
+    one = np.ones(100, np.int64)
+    rows = Rows(np.array(long), one, one * NOW, one * 1.0)
+    outgoing = list(batcher.batches(table, [rows]))
+    assert sum(out.series for out in outgoing) == 100
+    assert max(out.series for out in outgoing) * 54_000 <= batcher.MAX_CONTENT_BYTES
+
+
+def test_samples_more_than_a_minute_ahead_are_left_out():
+    table = SeriesTable(LANES, 100)
+    times = [NOW + 60_001, NOW + 60_000, 0, NOW + 70_000, -5]
+    rows = rows_of(table, [(n, at, 1.0) for n, at in enumerate(times)])
+    good, refused = admit(rows, NOW)
+    assert good.timestamps.tolist() == [NOW + 60_000]
+    assert good.ordinals.tolist() == [1]
+    assert [(fault.reason, fault.samples, fault.first_timestamp) for fault in refused] == [
+        (SampleFault.FUTURE, 2, NOW + 60_001),
+        (SampleFault.BEFORE_EPOCH, 2, 0),
+    ]
+    assert parse(table.canonical(refused[0].first_ordinal))["n"] == "0"
+
+
+def test_admitted_rows_keep_their_runs():
+    rows = Rows(np.array([0, 1]), np.array([2, 1]), np.array([NOW, NOW + 99_999, NOW]), np.array([1.0, 2.0, 3.0]))
+    good, _ = admit(rows, NOW)
+    assert good.counts.tolist() == [1, 1]
+    assert good.values.tolist() == [1.0, 3.0]
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_table_is_full_at_its_bound(count):
+    table = SeriesTable(LANES, count + 1)
+    for n in range(count):
+        table.intern(canonical({"__name__": f"m{n}"}))
+    assert not table.full
+    table.intern(canonical({"__name__": "one_more"}))
+    assert table.full
