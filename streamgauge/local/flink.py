@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from streamgauge.config import Config
+from streamgauge.local import jars
 from streamgauge.local.home import ROOT, Home
 from streamgauge.local.service import Service, address, answers, get_json
 
@@ -31,6 +32,7 @@ def variables(home: Home) -> Mapping[str, str]:
     return {
         "FLINK_HOME": str(folder()),
         "FLINK_CONF_DIR": str(home.conf / "flink"),
+        "FLINK_LIB_DIR": str(home.conf / "flink" / "lib"),
         "FLINK_LOG_DIR": str(home.logs),
         "FLINK_PID_DIR": str(home.run),
         "FLINK_IDENT_STRING": "streamgauge",
@@ -41,6 +43,7 @@ def write_configuration(config: Config, home: Home) -> None:
     """Write Flink's configuration folder: the project's files and the settings of this machine."""
     target = home.conf / "flink"
     target.mkdir(parents=True, exist_ok=True)
+    _link_jars(target / "lib")
     for logging in CONF.glob("log4j-*.properties"):
         shutil.copy(logging, target)
     settings = yaml.safe_load((CONF / "config.yaml").read_text()) | _settings(config, home)
@@ -92,6 +95,15 @@ def taskmanager(config: Config, home: Home) -> Service:
 def _script(name: str, metrics_port: int) -> list[str]:
     script = str(folder() / "bin" / name)
     return [script, "start-foreground", "-D", f"metrics.reporter.prom.port={metrics_port}"]
+
+
+def _link_jars(target: Path) -> None:
+    """Flink's own jars, its Python bridge and the Kafka connector, which jobs then need not bring."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    bridge = next((folder() / "opt").glob("flink-python-*.jar"))
+    for jar in [*(folder() / "lib").glob("*.jar"), bridge, jars.connector()]:
+        (target / jar.name).symlink_to(jar)
 
 
 def _settings(config: Config, home: Home) -> dict[str, object]:

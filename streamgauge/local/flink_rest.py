@@ -1,6 +1,7 @@
 """The parts of Flink's REST API that keeping jobs needs."""
 
 import json
+import re
 import time
 import urllib.error
 import urllib.request
@@ -100,9 +101,12 @@ class FlinkRest:
         return int(float(found[0]["value"])) if found else 0
 
 
+PACKAGES = re.compile(r"\b(?:[a-z_]\w*\.)+(?=[A-Z])")
+
+
 def root_cause(stack_trace: str) -> str:
     """The telling line of a Java stack trace: the error of a Python traceback in it, else the last cause."""
-    lines = [line.strip() for line in stack_trace.splitlines() if line.strip()]
+    lines = [PACKAGES.sub("", line.strip()) for line in stack_trace.splitlines() if line.strip()]
     python = [at for at, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
     if python:
         after = lines[python[-1] + 1 :]

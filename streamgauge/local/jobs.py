@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamgauge.local import flink, jars
+from streamgauge.local import flink
 from streamgauge.local.home import ROOT, Home
 from streamgauge.local.process import kill_session, start_in_session
 
@@ -18,6 +18,8 @@ JOBS: Mapping[str, Path] = {name: ROOT / "jobs" / f"{name}.py" for name in ("sto
 """Every job of the system and its file."""
 
 SUBMIT_TIMEOUT_S = 180.0
+CLIENT_JVM = "-Xmx384m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+"""It lives for seconds: quick to start is quick enough."""
 CLIENT = "flink-run"
 """The pid file of Flink's client, of which there is never more than one."""
 
@@ -117,8 +119,6 @@ def submit(name: str, submission: Submission, home: Home, environment: Mapping[s
         "remote",
         f"-D$internal.pipeline.job-id={submission.id}",
         *(["-s", submission.restored_from] if submission.restored_from else []),
-        "--jarfile",
-        str(jars.connector()),
         "-pyexec",
         sys.executable,
         "-pyclientexec",
@@ -128,7 +128,7 @@ def submit(name: str, submission: Submission, home: Home, environment: Mapping[s
         "--config",
         str(home.config),
     ]
-    variables = {**environment, **flink.variables(home), "JVM_ARGS": "-Xmx384m"}
+    variables = {**environment, **flink.variables(home), "JVM_ARGS": CLIENT_JVM}
     with home.log(name).open("a+b") as log:
         begin = log.tell()
         client = start_in_session(command, CLIENT, home, variables, log)

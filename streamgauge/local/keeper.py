@@ -79,7 +79,7 @@ class Keeper:
                 try:
                     self._look_after(job)
                 except OSError:
-                    _move(job, "unknown: no JobManager")
+                    _move(job, "waiting")
 
     def _look_after(self, job: KeptJob) -> None:
         marker = self._home.stopped / job.name

@@ -190,13 +190,15 @@ class Stack:
             if name not in chosen:
                 marker.touch()
         with self.home.log("supervisor").open("ab") as log:
-            subprocess.Popen(
+            daemon = subprocess.Popen(
                 [sys.executable, "-m", "streamgauge.local.supervisor", str(self.home.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
+        # it is to outlive this process, of which Popen would warn
+        daemon.returncode = 0
         self._await(lambda: bool(self.state()), "to start", ("supervisor",), 30.0)
 
     def _configuration(self) -> str:
