@@ -1,5 +1,6 @@
 """The jars of the stack: pinned in pom.xml, fetched by Maven, kept in the user's cache."""
 
+import contextlib
 import hashlib
 import shutil
 import subprocess
@@ -31,12 +32,12 @@ def fetch(report: Callable[[str], None] = lambda _: None) -> Path:
     if shutil.which("mvn") is None:
         raise JarsUnavailable("Maven (mvn) is not on the PATH: it fetches the jars that pom.xml names")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
+    with tempfile.TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as unfinished:
         for server in SERVERS:
             report(f"fetching the jars of {server}")
             _copy_dependencies(server, Path(unfinished) / server, folder.with_suffix(".log"))
-        shutil.move(unfinished, folder)
-        Path(unfinished).mkdir()
+        with contextlib.suppress(FileExistsError):
+            Path(unfinished).rename(folder)
     return folder
 
 
@@ -61,3 +62,7 @@ def _copy_dependencies(server: str, target: Path, log: Path) -> None:
     if code:
         last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise JarsUnavailable(f"Maven failed on the jars of {server}:\n{last}\nwhole log: {log}")
+
+
+if __name__ == "__main__":
+    print(fetch(lambda line: print(line, flush=True)))

@@ -1,0 +1,34 @@
+# `make demo` and `make test` do all set-up by themselves.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo stop test check clean
+
+VENV := .venv/bin
+
+help:
+	@echo "make demo   set up, start the local stack with everything on it, and show a metric that went the whole way"
+	@echo "make stop   stop every process of the demo; its data stays"
+	@echo "make test   set up and run every test: pure ones, then those against the real stack"
+	@echo "make check  formatting, lint and types"
+	@echo "make setup  only the set-up"
+	@echo "make clean  stop the demo, delete its data and everything that set-up made here"
+
+setup:
+	@scripts/setup
+
+demo: setup
+	@$(VENV)/streamgauge demo
+
+stop:
+	@test ! -x $(VENV)/streamgauge || $(VENV)/streamgauge down
+
+test: setup
+	$(VENV)/pytest tests
+	$(VENV)/pytest integration
+
+check: setup
+	$(VENV)/ruff format --check
+	$(VENV)/ruff check
+	$(VENV)/mypy
+
+clean: stop
+	rm -rf .streamgauge .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
