@@ -118,6 +118,32 @@ def decode_raw(block: RawBlock, window_start: int, width_ms: int) -> Samples:
     return Samples(ids, offsets, timestamps, values)
 
 
+def narrow_raw(block: RawBlock, rows: npt.NDArray[np.int64]) -> RawBlock:
+    """The block with only the series at these ascending row numbers, nothing decoded.
+
+    :raises InvalidBlock: if the offsets do not fit the columns.
+    """
+    if len(block.offsets) != len(block.ids) // series_ids.ID_BYTES * 12:
+        raise InvalidBlock(BlockFault.WRONG_LENGTH, f"{len(block.offsets)} bytes of offsets")
+    table = np.frombuffer(block.offsets, "<u4").reshape(-1, 3)
+    if len(rows) == len(table):
+        return block
+    ids = np.frombuffer(block.ids, np.uint8).reshape(-1, series_ids.ID_BYTES)[rows]
+    kept = table[rows].copy()
+    columns = []
+    for at, data in ((1, block.timestamps), (2, block.samples)):
+        ends = table[:, at].astype(np.int64)
+        starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
+        if np.any(starts > ends) or (len(ends) and ends[-1] > len(data)):
+            raise InvalidBlock(BlockFault.DAMAGED, "offsets that fall, or end after the data")
+        sizes = (ends - starts)[rows]
+        kept[:, at] = np.cumsum(sizes)
+        picked = np.repeat(starts[rows] - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
+        columns.append(np.frombuffer(data, np.uint8)[picked].tobytes())
+    times, values = columns
+    return RawBlock(ids.tobytes(), kept.tobytes(), times, values, block.format)
+
+
 def encode_column(name: str, column: npt.NDArray[np.generic]) -> bytes:
     """Pack one aggregate of a rollup row."""
     return column.astype(ROLLUP_COLUMNS[name]).tobytes()

@@ -61,6 +61,22 @@ def take(samples: Samples, rows: npt.NDArray[np.int64]) -> Samples:
     return Samples(samples.ids[rows], offsets, samples.timestamps[picked], samples.values[picked])
 
 
+def between(samples: Samples, start: int, end: int) -> Samples:
+    """The samples from `start` to `end`, both included (ms), of the series that have any."""
+    kept = (samples.timestamps >= start) & (samples.timestamps <= end)
+    if kept.all():
+        return samples
+    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])
+    offsets = before[samples.offsets]
+    rows = np.flatnonzero(np.diff(offsets))
+    return Samples(
+        samples.ids[rows],
+        np.concatenate([np.zeros(1, np.int64), offsets[rows + 1]]),
+        samples.timestamps[kept],
+        samples.values[kept],
+    )
+
+
 @njit(cache=True, nogil=True)
 def wins(challenger: np.uint64, holder: np.uint64) -> bool:
     """Whether the float with the bits `challenger` replaces `holder` at the same timestamp."""

@@ -1,0 +1,96 @@
+"""Samples written straight to the tables by the jobs' own writers, and what reading them must give."""
+
+import numpy as np
+import pyarrow as pa
+
+from schemas import batch
+from schemas.blocks import ON_TIME, late_part
+from schemas.tables import Resolution
+from streamgauge.rollup.aggregates import aggregate
+from streamgauge.series import ids as series_ids
+from streamgauge.series import labels
+from streamgauge.series.ids import Shards, lane_of
+from streamgauge.series.samples import MINUTE_MS, Samples, concat
+from streamgauge.store.write_blocks import BlockStore
+from streamgauge.store.write_head import HeadStore
+from streamgauge.store.write_index import IndexStore
+
+
+class Population:
+    """Writes samples as the jobs would; remembers them by canonical labels as {timestamp: value}."""
+
+    def __init__(self, session, shards: Shards) -> None:
+        self.session = session
+        self.truth: dict[bytes, dict[int, float]] = {}
+        self._lanes = shards.lanes
+        self._blocks = BlockStore(session, shards)
+        self._head = HeadStore(session)
+        self._index = IndexStore(session, shards)
+        self._offset = 0
+
+    def push(self, series: dict[bytes, dict[int, float]], sealed: dict[int, int]) -> None:
+        """Store series: minutes before a lane's `sealed` as blocks with a late part, others in the head.
+
+        A sealed minute is written anew with all that the lane has: its blocks are replaced.
+        """
+        for data, samples in series.items():
+            self.truth.setdefault(data, {}).update(samples)
+        everything = self._by_place(self.truth)
+        for lane, minutes in self._by_place(series).items():
+            for minute, rows in minutes.items():
+                self._index.write(lane, minute, {series_ids.series_id(data): data for data in rows})
+                if minute < sealed.get(lane, 0):
+                    self._seal(lane, minute, everything[lane][minute])
+                else:
+                    self.write_head(lane, minute, rows)
+        for lane, to in sealed.items():
+            self._blocks.write_progress(Resolution.MIN1, lane, to)
+
+    def write_head(self, lane: int, minute: int, rows: dict[bytes, dict[int, float]]) -> int:
+        """Store one batch and return its offset."""
+        self._offset += 1
+        payload = batch.encode(_samples(rows), pa.array(sorted(rows, key=series_ids.series_id), pa.binary()))
+        self._head.write(lane, minute, 0, self._offset, payload)
+        return self._offset
+
+    def _seal(self, lane: int, minute: int, rows: dict[bytes, dict[int, float]]) -> None:
+        early = {data: dict(list(samples.items())[::2]) for data, samples in rows.items()}
+        late = {
+            data: dict(list(samples.items())[1::2] or list(samples.items())) for data, samples in rows.items()
+        }
+        self._blocks.write_raw(lane, minute, ON_TIME, _samples(early))
+        self._blocks.write_raw(lane, minute, late_part(0, 1, 2), _samples(late))
+        self._blocks.write_rollup(Resolution.MIN1, lane, minute, aggregate(_samples(rows), minute))
+
+    def _by_place(self, series):
+        places: dict[int, dict[int, dict[bytes, dict[int, float]]]] = {}
+        for data, samples in series.items():
+            minutes = places.setdefault(lane_of(series_ids.series_id(data), self._lanes), {})
+            for timestamp, value in samples.items():
+                minutes.setdefault(batch.minute_of(timestamp), {}).setdefault(data, {})[timestamp] = value
+        return places
+
+
+def series(count: int, metric: str, times: range, **constant: str) -> dict[bytes, dict[int, float]]:
+    """Series that differ in `instance`, with a sample at each time (ms)."""
+    return {
+        labels.canonical({"__name__": metric, "instance": f"host-{number}", **constant}): {
+            time + number % 7: number + time % MINUTE_MS / 1000 for time in times
+        }
+        for number in range(count)
+    }
+
+
+def _samples(rows: dict[bytes, dict[int, float]]) -> Samples:
+    parts = []
+    for data, samples in rows.items():
+        ordered = sorted(samples.items())
+        parts.append(
+            Samples(
+                series_ids.from_bytes(series_ids.series_id(data)),
+                np.array([0, len(ordered)]),
+                np.array([time for time, _ in ordered], np.int64),
+                np.array([value for _, value in ordered], np.float64),
+            )
+        )
+    return concat(parts)
