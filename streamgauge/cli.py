@@ -59,6 +59,20 @@ def up(config: Config, only: str | None, jobs: bool, collector: bool, gateway: b
 
 @main.command()
 @click.pass_obj
+def demo(config: Config) -> None:
+    """Start everything and show a metric that went the whole way."""
+    from streamgauge.local.demo import run
+    from streamgauge.local.progress import Progress
+    from streamgauge.local.stack import StackError
+
+    try:
+        run(config, Progress())
+    except StackError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command()
+@click.pass_obj
 def down(config: Config) -> None:
     """Stop the local stack; jobs take a savepoint first."""
     from streamgauge.local.progress import Progress

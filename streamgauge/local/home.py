@@ -16,6 +16,7 @@ class Home:
     """The one folder of a stack: `conf`, `data`, `logs` and `run` below `path`."""
 
     def __init__(self, path: Path) -> None:
+        path = path.absolute()
         self.path = path
         self.conf = path / "conf"
         self.data = path / "data"

@@ -36,7 +36,7 @@ def fetch(report: Callable[[str], None] = lambda _: None) -> Path:
         for server in SERVERS:
             report(f"fetching the jars of {server}")
             _copy_dependencies(server, Path(unfinished) / server, folder.with_suffix(".log"))
-        with contextlib.suppress(FileExistsError):
+        with contextlib.suppress(OSError):
             Path(unfinished).rename(folder)
     return folder
 

@@ -1,0 +1,132 @@
+"""`streamgauge demo`: the whole system watching itself, until a metric has gone the whole way."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import yaml
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+
+from schemas.tables import Resolution
+from streamgauge.config import Config
+from streamgauge.local.home import Home
+from streamgauge.local.process import last_lines
+from streamgauge.local.service import get_json
+from streamgauge.local.stack import Stack, StackError
+from streamgauge.series.matchers import Matcher, MatchOp
+from streamgauge.store.reader import Reader, Rollups
+from streamgauge.store.session import connect
+
+METRIC = "flink_jobmanager_Status_JVM_Memory_Heap_Used"
+SHOWN = 6
+COLUMNS = ("count", "min", "sum", "max", "p99")
+LOOK_BACK_MS = 6 * 3_600_000
+ARRIVAL_TIMEOUT_S = 240.0
+POLL_S = 1.0
+MEGABYTE = 2**20
+
+
+def with_targets(config: Config) -> Config:
+    """The configuration with the stack's own exporters to scrape, unless it names other targets."""
+    if config.collector.scrape_config is not None:
+        return config
+    home = Home(config.local.home)
+    home.make()
+    file = home.conf / "scrape.yml"
+    jobmanager, taskmanager = config.local.flink_metrics_ports
+    targets = {
+        "jobmanager": f"127.0.0.1:{jobmanager}",
+        "taskmanager": f"127.0.0.1:{taskmanager}",
+        "collector": config.collector.listen,
+        "gateway": config.gateway.listen,
+    }
+    jobs = [{"job_name": name, "static_configs": [{"targets": [target]}]} for name, target in targets.items()]
+    file.write_text(
+        yaml.safe_dump({"global": {"scrape_interval": "5s", "scrape_timeout": "4s"}, "scrape_configs": jobs})
+    )
+    collector = config.collector.model_copy(update={"scrape_config": file})
+    return config.model_copy(update={"collector": collector})
+
+
+def run(config: Config, report: Callable[[str], None]) -> None:
+    """Start everything, wait for a scraped series to show as raw samples and as rollups, and print both.
+
+    :raises StackError: something does not start, or the series does not arrive in time.
+    """
+    stack = Stack(with_targets(config))
+    stack.up(report=report)
+    since = time.time()
+    report(f"waiting for samples of {METRIC} at the gateway")
+    samples = _await(lambda: _samples(config, since), stack, "collector")
+    session = connect(config.cassandra)
+    try:
+        reader = Reader(session, config.shards)
+        report("waiting for its first sealed minute")
+        rollups = _await(lambda: _rollups(reader), stack, "rollup")
+    finally:
+        session.cluster.shutdown()
+    Console().print(_summary(config, samples, rollups))
+
+
+def _await(look: Callable[[], Any], stack: Stack, suspect: str) -> Any:
+    deadline = time.monotonic() + ARRIVAL_TIMEOUT_S
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            log = stack.home.log(suspect)
+            raise StackError(
+                "\n".join([f"{METRIC} did not arrive", *last_lines(log, 15), f"whole log: {log}"])
+            )
+        time.sleep(POLL_S)
+    return found
+
+
+def _samples(config: Config, since: float) -> list[tuple[float, float]]:
+    """Time in s and value of the newest samples, once one is newer than `since`."""
+    query = urlencode({"query": f"{METRIC}[1m]"})
+    try:
+        answer: Any = get_json(f"http://{config.gateway.listen}/api/v1/query?{query}")
+    except (OSError, ValueError):
+        return []
+    newest = [
+        (float(at), float(value)) for series in answer["data"]["result"] for at, value in series["values"]
+    ]
+    newest = sorted(newest)[-SHOWN:]
+    return newest if newest and newest[-1][0] > since else []
+
+
+def _rollups(reader: Reader) -> Rollups | None:
+    now_ms = time.time_ns() // 1_000_000
+    series = reader.select([Matcher("__name__", MatchOp.EQUAL, METRIC)], now_ms - LOOK_BACK_MS, now_ms)
+    rollups = reader.rollups(series, Resolution.MIN1, now_ms - LOOK_BACK_MS, now_ms, COLUMNS)
+    return rollups if len(rollups.window_starts) else None
+
+
+def _summary(config: Config, samples: list[tuple[float, float]], rollups: Rollups) -> Group:
+    raw = Table(title=f"{METRIC}: newest samples", title_justify="left", box=None)
+    raw.add_column("time")
+    raw.add_column("MB", justify="right")
+    for at, value in samples:
+        raw.add_row(_clock(at, "%H:%M:%S"), f"{value / MEGABYTE:.1f}")
+    minutes = Table(title="and its last 1-minute rollups, in MB", title_justify="left", box=None)
+    for heading in ("minute", "count", "min", "avg", "max", "p99"):
+        minutes.add_column(heading, justify="left" if heading == "minute" else "right")
+    by = rollups.columns
+    for row in range(max(0, len(rollups.window_starts) - SHOWN), len(rollups.window_starts)):
+        count = int(by["count"][row])
+        values = [by["min"][row], by["sum"][row] / count, by["max"][row], by["p99"][row]]
+        minute = _clock(rollups.window_starts[row] / 1000, "%H:%M")
+        minutes.add_row(minute, str(count), *(f"{float(value) / MEGABYTE:.1f}" for value in values))
+    addresses = Table.grid(padding=(0, 2))
+    addresses.add_row("Gateway (Prometheus API)", f"http://{config.gateway.listen}/")
+    addresses.add_row("Collector", f"http://{config.collector.listen}/")
+    addresses.add_row("Flink", config.flink.rest)
+    addresses.add_row("Stop", "make stop")
+    return Group("", raw, "", minutes, "", Panel.fit(addresses, title="running"))
+
+
+def _clock(seconds: float, form: str) -> str:
+    return datetime.fromtimestamp(seconds).strftime(form)
