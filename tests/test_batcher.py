@@ -49,7 +49,9 @@ def test_batches_hold_every_sample_once_by_lane_and_minute(parts):
     expected = {}
     rows = [rows_of(table, part) for part in parts]
     for part in rows:
-        for ordinal, at, value in zip(part.ordinals, part.timestamps, part.values.view(np.uint64), strict=True):
+        for ordinal, at, value in zip(
+            part.ordinals, part.timestamps, part.values.view(np.uint64), strict=True
+        ):
             key = table.canonical(int(ordinal)), int(at)
             if key not in expected or wins(value, np.uint64(expected[key])):
                 expected[key] = int(value)
@@ -89,7 +91,9 @@ def test_samples_more_than_a_minute_ahead_are_left_out():
 
 
 def test_admitted_rows_keep_their_runs():
-    rows = Rows(np.array([0, 1]), np.array([2, 1]), np.array([NOW, NOW + 99_999, NOW]), np.array([1.0, 2.0, 3.0]))
+    rows = Rows(
+        np.array([0, 1]), np.array([2, 1]), np.array([NOW, NOW + 99_999, NOW]), np.array([1.0, 2.0, 3.0])
+    )
     good, _ = admit(rows, NOW)
     assert good.counts.tolist() == [1, 1]
     assert good.values.tolist() == [1.0, 3.0]

@@ -63,7 +63,7 @@ def test_a_line_that_is_not_in_the_format_is_named(line, reason):
     assert caught.value.reason is reason
 
 
-@pytest.mark.parametrize("series", ["a{b}", 'a{b="c" d="e"}', 'a{b="c",b="d"}', 'a{1="c"}', 'a{,}'])
+@pytest.mark.parametrize("series", ["a{b}", 'a{b="c" d="e"}', 'a{b="c",b="d"}', 'a{1="c"}', "a{,}"])
 def test_labels_that_are_not_in_the_format_are_refused(series):
     with pytest.raises(InvalidExposition) as caught:
         series_labels(series)

@@ -176,7 +176,7 @@ class BatchProducer:
                 "topic.metadata.refresh.interval.ms": int(METADATA_INTERVAL_S * 1000),
                 "reconnect.backoff.max.ms": 1000,
                 "error_cb": self._on_error,
-                "log_level": 3,
+                "log_level": 2,
             }
         )
 
