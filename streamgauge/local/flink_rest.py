@@ -106,12 +106,10 @@ PACKAGES = re.compile(r"\b(?:[a-z_]\w*\.)+(?=[A-Z])")
 
 def root_cause(stack_trace: str) -> str:
     """The telling line of a Java stack trace: the error of a Python traceback in it, else the last cause."""
-    lines = [PACKAGES.sub("", line.strip()) for line in stack_trace.splitlines() if line.strip()]
-    python = [at for at, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
-    if python:
-        after = lines[python[-1] + 1 :]
-        for line in after:
-            if not line.startswith(("File ", "at ", "^", "~")) and ("Error" in line or "Exception" in line):
-                return line
+    lines = [PACKAGES.sub("", line) for line in stack_trace.splitlines() if line.strip()]
+    headers = [at for at, line in enumerate(lines) if "Traceback (most recent call last)" in line]
+    if headers:
+        # frames are indented, the error itself is not
+        return next((line for line in lines[headers[-1] + 1 :] if not line[0].isspace()), "")
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
-    return (causes or lines or [""])[-1 if causes else 0]
+    return (causes or lines[:1] or [""])[-1]
