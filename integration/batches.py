@@ -1,0 +1,72 @@
+"""Batches put on Kafka as a collector would, with a clock that the test sets: no real time takes part."""
+
+from collections import defaultdict
+
+import numpy as np
+import pyarrow as pa
+from confluent_kafka import KafkaException, Producer
+
+from integration.workload import MINUTE_MS, Request
+from schemas import batch
+from schemas.topics import RAW
+from streamgauge.config import Config
+from streamgauge.series import ids, labels
+from streamgauge.series.samples import Samples
+
+
+class BatchProducer:
+    """Produces in order; `sent` is the time (ms) that each call gives."""
+
+    def __init__(self, config: Config) -> None:
+        self._lanes = config.layout.lanes
+        self._partitions = config.kafka.partitions
+        self._kafka = Producer({"bootstrap.servers": config.kafka.bootstrap, "enable.idempotence": True})
+
+    def send(self, request: Request, sent: int) -> None:
+        """One batch a lane and minute, one row a series."""
+        rows: dict[tuple[int, int], list[tuple[bytes, bytes, int, float]]] = defaultdict(list)
+        for label_set, samples in request:
+            data = labels.canonical(label_set)
+            identity = ids.series_id(data)
+            for timestamp, value in samples:
+                place = ids.lane_of(identity, self._lanes), timestamp // MINUTE_MS
+                rows[place].append((identity, data, timestamp, value))
+        for (lane, _), own in rows.items():
+            own.sort()
+            samples = Samples(
+                ids.from_bytes(b"".join(row[0] for row in own)),
+                np.arange(len(own) + 1),
+                np.array([row[2] for row in own], np.int64),
+                np.array([row[3] for row in own], np.float64),
+            )
+            value = batch.encode(samples, pa.array([row[1] for row in own], pa.binary()))
+            newest = int(samples.timestamps.max())
+            self.put(batch.key_of(lane), value, dict(batch.headers_of("test", sent)), newest, lane)
+
+    def heartbeat(self, sent: int) -> None:
+        """One on every lane."""
+        for lane in range(self._lanes):
+            headers = dict(batch.headers_of("test", sent))
+            self.put(batch.key_of(lane), batch.HEARTBEAT, headers, sent, lane)
+
+    def put(
+        self, key: bytes | None, value: bytes | None, headers: dict[str, bytes], timestamp: int, lane: int = 0
+    ) -> None:
+        """Any message at all."""
+        partition = ids.partition_of(lane, self._partitions)
+        self._kafka.produce(
+            RAW, value, key, partition, timestamp=timestamp, headers=headers, on_delivery=_raise
+        )
+        self._kafka.poll(0)
+
+    def flush(self) -> None:
+        """Return when Kafka has everything.
+
+        :raises KafkaException: if it refused a message.
+        """
+        self._kafka.flush()
+
+
+def _raise(error, _) -> None:  # type: ignore[no-untyped-def]
+    if error is not None:
+        raise KafkaException(error)

@@ -1,0 +1,162 @@
+"""One stack for all tests, on ports and in a folder of its own, and a clock that only goes forward."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from integration.fast_collector import FastClock
+from integration.stored import Stored, wait_for
+from streamgauge.config import Cassandra, Collector, Config, Flink, Gateway, Kafka, Local, Redis, Stream
+from streamgauge.local.stack import Stack
+
+HOME = Path(__file__).parents[1] / ".streamgauge" / "test"
+HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
+BEFORE_NOW_MS = 18 * HOUR_MS
+"""How long ago the simulated time of the tests begins: within all retention, and with room to run fast."""
+
+
+def _free_ports(count: int) -> Iterator[int]:
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        ports = [one.getsockname()[1] for one in sockets]
+    return iter(ports)
+
+
+@pytest.fixture(scope="session")
+def config() -> Config:
+    """The configuration of the tests' stack."""
+    port = _free_ports(11)
+    host = "127.0.0.1"
+    return Config(
+        kafka=Kafka(bootstrap=f"{host}:{next(port)}"),
+        cassandra=Cassandra(port=next(port)),
+        redis=Redis(url=f"redis://{host}:{next(port)}/0"),
+        flink=Flink(rest=f"http://{host}:{next(port)}", checkpoint_interval_s=3),
+        # simulated time runs fast, so a real delay of the machine is a long one
+        stream=Stream(lag_ms=5000, late_flush_ms=1000),
+        collector=Collector(listen=f"{host}:{next(port)}", name="test"),
+        gateway=Gateway(listen=f"{host}:{next(port)}"),
+        local=Local(
+            home=HOME,
+            kafka_controller_port=next(port),
+            cassandra_storage_port=next(port),
+            flink_rpc_port=next(port),
+            flink_metrics_ports=(next(port), next(port)),
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def stack(config: Config) -> Iterator[Stack]:
+    """The stack without a collector: each test that needs one runs its own."""
+    running = Stack(config)
+    running.down()
+    shutil.rmtree(HOME, ignore_errors=True)
+    try:
+        running.up(running.parts() - {"collector", "gateway"}, report=print)
+        yield running
+    finally:
+        running.down()
+
+
+@pytest.fixture(scope="session")
+def stored(stack: Stack) -> Iterator[Stored]:
+    """The tables."""
+    view = Stored(stack.config)
+    yield view
+    view.close()
+
+
+class Time:
+    """Simulated time for one test after the other; it never goes back, as the watermark never does."""
+
+    def __init__(self) -> None:
+        self.next = (int(time.time() * 1000) - BEFORE_NOW_MS) // MINUTE_MS * MINUTE_MS
+
+
+@pytest.fixture(scope="session")
+def simulated() -> Time:
+    """The session's simulated time."""
+    return Time()
+
+
+class FastCollector:
+    """A collector process with a fast clock."""
+
+    def __init__(self, config: Config, config_file: Path, clock: FastClock) -> None:
+        self._config = config
+        self._file = config_file
+        self.clock = clock
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return self._config.collector.listen
+
+    def start(self) -> None:
+        """Start it and wait until it listens."""
+        log = (HOME / "logs" / "fast-collector.log").open("ab")
+        with log:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "integration.fast_collector",
+                    str(self._file),
+                    *self.clock.arguments(),
+                ],
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"NUMBA_NUM_THREADS": "1"},
+            )
+        wait_for(self._ready, 60, lambda: f"the collector does not start, see {log.name}")
+
+    def _ready(self) -> bool:
+        try:
+            return httpx.get(f"http://{self.address}/-/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def kill(self) -> None:
+        """kill -9."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """SIGTERM."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(30)
+
+
+@pytest.fixture
+def run_collector(stack: Stack, simulated: Time, request: pytest.FixtureRequest):
+    """Start a collector at the next simulated minute with a clock of this speed."""
+
+    def run(speed: float) -> FastCollector:
+        # kernels compile and Kafka connects before the clock that counts starts to run
+        clock = FastClock(time.time() + 3.0, simulated.next, speed)
+        collector = FastCollector(stack.config, stack.home.config, clock)
+        collector.start()
+
+        def end() -> None:
+            collector.stop()
+            simulated.next = collector.clock() // MINUTE_MS * MINUTE_MS + MINUTE_MS
+
+        request.addfinalizer(end)
+        return collector
+
+    return run

@@ -1,0 +1,167 @@
+"""From remote write to raw blocks and rollups, whatever is killed on the way."""
+
+import os
+import signal
+import time
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from integration.batches import BatchProducer
+from integration.stored import assert_rollups_equal, plain_rollups, wait_for
+from integration.workload import MINUTE_MS, Client, Workload
+from schemas import batch
+from schemas.blocks import ON_TIME
+from schemas.topics import REJECTED
+
+
+def _kill_python_worker(stack, _):
+    for pid in stack.python_workers()[:2]:
+        os.kill(pid, signal.SIGKILL)
+
+
+def _kill_taskmanager(stack, _):
+    stack.kill("taskmanager")
+
+
+def _kill_jobmanager(stack, _):
+    stack.kill("jobmanager")
+
+
+def _kill_collector(_, collector):
+    collector.kill()
+    collector.start()
+
+
+def _forget_state(stack, _):
+    stack.stop("store", "rollup", keep_state=False)
+    stack.start("store", "rollup")
+
+
+def _nothing(_, __):
+    pass
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [_nothing, _kill_python_worker, _kill_taskmanager, _kill_jobmanager, _kill_collector, _forget_state],
+    ids=lambda fault: fault.__name__.strip("_"),
+)
+def test_every_sample_is_stored_once_and_rolled_up(fault, stack, stored, run_collector):
+    stack.wait_ready({"store", "rollup"})
+    collector = run_collector(speed=60)
+    work = Workload(f"pipeline{fault.__name__}", collector.clock.origin, late=20)
+    client = Client(collector.address)
+    requests = list(work.requests())
+    for number, (due, request) in enumerate(requests):
+        if number == len(requests) // 2:
+            fault(stack, collector)
+        wait_for(lambda due=due: collector.clock() >= due, 60)
+        client.push_until_taken(request)
+    client.close()
+    stack.wait_ready({"store", "rollup"})
+    stored.wait_until_sealed(work.end)
+    expected = plain_rollups(work.expected)
+    deadline = time.monotonic() + 60
+    while stored.raw(work.expected) != work.expected and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert stored.raw(work.expected) == work.expected
+    while stored.rollups(work.expected) != expected and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert_rollups_equal(stored.rollups(work.expected), expected)
+
+
+def test_a_client_ahead_of_the_others_makes_nothing_late(stack, stored, simulated):
+    stack.wait_ready({"store", "rollup"})
+    punctual = Workload("punctual", simulated.next, minutes=3)
+    ahead = Workload("ahead", simulated.next, minutes=3, series=20, ahead_ms=45_000, seed=2)
+    _produce(stack.config, simulated, [ahead, punctual])
+    for work in (punctual, ahead):
+        stored.wait_until_sealed(work.end)
+        assert stored.raw(work.expected) == work.expected
+        assert_rollups_equal(stored.rollups(work.expected), plain_rollups(work.expected))
+        assert stored.parts(work.expected) == {ON_TIME}
+
+
+def test_garbage_is_set_aside_with_its_reason_and_makes_nothing_late(stack, stored, simulated):
+    stack.wait_ready({"store", "rollup"})
+    work = Workload("beside_garbage", simulated.next, minutes=2)
+    rejected = RejectedMessages(stack.config)
+    garbage = _garbage(simulated.next + 1)
+
+    def put_garbage(producer):
+        for key, value, headers, timestamp, _ in garbage:
+            producer.put(key, value, headers, timestamp)
+
+    _produce(stack.config, simulated, [work], put_garbage)
+    stored.wait_until_sealed(work.end)
+    assert stored.raw(work.expected) == work.expected
+    assert stored.parts(work.expected) == {ON_TIME}
+    found = rejected.read(len(garbage))
+    assert set(found) == {(value, reason) for _, value, _, _, reason in garbage}
+    states = stack.state()["jobs"]
+    assert all(states[job]["state"] == "RUNNING" and not states[job]["restarts"] for job in states)
+
+
+def test_kafka_refuses_a_message_from_the_future(stack):
+    headers = dict(batch.headers_of("test", 0))
+    producer = BatchProducer(stack.config)
+    producer.put(b"0", b"x", headers, int(time.time() * 1000) + 365 * 86_400_000)
+    with pytest.raises(KafkaException) as refusal:
+        producer.flush()
+    assert refusal.value.args[0].code() == KafkaError.INVALID_TIMESTAMP
+
+
+def _produce(config, simulated, works, once=lambda _: None):
+    """Put the requests of the workloads on Kafka in the order of their time, `once` in the middle."""
+    producer = BatchProducer(config)
+    requests = list(zip(*(work.requests() for work in works), strict=True))
+    for number, pairs in enumerate(requests):
+        if number == len(requests) // 2:
+            once(producer)
+        for due, request in pairs:
+            producer.send(request, sent=due)
+        producer.heartbeat(pairs[0][0])
+    simulated.next = max(work.end for work in works) + MINUTE_MS
+    producer.heartbeat(simulated.next)
+    producer.flush()
+
+
+def _garbage(timestamp):
+    """Messages as (key, value, headers, timestamp, reason)."""
+    good = dict(batch.headers_of("test", timestamp))
+    return [
+        (None, b"no key", good, timestamp, "bad_key"),
+        (b"99", b"no such lane", good, timestamp, "bad_key"),
+        (b"\xff\xfe", b"binary key", good, timestamp, "bad_key"),
+        (b"0", b"other version", good | {"version": b"99"}, timestamp, "bad_version"),
+        (b"0", b"no headers", {}, timestamp, "bad_version"),
+        (b"0", b"no clock", good | {"sent": b"soon"}, timestamp, "bad_sent"),
+        (b"0", b"not arrow", good, timestamp, "not_arrow"),
+        (b"0", None, good, timestamp, "no_value"),
+        (b"0", b"clock a year ahead", good | {"sent": b"9999999999999"}, timestamp, "not_arrow"),
+        (b"0", b"clock beyond all", good | {"sent": b"9223372036854775807"}, timestamp, "not_arrow"),
+        (b"0", b"very old", good, 1, "not_arrow"),
+    ]
+
+
+class RejectedMessages:
+    """Reads `metrics.rejected` from where it ends now."""
+
+    def __init__(self, config):
+        self._consumer = Consumer({"bootstrap.servers": config.kafka.bootstrap, "group.id": "rejected-test"})
+        _, end = self._consumer.get_watermark_offsets(TopicPartition(REJECTED, 0))
+        self._consumer.assign([TopicPartition(REJECTED, 0, end)])
+
+    def read(self, count):
+        """The values and reasons of this many messages."""
+        found = []
+        wait_for(lambda: self._poll(found) >= count, 60, lambda: f"{found} of {count}")
+        self._consumer.close()
+        return found
+
+    def _poll(self, found):
+        message = self._consumer.poll(0.5)
+        if message is not None and message.error() is None:
+            found.append((message.value(), dict(message.headers())["reason"].decode()))
+        return len(found)
