@@ -72,7 +72,7 @@ class HeadCache:
 
         The parts of a minute may overlap. Damaged payloads are left out and noted in the reading.
 
-        :raises ReadTimeout: at the reading's deadline.
+        :raises DeadlinePassed: at the reading's deadline.
         """
         asked = list(places)
         with self._lock:

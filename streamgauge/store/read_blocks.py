@@ -55,7 +55,7 @@ class BlockReader:
     def raw(self, ids: Ids, spans: Mapping[int, Span], reading: Reading) -> list[Samples]:
         """The wanted series of every raw part, windows rising; parts may overlap.
 
-        :raises ReadTimeout, TooManySamples: by the reading's limits.
+        :raises DeadlinePassed, TooManySamples: by the reading's limits.
         """
         level = Resolution.RAW.value
         requests, wanted = self._requests(ids, spans, level, self._shards.raw_slices)
@@ -83,7 +83,7 @@ class BlockReader:
     ) -> list[RollupRow]:
         """The wanted series and columns of every rollup row, in no order.
 
-        :raises ReadTimeout, TooManySamples: by the reading's limits. :raises KeyError: for an unknown column.
+        :raises DeadlinePassed, TooManySamples: by the reading's limits. :raises KeyError: for an unknown column.
         """
         level = resolution.value
         requests, wanted = self._requests(ids, spans, level, self._shards.rollup_slices)

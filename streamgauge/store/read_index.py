@@ -61,7 +61,7 @@ class IndexReader:
         A matcher that names the metric reads that range of ids; else the ids of all labels that matchers name
         are intersected; else everything is read.
 
-        :raises ReadTimeout, TooManySeries: by the reading's limits.
+        :raises DeadlinePassed, TooManySeries: by the reading's limits.
         """
         named = [(matcher.name.encode(), matcher) for matcher in matchers]
         metric = metric_of(matchers)

@@ -61,7 +61,7 @@ class Reader:
     ) -> Selection:
         """The series that fulfil all matchers and may have samples in these times, both included.
 
-        :raises ReadTimeout, TooManySeries: by the reading's limits.
+        :raises DeadlinePassed, TooManySeries: by the reading's limits.
         """
         return self.index.select(matchers, start_ms, end_ms, reading or Reading())
 
@@ -72,7 +72,7 @@ class Reader:
 
         Only series with samples are in the answer. Damaged rows are left out and noted in the reading.
 
-        :raises ReadTimeout, TooManySamples: by the reading's limits.
+        :raises DeadlinePassed, TooManySamples: by the reading's limits.
         """
         reading = reading or Reading()
         now = self._clock()
@@ -106,7 +106,7 @@ class Reader:
     ) -> Rollups:
         """These columns of the sealed windows that start from `start_ms` to `end_ms`, both included.
 
-        :raises ReadTimeout, TooManySamples: by the reading's limits. :raises KeyError: for an unknown column.
+        :raises DeadlinePassed, TooManySamples: by the reading's limits. :raises KeyError: for an unknown column.
         """
         reading = reading or Reading()
         level = resolution.value

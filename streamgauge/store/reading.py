@@ -15,7 +15,7 @@ REQUEST_TIMEOUT_S = 10.0
 Request = TypeVar("Request", bound=Sequence[Any])
 
 
-class ReadTimeout(Exception):
+class DeadlinePassed(Exception):
     """The deadline of a reading has passed."""
 
 
@@ -54,11 +54,11 @@ class Reading:
     def left_s(self) -> float:
         """Seconds left, at most those a single request may take.
 
-        :raises ReadTimeout: if none are left.
+        :raises DeadlinePassed: if none are left.
         """
         left = self.deadline - time.monotonic()
         if left <= 0:
-            raise ReadTimeout
+            raise DeadlinePassed
         return min(left, REQUEST_TIMEOUT_S)
 
     def take_series(self, count: int) -> None:
@@ -86,7 +86,7 @@ def fetch(
 
     Several requests are under way at a time.
 
-    :raises ReadTimeout: at the reading's deadline. :raises cassandra.DriverException: as the driver does.
+    :raises DeadlinePassed: at the reading's deadline. :raises cassandra.DriverException: as the driver does.
     """
     under_way: deque[tuple[Request, ResponseFuture]] = deque()
     for request in requests:

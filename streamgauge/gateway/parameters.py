@@ -1,0 +1,195 @@
+"""The parameters of a request, read and refused as Prometheus does."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from math import copysign, floor, isfinite, modf
+from typing import NamedTuple
+from urllib.parse import parse_qsl
+
+from streamgauge.gateway.faults import ErrorType, InvalidRequest, invalid_parameter
+
+MAX_MS = 2**53
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d+)?(Z|[-+]\d\d:\d\d)", re.ASCII)
+_DURATION = re.compile(
+    r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?", re.ASCII
+)
+_UNITS_MS = (365 * 86_400_000, 7 * 86_400_000, 86_400_000, 3_600_000, 60_000, 1000, 1)
+_ESCAPED = re.compile(r"__|_([0-9a-fA-F]{1,6})_|([^_]+)", re.DOTALL)
+
+
+class Steps(NamedTuple):
+    """The steps of a range query, ms; `end` may lie after the last one."""
+
+    start: int
+    end: int
+    step: int
+
+    @property
+    def points(self) -> int:
+        """How many steps there are."""
+        return (self.end - self.start) // self.step + 1
+
+
+class Form:
+    """The parameters of a request: those of the body come before those of the URL.
+
+    :param path_name: the label that the path names.
+    """
+
+    def __init__(self, url_query: str, body: bytes = b"", path_name: str = "") -> None:
+        self.path_name = path_name
+        try:
+            content = body.decode()
+        except UnicodeDecodeError:
+            raise InvalidRequest(ErrorType.BAD_DATA, "error parsing form values: not UTF-8") from None
+        self._pairs = [
+            pair for part in (content, url_query) for pair in parse_qsl(part, keep_blank_values=True)
+        ]
+
+    def get(self, name: str) -> str:
+        """The first value, or an empty one."""
+        return next((value for key, value in self._pairs if key == name), "")
+
+    def all(self, name: str) -> list[str]:
+        """Every value."""
+        return [value for key, value in self._pairs if key == name]
+
+    def time(self, name: str, default: int | None = None) -> int:
+        """A time in ms.
+
+        :raises InvalidRequest: if it is neither Unix seconds nor RFC 3339, or missing without a default.
+        """
+        given = self.get(name)
+        if not given and default is not None:
+            return default
+        found = _seconds(given) if _NUMBER.fullmatch(given) else _rfc3339(given)
+        if found is None or abs(found) > MAX_MS:
+            raise invalid_parameter(name, f"cannot parse {_quoted(given)} to a valid timestamp")
+        return found
+
+    def duration(self, name: str) -> int:
+        """A duration in ms.
+
+        :raises InvalidRequest: if it is neither seconds nor written as in PromQL.
+        """
+        given = self.get(name)
+        if _NUMBER.fullmatch(given):
+            found = float(given) * 1000
+            if not abs(found) < MAX_MS:
+                detail = f"cannot parse {_quoted(given)} to a valid duration. It overflows int64"
+                raise invalid_parameter(name, detail)
+            return int(found)
+        parts = _DURATION.fullmatch(given)
+        if not parts or not any(parts.groups()):
+            raise invalid_parameter(name, f"cannot parse {_quoted(given)} to a valid duration")
+        length = sum(int(part or 0) * unit for part, unit in zip(parts.groups(), _UNITS_MS, strict=True))
+        if length > MAX_MS:
+            raise invalid_parameter(name, f"cannot parse {_quoted(given)} to a valid duration")
+        return length
+
+    def steps(self, max_points: int) -> Steps:
+        """The `start`, `end` and `step` of a range query.
+
+        :raises InvalidRequest: for wrong values, and for more than `max_points` steps.
+        """
+        start, end = self.time("start"), self.time("end")
+        if end < start:
+            raise invalid_parameter("end", "end timestamp must not be before start time")
+        step = self.duration("step")
+        if step <= 0:
+            raise invalid_parameter(
+                "step",
+                "zero or negative query resolution step widths are not accepted. Try a positive integer",
+            )
+        if (end - start) // step > max_points:
+            raise InvalidRequest(
+                ErrorType.BAD_DATA,
+                f"exceeded maximum resolution of {max_points:,} points per timeseries. "
+                "Try decreasing the query resolution (?step=XX)",
+            )
+        return Steps(start, end, step)
+
+    def limit(self) -> int | None:
+        """How many results are wanted at most.
+
+        :raises InvalidRequest: if it is not a number of 0 (all of them) or more.
+        """
+        given = self.get("limit")
+        if not given:
+            return None
+        if not re.fullmatch(r"[-+]?\d{1,18}", given, re.ASCII):
+            raise invalid_parameter("limit", f"strconv.Atoi: parsing {_quoted(given)}: invalid syntax")
+        if int(given) < 0:
+            raise invalid_parameter("limit", "limit must be non-negative")
+        return int(given) or None
+
+    def timeout_s(self, longest: float) -> float:
+        """The `timeout` in seconds, or the longest allowed.
+
+        :raises InvalidRequest: if it is not positive.
+        """
+        if not self.get("timeout"):
+            return longest
+        timeout = self.duration("timeout")
+        if timeout <= 0:
+            detail = f"timeout must be positive, got {self.get('timeout')}"
+            raise invalid_parameter("timeout", detail)
+        return min(timeout / 1000, longest)
+
+
+def label_name(given: str) -> str:
+    """The label that a path names, unescaped if it starts with U__.
+
+    :raises InvalidRequest: for an empty name.
+    """
+    if not given:
+        raise InvalidRequest(ErrorType.BAD_DATA, 'invalid label name: ""')
+    if not given.startswith("U__"):
+        return given
+    return _unescaped(given[3:]) or given
+
+
+def _unescaped(name: str) -> str | None:
+    """The name with `_<hex>_` as that character and `__` as one underscore; None if it is not such."""
+
+    def characters() -> Iterator[str]:
+        at = 0
+        while at < len(name):
+            part = _ESCAPED.match(name, at)
+            if part is None:
+                raise ValueError
+            code, plain = part.groups()
+            yield chr(int(code, 16)) if code else plain or "_"
+            at = part.end()
+
+    try:
+        unescaped = "".join(characters())
+        unescaped.encode()
+    except ValueError:
+        return None
+    return unescaped
+
+
+def _seconds(given: str) -> int | None:
+    seconds = float(given)
+    if not isfinite(seconds):
+        return None
+    fraction, whole = modf(seconds)
+    return int(whole) * 1000 + int(copysign(floor(abs(fraction) * 1000 + 0.5), fraction))
+
+
+def _rfc3339(given: str) -> int | None:
+    if not _RFC3339.fullmatch(given):
+        return None
+    try:
+        return (datetime.fromisoformat(given) - _EPOCH) // timedelta(milliseconds=1)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _quoted(given: str) -> str:
+    escaped = given.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
