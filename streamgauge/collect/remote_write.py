@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import cramjam
 import numpy as np
+import numpy.typing as npt
 
 from streamgauge.collect import remote_write_kernels as kernels
 from streamgauge.collect.faults import InvalidRequest, RequestFault
@@ -16,6 +17,7 @@ from streamgauge.collect.series_table import SeriesTable
 from streamgauge.series import labels as series_labels
 from streamgauge.series.labels import InvalidLabels, LabelsFault
 
+Bytes = npt.NDArray[np.uint8]
 MAX_LABEL_BYTES = 64 * 1024
 
 LABEL_FAULTS = {
@@ -35,8 +37,8 @@ class WriteRequest(NamedTuple):
     histograms: int
 
 
-def decompress(body: bytes, limit: int) -> bytes:
-    """Undo the snappy block.
+def decompress(body: bytes, limit: int) -> Bytes:
+    """Undo the snappy block; an array of uint8.
 
     :param limit: the most bytes that may come out; the length it declares is checked first.
     :raises InvalidRequest: not snappy, or more than that.
@@ -45,18 +47,20 @@ def decompress(body: bytes, limit: int) -> bytes:
         length = cramjam.snappy.decompress_raw_len(body)
         if length > limit:
             raise InvalidRequest(RequestFault.TOO_LARGE, f"{length} bytes decompressed, at most {limit}")
-        return bytes(cramjam.snappy.decompress_raw(body))
+        out = np.empty(length, np.uint8)
+        written = cramjam.snappy.decompress_raw_into(body, memoryview(out))
+        return out[:written]
     except cramjam.DecompressionError as error:
         raise InvalidRequest(RequestFault.NOT_SNAPPY, str(error)[:200]) from None
 
 
-def decode(body: bytes, table: SeriesTable) -> WriteRequest:
+def decode(body: bytes | Bytes, table: SeriesTable) -> WriteRequest:
     """Read a decompressed request; series that the table does not know are added to it.
 
     :raises InvalidRequest: with the offset of the fault in the decompressed body.
     """
     most = len(body) // 2 + 1
-    data = np.frombuffer(body, np.uint8)
+    data = np.frombuffer(body, np.uint8) if len(body) else np.zeros(0, np.uint8)
     keys, ordinals = np.empty((most, 2), np.int64), np.empty(most, np.int64)
     counts, seen = np.empty(most, np.int64), np.zeros(2, np.int64)
     timestamps, bits = np.empty(most, np.int64), np.empty(most, np.uint64)
@@ -68,7 +72,7 @@ def decode(body: bytes, table: SeriesTable) -> WriteRequest:
     ordinals, counts = ordinals[:series], counts[:series]
     for row in np.flatnonzero(ordinals < 0):
         start, end = int(keys[row, 0]), int(keys[row, 1])
-        key = body[start:end]
+        key = data[start:end].tobytes()
         canonical = _canonical(key, start)
         if counts[row]:
             ordinals[row] = table.intern(canonical)
