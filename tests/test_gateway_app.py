@@ -1,0 +1,124 @@
+"""What the gateway answers before it reads anything: its reader is never reached here."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from streamgauge.config import Config
+from streamgauge.config import Gateway as Settings
+from streamgauge.gateway.app import MAX_BODY_BYTES, Gateway, application
+
+
+class Client:
+    """Asks the application directly."""
+
+    def __init__(self, gateway):
+        self._transport = httpx.ASGITransport(application(gateway))
+
+    def request(self, method, url, **parts):
+        async def ask():
+            async with httpx.AsyncClient(transport=self._transport, base_url="http://gateway") as client:
+                return await client.request(method, url, **parts)
+
+        return asyncio.run(ask())
+
+    def get(self, url, **parts):
+        return self.request("GET", url, **parts)
+
+
+@pytest.fixture(scope="module")
+def client():
+    return Client(Gateway(Config(gateway=Settings(max_points=500)), reader=None))
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters", "error"),
+    [
+        (
+            "query",
+            {"query": "up{"},
+            'invalid parameter "query": parse error: unexpected end of input inside braces',
+        ),
+        ("query", {}, 'invalid parameter "query": parse error: no expression found in input'),
+        (
+            "query",
+            {"query": "up", "time": "now"},
+            'invalid parameter "time": cannot parse "now" to a valid timestamp',
+        ),
+        (
+            "query",
+            {"query": "up", "timeout": "0s"},
+            'invalid parameter "timeout": timeout must be positive, got 0s',
+        ),
+        ("query_range", {"query": "up"}, 'invalid parameter "start": cannot parse "" to a valid timestamp'),
+        (
+            "query_range",
+            {"query": "up", "start": "0", "end": "501", "step": "1"},
+            "exceeded maximum resolution of 500 points per timeseries. "
+            "Try decreasing the query resolution (?step=XX)",
+        ),
+        (
+            "query_range",
+            {"query": "up[5m]", "start": "0", "end": "1", "step": "1"},
+            'invalid parameter "query": invalid expression type "range vector" for range query, '
+            "must be Scalar or instant Vector",
+        ),
+        ("series", {}, "no match[] parameter provided"),
+        ("series", {"match[]": "up["}, 'invalid parameter "match[]": parse error: unexpected end of input'),
+        (
+            "series",
+            {"match[]": "up offset 5m"},
+            'invalid parameter "match[]": parse error: only a vector selector may stand here',
+        ),
+        ("labels", {"limit": "-1"}, 'invalid parameter "limit": limit must be non-negative'),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_bad_parameters_are_refused(client, method, path, parameters, error):
+    place = {"params" if method == "GET" else "data": parameters}
+    response = client.request(method, f"/api/v1/{path}", **place)
+    assert response.status_code == 400
+    document = response.json()
+    assert document["status"] == "error"
+    assert document["errorType"] == "bad_data"
+    assert document["error"].startswith(error)
+
+
+def test_what_is_not_evaluated_yet_is_said(client):
+    response = client.get("/api/v1/query", params={"query": "sum(up)"})
+    assert response.status_code == 422
+    assert response.json() == {
+        "status": "error",
+        "errorType": "execution",
+        "error": "this expression is not evaluated yet, only selectors are: aggregation",
+    }
+
+
+def test_a_form_may_not_be_huge(client):
+    response = client.request("POST", "/api/v1/query", content=b"query=" + b"x" * MAX_BODY_BYTES)
+    assert response.status_code == 400
+    assert "bytes" in response.json()["error"]
+
+
+def test_a_parameter_comes_back_whatever_it_holds(client):
+    response = client.get("/api/v1/query?query=up&time=%ff%00%22\N{SNOWMAN}")
+    assert response.status_code == 400
+    assert response.json()["errorType"] == "bad_data"
+
+
+def test_an_unexpected_failure_is_an_internal_error(client, caplog):
+    response = client.get("/api/v1/query", params={"query": "up"})
+    assert response.status_code == 500
+    assert response.json()["errorType"] == "internal"
+    assert "request failed" in caplog.text
+
+
+def test_the_build_is_of_prometheus_api(client):
+    document = client.get("/api/v1/status/buildinfo").json()
+    assert document["status"] == "success"
+    assert document["data"]["version"].startswith("3.")
+
+
+def test_health_needs_no_store(client):
+    assert client.get("/-/healthy").status_code == 200

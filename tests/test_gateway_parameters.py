@@ -1,0 +1,139 @@
+from urllib.parse import urlencode
+
+import pytest
+
+from streamgauge.gateway.faults import ErrorType, InvalidRequest
+from streamgauge.gateway.parameters import Form, label_name
+
+NOT_POSITIVE = (
+    'invalid parameter "step": zero or negative query resolution step widths are not accepted. '
+    "Try a positive integer"
+)
+TOO_MANY = (
+    "exceeded maximum resolution of 11,000 points per timeseries. "
+    "Try decreasing the query resolution (?step=XX)"
+)
+
+
+def _form(**values):
+    return Form(urlencode(values))
+
+
+@pytest.mark.parametrize(
+    ("given", "milliseconds"),
+    [
+        ("0", 0),
+        ("1435781451.781", 1435781451781),
+        ("1.4357814517815e9", 1435781451782),
+        ("-1.5", -1500),
+        ("+3", 3000),
+        ("2015-07-01T20:10:51.781Z", 1435781451781),
+        ("2015-07-01T20:10:51+02:00", 1435774251000),
+        ("2015-07-01T20:10:51.781999999Z", 1435781451781),
+        ("1969-12-31T23:59:59Z", -1000),
+    ],
+)
+def test_times_are_unix_seconds_or_rfc3339(given, milliseconds):
+    assert _form(time=given).time("time") == milliseconds
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["", "x", "nan", "inf", "1_000", " 1", "2015-07-01", "2015-07-01 20:10:51Z", "2015-13-01T00:00:00Z"],
+)
+def test_other_times_are_refused_in_prometheus_words(given):
+    with pytest.raises(InvalidRequest) as refusal:
+        _form(start=given).time("start")
+    assert str(refusal.value) == f'invalid parameter "start": cannot parse "{given}" to a valid timestamp'
+    assert refusal.value.reason is ErrorType.BAD_DATA
+
+
+@pytest.mark.parametrize(
+    ("given", "milliseconds"),
+    [
+        ("15", 15000),
+        ("0.5", 500),
+        ("1m", 60000),
+        ("1h30m", 5400000),
+        ("1d", 86400000),
+        ("250ms", 250),
+        ("1w", 604800000),
+        ("1y", 31536000000),
+        ("0s", 0),
+        ("-1", -1000),
+    ],
+)
+def test_durations_are_seconds_or_promql(given, milliseconds):
+    assert _form(step=given).duration("step") == milliseconds
+
+
+@pytest.mark.parametrize("given", ["", "x", "1m1h", "1.5m", "-1m", "5 m"])
+def test_other_durations_are_refused_in_prometheus_words(given):
+    with pytest.raises(InvalidRequest) as refusal:
+        _form(step=given).duration("step")
+    assert str(refusal.value) == f'invalid parameter "step": cannot parse "{given}" to a valid duration'
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "step", "message"),
+    [
+        ("2", "1", "1", 'invalid parameter "end": end timestamp must not be before start time'),
+        ("1", "2", "0", NOT_POSITIVE),
+        ("1", "2", "-5", NOT_POSITIVE),
+        ("0", "11001", "1", TOO_MANY),
+    ],
+)
+def test_steps_are_refused_in_prometheus_words(start, end, step, message):
+    with pytest.raises(InvalidRequest) as refusal:
+        _form(start=start, end=end, step=step).steps(11_000)
+    assert str(refusal.value) == message
+
+
+def test_the_last_step_may_come_before_the_end():
+    steps = _form(start="0", end="10.5", step="5").steps(11_000)
+    assert (steps.start, steps.step, steps.points) == (0, 5000, 3)
+    assert _form(start="0", end="11000", step="1").steps(11_000).points == 11_001
+
+
+def test_limits_are_counts():
+    assert [_form(limit=given).limit() for given in ("", "0", "7")] == [None, None, 7]
+    for given, message in (
+        ("x", 'strconv.Atoi: parsing "x": invalid syntax'),
+        ("-1", "limit must be non-negative"),
+    ):
+        with pytest.raises(InvalidRequest, match="limit") as refusal:
+            _form(limit=given).limit()
+        assert str(refusal.value) == f'invalid parameter "limit": {message}'
+
+
+def test_a_timeout_only_shortens():
+    assert _form().timeout_s(30) == 30
+    assert _form(timeout="5s").timeout_s(30) == 5
+    assert _form(timeout="5m").timeout_s(30) == 30
+    with pytest.raises(InvalidRequest, match="must be positive"):
+        _form(timeout="0").timeout_s(30)
+
+
+def test_the_body_comes_before_the_url():
+    form = Form("query=a&match[]=1&x=", b"query=b&match%5B%5D=2")
+    assert form.get("query") == "b"
+    assert form.all("match[]") == ["2", "1"]
+    assert form.get("absent") == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("job", "job"),
+        ("U__a_2e_b", "a.b"),
+        ("U__no:_5f_x", "no:_x"),
+        ("U____name__", "_name_"),
+        ("U__snow_2603_", "snow☃"),
+        ("U__bad_zz_", "U__bad_zz_"),
+        ("U__d800_d800_", "U__d800_d800_"),
+        ("U__", "U__"),
+        ("my.label", "my.label"),
+    ],
+)
+def test_label_names_may_be_escaped(given, name):
+    assert label_name(given) == name
