@@ -48,7 +48,7 @@ def decompress(body: bytes, limit: int) -> Bytes:
         if length > limit:
             raise InvalidRequest(RequestFault.TOO_LARGE, f"{length} bytes decompressed, at most {limit}")
         out = np.empty(length, np.uint8)
-        written = cramjam.snappy.decompress_raw_into(body, memoryview(out))
+        written = cramjam.snappy.decompress_raw_into(body, out.data)
         return out[:written]
     except cramjam.DecompressionError as error:
         raise InvalidRequest(RequestFault.NOT_SNAPPY, str(error)[:200]) from None
