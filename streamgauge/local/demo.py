@@ -106,12 +106,12 @@ def _rollups(reader: Reader) -> Rollups | None:
 
 
 def _summary(config: Config, samples: list[tuple[float, float]], rollups: Rollups) -> Group:
-    raw = Table(title=f"{METRIC}: newest samples", title_justify="left", box=None)
+    raw = Table(box=None)
     raw.add_column("time")
-    raw.add_column("MB", justify="right")
+    raw.add_column("value", justify="right")
     for at, value in samples:
         raw.add_row(_clock(at, "%H:%M:%S"), f"{value / MEGABYTE:.1f}")
-    minutes = Table(title="and its last 1-minute rollups, in MB", title_justify="left", box=None)
+    minutes = Table(box=None)
     for heading in ("minute", "count", "min", "avg", "max", "p99"):
         minutes.add_column(heading, justify="left" if heading == "minute" else "right")
     by = rollups.columns
@@ -125,7 +125,8 @@ def _summary(config: Config, samples: list[tuple[float, float]], rollups: Rollup
     addresses.add_row("Collector", f"http://{config.collector.listen}/")
     addresses.add_row("Flink", config.flink.rest)
     addresses.add_row("Stop", "make stop")
-    return Group("", raw, "", minutes, "", Panel.fit(addresses, title="running"))
+    parts = ["", f"{METRIC} in MB, its newest samples", raw, "", "and its last 1-minute rollups", minutes, ""]
+    return Group(*parts, Panel.fit(addresses, title="running"))
 
 
 def _clock(seconds: float, form: str) -> str:

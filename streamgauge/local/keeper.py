@@ -86,6 +86,7 @@ class Keeper:
         if marker.exists():
             if job.state != "stopped":
                 self._stop_jobs([job])
+                self._submitted.discard(job.id)
             if marker.read_text() == WITHOUT_STATE:
                 self._submissions.forget(job.name)
                 marker.write_text("")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from streamgauge.local.service import Service
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
+TELLING = re.compile(r"\b(?:ERROR|FATAL)\b|\w(?:Error|Exception)\b")
+"""What marks the line of a log that says why its process ended."""
 STEADY_S = 60.0
 """A process that has served this long starts its back-off anew."""
 START_TIMEOUT_S = 120.0
@@ -201,4 +204,6 @@ def last_lines(log: Path, count: int) -> list[str]:
 def _verdict(code: int, log: Path) -> str:
     if code < 0:
         return f"killed by {signal.Signals(-code).name}"
-    return ": ".join([f"exit code {code}", *last_lines(log, 1)])
+    lines = last_lines(log, 100)
+    telling = [line for line in lines if TELLING.search(line)]
+    return ": ".join([f"exit code {code}", *(telling or lines)[-1:]])

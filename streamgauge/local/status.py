@@ -12,6 +12,8 @@ from rich.table import Table
 from streamgauge.local.process import ProcessState, session_members
 from streamgauge.local.stack import WELL, Stack
 
+WIDTH = 160
+"""Of the table in a file or a pipe."""
 STOPPED = ("stopped",)
 TROUBLED_STATES = (ProcessState.FAILED, "FAILED", "RESTARTING", "FAILING", "not submitted")
 
@@ -84,6 +86,8 @@ def show(status: Status, *, as_json: bool) -> None:
         print(json.dumps({"well": status.well, **asdict(status)}, indent=1))
         return
     console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH
     if not status.supervised:
         console.print("The local stack is not running: `streamgauge up` starts it.")
         return
