@@ -8,13 +8,24 @@ from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
 from streamgauge.config import Config, read
+from streamgauge.store.schema import check
+from streamgauge.store.session import connect
 
 
 def arguments(description: str) -> Config:
-    """The configuration that `--config` names; unknown flags are errors."""
+    """The configuration that `--config` names; unknown flags are errors.
+
+    :raises SchemaMismatch: if the tables were made with another layout.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--config", type=Path, default=None, help="the streamgauge.yml of the cluster")
-    return read(parser.parse_args().config)
+    config = read(parser.parse_args().config)
+    session = connect(config.cassandra)
+    try:
+        check(session, config)
+    finally:
+        session.cluster.shutdown()
+    return config
 
 
 def environments(config: Config) -> tuple[StreamExecutionEnvironment, StreamTableEnvironment]:

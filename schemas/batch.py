@@ -98,18 +98,20 @@ def headers_of(producer: str, sent: int) -> list[tuple[str, bytes]]:
 
 def encode(samples: Samples, labels: pa.BinaryArray) -> bytes:
     """Encode rows of one lane and minute; the caller keeps the rules at the top of this file."""
-    offsets = pa.array(samples.offsets.astype(np.int32))
-    record = pa.RecordBatch.from_arrays(
-        [
-            pa.FixedSizeBinaryArray.from_buffers(
-                pa.binary(16), len(samples.ids), [None, pa.py_buffer(series_ids.to_bytes(samples.ids))]
-            ),
-            labels,
-            pa.ListArray.from_arrays(offsets, pa.array(samples.timestamps)).cast(SCHEMA.field(2).type),
-            pa.ListArray.from_arrays(offsets, pa.array(samples.values)).cast(SCHEMA.field(3).type),
-        ],
-        schema=SCHEMA,
-    )
+    rows = len(samples.ids)
+    offsets = pa.py_buffer(samples.offsets.astype(np.int32))
+    columns = [
+        pa.Array.from_buffers(
+            SCHEMA.field(0).type, rows, [None, pa.py_buffer(series_ids.to_bytes(samples.ids))]
+        ),
+        labels,
+    ]
+    for field, flat in ((SCHEMA.field(2), samples.timestamps), (SCHEMA.field(3), samples.values)):
+        items = pa.Array.from_buffers(
+            field.type.value_type, len(flat), [None, pa.py_buffer(np.ascontiguousarray(flat))]
+        )
+        columns.append(pa.Array.from_buffers(field.type, rows, [None, offsets], children=[items]))
+    record = pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, SCHEMA, options=_WRITE) as writer:
         writer.write_batch(record)
