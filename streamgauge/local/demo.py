@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import yaml
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 
@@ -125,7 +125,15 @@ def _summary(config: Config, samples: list[tuple[float, float]], rollups: Rollup
     addresses.add_row("Collector", f"http://{config.collector.listen}/")
     addresses.add_row("Flink", config.flink.rest)
     addresses.add_row("Stop", "make stop")
-    parts = ["", f"{METRIC} in MB, its newest samples", raw, "", "and its last 1-minute rollups", minutes, ""]
+    parts: list[RenderableType] = [
+        "",
+        f"{METRIC} in MB, its newest samples",
+        raw,
+        "",
+        "and its last 1-minute rollups",
+        minutes,
+        "",
+    ]
     return Group(*parts, Panel.fit(addresses, title="running"))
 
 
