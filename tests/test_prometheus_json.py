@@ -42,6 +42,7 @@ from streamgauge.series.samples import Samples
 )
 def test_values_are_written_as_go_writes_them(number, text):
     assert answer.value(number) == text
+    assert answer.values([1.0, number, 10.0, number]) == ["1", text, "10", text]
 
 
 @given(st.floats(allow_nan=False))

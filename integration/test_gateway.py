@@ -1,0 +1,214 @@
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+import yaml
+
+from integration.population import Population, series
+from streamgauge.series.ids import lane_of, series_id
+from streamgauge.series.labels import canonical, parse
+from streamgauge.series.samples import MINUTE_MS, STALE
+from streamgauge.store import schema
+from streamgauge.store.session import connect
+
+KEYSPACE = "gateway_test"
+MINUTES = 10
+SEALED_MINUTES = 7
+
+
+class Served:
+    """A gateway process over a keyspace of its own, and what was written to it."""
+
+    def __init__(self, config, folder) -> None:
+        self.session = connect(config.cassandra)
+        self.lanes = config.layout.lanes
+        self.start = int(time.time() * 1000) // MINUTE_MS * MINUTE_MS - MINUTES * MINUTE_MS
+        self.end = self.start + MINUTES * MINUTE_MS - 10_000
+        self.population = Population(self.session, config.shards)
+        times = range(self.start, self.end + 1, 10_000)
+        gone = canonical({"__name__": "gone"})
+        self.sealed = dict.fromkeys(range(1, self.lanes), self.start + SEALED_MINUTES * MINUTE_MS)
+        self.population.push(
+            series(30, "temperature", times, job="mill", zone="été")
+            | series(30, "pressure", times, job="mill")
+            | {gone: {self.end - 60_000: 1.0, self.end - 30_000: STALE}},
+            self.sealed,
+        )
+        file = folder / "streamgauge.yml"
+        file.write_text(yaml.safe_dump(config.model_dump(mode="json")))
+        self.log = folder / "gateway.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streamgauge.cli", "--config", str(file), "serve"],
+                stdout=log,
+                stderr=log,
+            )
+        self.http = httpx.Client(base_url=f"http://{config.gateway.listen}", timeout=60)
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + 90
+        while True:
+            try:
+                if self.http.get("/-/ready").status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.1)
+
+    def ask(self, path, **parameters):
+        response = self.http.post(f"/api/v1/{path}", data=parameters)
+        assert response.status_code == 200, response.text
+        document = response.json()
+        assert document["status"] == "success"
+        assert "warnings" not in document
+        return document["data"]
+
+    def truth(self, metric):
+        return {
+            data: samples
+            for data, samples in self.population.truth.items()
+            if parse(data)["__name__"] == metric
+        }
+
+    def close(self) -> None:
+        self.http.close()
+        self.process.terminate()
+        assert self.process.wait(30) == 0
+        self.session.cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def served(stack, tmp_path_factory):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = stack.config.model_copy(
+        update={
+            "cassandra": stack.config.cassandra.model_copy(update={"keyspace": KEYSPACE}),
+            "gateway": stack.config.gateway.model_copy(update={"listen": f"127.0.0.1:{port}"}),
+        }
+    )
+    admin = connect(config.cassandra, keyspace=False, timeout_s=60)
+    admin.execute(f"DROP KEYSPACE IF EXISTS {KEYSPACE}")
+    admin.cluster.shutdown()
+    schema.apply(config)
+    running = Served(config, tmp_path_factory.mktemp("gateway"))
+    running.wait_until_ready()
+    yield running
+    running.close()
+
+
+def _pairs(found):
+    return {
+        canonical(one["metric"]): {round(at * 1000): float(value) for at, value in one["values"]}
+        for one in found
+    }
+
+
+def test_raw_samples_come_back_equal(served):
+    time_s = served.end / 1000 + 5
+    data = served.ask("query", query='{__name__=~"temperature|pressure"}[15m]', time=str(time_s))
+    assert data["resultType"] == "matrix"
+    assert _pairs(data["result"]) == served.truth("temperature") | served.truth("pressure")
+
+
+def test_a_range_query_shows_the_last_sample_at_each_step(served):
+    start, end = served.start - 30_000, served.end + 30_000
+    data = served.ask("query_range", query="temperature", start=start / 1000, end=end / 1000, step="7s")
+    expected = {}
+    for labels, samples in served.truth("temperature").items():
+        for at in range(start, end + 1, 7000):
+            seen = [time for time in samples if at - 300_000 < time <= at]
+            if seen:
+                expected.setdefault(labels, {})[at] = samples[max(seen)]
+    assert _pairs(data["result"]) == expected
+    order = [sorted(one["metric"].items()) for one in data["result"]]
+    assert order == sorted(order)
+
+
+def test_an_offset_moves_the_samples_not_their_steps(served):
+    at = served.start + 5 * MINUTE_MS
+    now, past, future = (
+        served.ask("query", query=f'temperature{{instance="host-0"}} {offset}', time=str(at / 1000))["result"]
+        for offset in ("", "offset 95s", "offset -95s")
+    )
+    truth = next(samples for data, samples in served.truth("temperature").items() if b"host-0\xff" in data)
+    for found, looked_at in ((now, at), (past, at - 95_000), (future, at + 95_000)):
+        assert [one["value"] for one in found] == [
+            [at / 1000, f"{truth[max(time for time in truth if time <= looked_at)]:g}"]
+        ]
+
+
+def test_a_stale_marker_ends_a_series(served):
+    before, after = served.end - 31_000, served.end - 29_000
+    assert len(served.ask("query", query="gone", time=str(before / 1000))["result"]) == 1
+    assert served.ask("query", query="gone", time=str(after / 1000))["result"] == []
+    assert len(served.ask("query", query="gone[5m]", time=str(after / 1000))["result"][0]["values"]) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_series_labels_and_values_are_listed(served, method):
+    def ask(path, **parameters):
+        place = {"params" if method == "GET" else "data": parameters}
+        return served.http.request(method, f"/api/v1/{path}", **place).json()
+
+    assert ask("labels")["data"] == ["__name__", "instance", "job", "zone"]
+    assert ask("labels", **{"match[]": "gone"})["data"] == ["__name__"]
+    assert ask("label/zone/values")["data"] == ["été"]
+    assert ask("label/U____name__/values")["data"] == []
+    assert ask("label/__name__/values", **{"match[]": ['{job="mill"}', "gone"]})["data"] == [
+        "gone",
+        "pressure",
+        "temperature",
+    ]
+    assert ask("label/instance/values", limit="2") == {
+        "status": "success",
+        "data": ["host-0", "host-1"],
+        "warnings": ["results truncated due to limit"],
+    }
+    assert ask("series", **{"match[]": ['pressure{instance="host-7"}', '{instance=~"host-7",zone!=""}']}) == {
+        "status": "success",
+        "data": [
+            {"__name__": "pressure", "instance": "host-7", "job": "mill"},
+            {"__name__": "temperature", "instance": "host-7", "job": "mill", "zone": "été"},
+        ],
+    }
+
+
+def test_a_sample_shows_within_a_second_of_its_storing(served):
+    labels = canonical({"__name__": "fresh", "instance": "new"})
+    now = int(time.time() * 1000)
+    assert served.ask("query", query="fresh")["result"] == []
+    lane = lane_of(series_id(labels), served.lanes)
+    stored = time.monotonic()
+    served.population.push(
+        {labels: {now: 42.0}}, {lane: served.sealed[lane]} if lane in served.sealed else {}
+    )
+    while not (found := served.ask("query", query="fresh")["result"]):
+        assert time.monotonic() < stored + 1.0
+    assert found[0]["value"][1] == "42"
+
+
+def test_damage_is_a_warning_and_a_count(served):
+    minute = served.end // MINUTE_MS * MINUTE_MS
+    served.session.execute(
+        'INSERT INTO metrics_head (lane, minute, partition, "offset", payload) VALUES (0, %s, 9, 9, %s)',
+        (minute, b"not arrow"),
+    )
+    deadline = time.monotonic() + 1.5
+    while "warnings" not in (document := served.http.get("/api/v1/query?query=temperature[10m]").json()):
+        assert time.monotonic() < deadline
+    assert document["status"] == "success"
+    assert f"metrics_head lane=0 minute={minute} partition=9 offset=9: not_arrow" in document["warnings"][0]
+    assert 'damaged_rows_total{reason="not_arrow"}' in served.http.get("/metrics").text
+
+
+def test_limits_are_refusals_with_their_kind(served):
+    response = served.http.get("/api/v1/query", params={"query": "temperature", "timeout": "1ms"})
+    assert (response.status_code, response.json()["errorType"]) == (503, "timeout")
+    assert 'reason="timeout"' in served.http.get("/metrics").text
