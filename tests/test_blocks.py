@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from schemas import blocks
 from schemas.blocks import BlockFault, InvalidBlock, RawBlock
-from streamgauge.series.samples import STALE, Samples
+from streamgauge.series.id_kernels import rows_of
+from streamgauge.series.samples import STALE, Samples, take
 
 START = 1_763_892_000_000
 WIDTH = 60_000
@@ -86,3 +87,37 @@ def test_a_column_of_the_wrong_length_is_refused():
     assert blocks.decode_column("count", packed, 2).tolist() == [1, 2]
     with pytest.raises(InvalidBlock):
         blocks.decode_column("count", packed, 3)
+
+
+@given(st.lists(ROW, max_size=8), st.data())
+def test_a_narrowed_block_holds_the_series_that_were_picked(rows, data):
+    samples = _samples(rows)
+    picked = sorted(data.draw(st.sets(st.integers(0, max(len(rows) - 1, 0)), max_size=len(rows))))
+    wanted = np.array(picked, np.int64)
+    block = blocks.encode_raw(samples, START)
+    assert rows_of(samples.ids, samples.ids[wanted]).tolist() == picked
+    narrowed = blocks.decode_raw(blocks.narrow_raw(block, wanted), START, WIDTH)
+    for ours, theirs in zip(narrowed, take(samples, wanted), strict=True):
+        assert ours.tobytes() == theirs.tobytes()
+
+
+@given(st.lists(ROW, min_size=2, max_size=4), st.data())
+def test_offsets_that_lie_are_refused_when_narrowing(rows, data):
+    block = blocks.encode_raw(_samples(rows), START)
+    offsets = bytearray(block.offsets)
+    offsets[data.draw(st.integers(0, len(offsets) - 1))] ^= data.draw(st.integers(1, 255))
+    damaged = RawBlock(block.ids, bytes(offsets), block.timestamps, block.samples)
+    try:
+        blocks.decode_raw(blocks.narrow_raw(damaged, np.array([1])), START, WIDTH)
+    except InvalidBlock:
+        return
+
+
+@given(
+    st.sets(st.tuples(st.integers(0, 3), st.integers(0, 5))),
+    st.sets(st.tuples(st.integers(0, 3), st.integers(0, 5))),
+)
+def test_rows_are_those_of_the_ids_in_both(ids, wanted):
+    there, asked = sorted(ids), sorted(wanted)
+    rows = rows_of(*(np.array(one, np.uint64).reshape(-1, 2) for one in (there, asked)))
+    assert rows.tolist() == [row for row, identity in enumerate(there) if identity in wanted]
