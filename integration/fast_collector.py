@@ -1,9 +1,9 @@
 """A collector whose clock began in the past and runs faster: an hour of samples takes a minute.
 
-    python -m integration.fast_collector streamgauge.yml BEGAN ORIGIN SPEED
+    python -m integration.fast_collector streamgauge.yml BEGAN ORIGIN SPEED LIMIT
 
 At the moment BEGAN (s of the epoch) the collector's clock showed ORIGIN (ms); since then it runs SPEED times
-as fast as the real one. So one that is killed and started again goes on with the same clock.
+as fast as the real one, until it shows LIMIT (ms). One that is killed goes on with the same clock.
 """
 
 import sys
@@ -19,16 +19,17 @@ class FastClock:
     began: float
     origin: int
     speed: float
+    limit: int
 
     def __call__(self) -> int:
-        return self.origin + int((time.time() - self.began) * 1000 * self.speed)
+        return min(self.origin + int((time.time() - self.began) * 1000 * self.speed), self.limit)
 
     def arguments(self) -> list[str]:
         """For the command line of this module."""
-        return [repr(self.began), str(self.origin), repr(self.speed)]
+        return [repr(self.began), str(self.origin), repr(self.speed), str(self.limit)]
 
 
-def main(config_file: str, began: str, origin: str, speed: str) -> None:
+def main(config_file: str, began: str, origin: str, speed: str, limit: str) -> None:
     """Run until SIGTERM."""
     import uvloop
 
@@ -36,7 +37,7 @@ def main(config_file: str, began: str, origin: str, speed: str) -> None:
     from streamgauge.collect.command import serve
     from streamgauge.config import read
 
-    clock = FastClock(float(began), int(origin), float(speed))
+    clock = FastClock(float(began), int(origin), float(speed), int(limit))
     uvloop.run(serve(Collector(read(Path(config_file)), clock)))
 
 

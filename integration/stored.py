@@ -76,6 +76,10 @@ class Stored:
                         found[identity, minute] = {name: column[at] for name, column in columns.items()}
         return found
 
+    def counts(self, expected: Series) -> dict[tuple[bytes, int], float]:
+        """How many samples the 1-minute rollups count."""
+        return {place: rolled["count"] for place, rolled in self.rollups(expected).items()}
+
     def parts(self, expected: Series) -> set[bytes]:
         """The parts of the raw blocks of the windows that are expected."""
         found = set()

@@ -59,16 +59,51 @@ def test_every_sample_is_stored_once_and_rolled_up(fault, stack, stored, run_col
         wait_for(lambda due=due: collector.clock() >= due, 60)
         client.push_until_taken(request)
     client.close()
+    _assert_stored(work, stored)
+
+
+def test_what_kafka_has_acknowledged_is_there_after_it_was_away(stack, stored, run_collector):
     stack.wait_ready({"store", "rollup"})
-    stored.wait_until_sealed(work.end)
-    expected = plain_rollups(work.expected)
-    deadline = time.monotonic() + 60
-    while stored.raw(work.expected) != work.expected and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert stored.raw(work.expected) == work.expected
-    while stored.rollups(work.expected) != expected and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert_rollups_equal(stored.rollups(work.expected), expected)
+    collector = run_collector(speed=60)
+    work = Workload("kafka_away", collector.clock.origin, late=20)
+    client = Client(collector.address)
+    requests = list(work.requests())
+    middle = len(requests) // 2
+    for _, request in requests[:middle]:
+        client.push_until_taken(request)
+    stack.stop("kafka")
+    answer = client.push(requests[middle][1])
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    stack.start("kafka")
+    for _, request in requests[middle:]:
+        client.push_until_taken(request)
+    client.close()
+    _assert_stored(work, stored)
+
+
+def test_a_batch_held_back_over_a_restart_is_not_lost(stack, stored, simulated):
+    stack.wait_ready({"store", "rollup"})
+    work = Workload("held_back", simulated.next, minutes=4)
+    held = []
+    producer = BatchProducer(stack.config)
+    requests = list(work.requests())
+    for number, (due, request) in enumerate(requests):
+        if number % 12 == 5:
+            held.append((due, request))
+        else:
+            producer.send(request, due)
+        producer.heartbeat(due)
+    producer.flush()
+    stored.wait_until_sealed(work.start + 3 * MINUTE_MS)
+    stack.kill("taskmanager")
+    # what a collector puts on Kafka late carries the clock of the time when it was made
+    for due, request in held:
+        producer.send(request, due)
+    simulated.next = work.end + MINUTE_MS
+    producer.heartbeat(simulated.next)
+    producer.flush()
+    _assert_stored(work, stored)
 
 
 def test_a_client_ahead_of_the_others_makes_nothing_late(stack, stored, simulated):
@@ -110,6 +145,26 @@ def test_kafka_refuses_a_message_from_the_future(stack):
     with pytest.raises(KafkaException) as refusal:
         producer.flush()
     assert refusal.value.args[0].code() == KafkaError.INVALID_TIMESTAMP
+
+
+def _assert_stored(work, stored):
+    """Every sample once in raw blocks, and rollups as NumPy computes them, once late parts had their time."""
+    stored.wait_until_sealed(work.end)
+    expected = plain_rollups(work.expected)
+    counts = {place: rolled["count"] for place, rolled in expected.items()}
+    wait_for(
+        lambda: stored.counts(work.expected) == counts,
+        120,
+        lambda: _difference(counts, stored.counts(work.expected), work.start),
+    )
+    assert stored.raw(work.expected) == work.expected
+    assert_rollups_equal(stored.rollups(work.expected), expected)
+
+
+def _difference(expected, found, start):
+    """The minutes, from the start of the workload, whose rollups are not as they should be."""
+    minutes = {(place[1] - start) // MINUTE_MS for place in expected if expected[place] != found.get(place)}
+    return f"rollups of the minutes {sorted(minutes)} are not complete"
 
 
 def _produce(config, simulated, works, once=lambda _: None):

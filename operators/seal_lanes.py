@@ -2,7 +2,7 @@
 
 from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext, TimeDomain
-from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
+from pyflink.datastream.state import MapStateDescriptor
 
 from operators.worker import restore_print
 from streamgauge.config import Config
@@ -24,13 +24,14 @@ class SealLanes(KeyedProcessFunction):
 
     def open(self, context: RuntimeContext) -> None:
         restore_print()
+        from schemas.tables import Resolution
         from streamgauge.store.session import connect
         from streamgauge.store.write_blocks import BlockStore
 
         self._session = connect(self._config.cassandra)
         self._blocks = BlockStore(self._session, self._config.shards)
         self._marked = context.get_map_state(MapStateDescriptor("marked-v1", Types.LONG(), Types.BOOLEAN()))
-        self._sealed_to = context.get_state(ValueStateDescriptor("sealed-v1", Types.LONG()))
+        self._sealed = self._blocks.progress(Resolution.MIN1)
         counters = context.get_metrics_group()
         self._seals = counters.counter("seals")
         self._rebuilds = counters.counter("rebuilds")
@@ -49,20 +50,20 @@ class SealLanes(KeyedProcessFunction):
 
     def on_timer(self, timestamp: int, context: KeyedProcessFunction.OnTimerContext) -> tuple[()]:
         lane = context.get_current_key()
-        sealed = self._sealed_to.value() or 0
+        sealed = self._sealed.get(lane, 0)
         if context.time_domain() == TimeDomain.PROCESSING_TIME:
             self._rebuild(lane, max(context.timer_service().current_watermark() + 1, sealed))
         else:
             self._rebuild(lane, max(timestamp + 1, sealed))
-            self._seal(lane, timestamp + 1, sealed)
+            self._seal(lane, timestamp + 1)
         return ()
 
-    def _seal(self, lane: int, to: int, sealed: int) -> None:
+    def _seal(self, lane: int, to: int) -> None:
         from schemas.tables import Resolution
 
-        if to > sealed:
+        if to > self._sealed.get(lane, 0):
             self._blocks.write_progress(Resolution.MIN1, lane, to)
-            self._sealed_to.update(to)
+            self._sealed[lane] = to
             self._seals.inc()
 
     def _rebuild(self, lane: int, before: int) -> None:
