@@ -102,35 +102,32 @@ def simulated() -> Time:
 
 
 class FastCollector:
-    """A collector process with a fast clock."""
+    """A collector process with a fast clock, which stands still while the collector does not run."""
 
-    def __init__(self, config: Config, config_file: Path, clock: FastClock) -> None:
-        self._config = config
+    def __init__(
+        self, config: Config, config_file: Path, folder: Path, origin: int, speed: float, limit: int
+    ):
+        self.address = config.collector.listen
         self._file = config_file
-        self.clock = clock
-        self._process: subprocess.Popen[bytes] | None = None
+        self._folder = folder
+        self._speed = speed
+        self._limit = limit
+        self._starts = 0
+        self._start(origin)
 
-    @property
-    def address(self) -> str:
-        return self._config.collector.listen
-
-    def start(self) -> None:
-        """Start it and wait until it listens."""
-        log = (HOME / "logs" / "fast-collector.log").open("ab")
-        with log:
+    def _start(self, origin: int) -> None:
+        self._starts += 1
+        self.clock = FastClock(self._folder / f"clock-{self._starts}", origin, self._speed, self._limit)
+        arguments = [str(self._file), *self.clock.arguments()]
+        with (HOME / "logs" / "fast-collector.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "integration.fast_collector",
-                    str(self._file),
-                    *self.clock.arguments(),
-                ],
+                [sys.executable, "-m", "integration.fast_collector", *arguments],
                 stdout=log,
                 stderr=log,
                 env=os.environ | {"NUMBA_NUM_THREADS": "1"},
             )
-        wait_for(self._ready, 60, lambda: f"the collector does not start, see {log.name}")
+        wait_for(self._ready, 120, lambda: f"the collector does not start, see {log.name}")
+        self.clock.start()
 
     def _ready(self) -> bool:
         try:
@@ -138,35 +135,27 @@ class FastCollector:
         except httpx.TransportError:
             return False
 
-    def kill(self) -> None:
-        """kill -9."""
-        assert self._process is not None
+    def kill_and_start(self) -> None:
+        """kill -9; another one goes on with the clock."""
         self._process.kill()
         self._process.wait()
+        self._start(self.clock())
 
     def stop(self) -> None:
         """SIGTERM."""
-        assert self._process is not None
         self._process.terminate()
-        self._process.wait(30)
+        self._process.wait(60)
 
 
 @pytest.fixture
-def run_collector(stack: Stack, simulated: Time, request: pytest.FixtureRequest):
+def run_collector(stack: Stack, simulated: Time, tmp_path: Path, request: pytest.FixtureRequest):
     """Start a collector at the next simulated minute; its clock stops a little after so many minutes."""
 
     def run(speed: float, minutes: int = 10) -> FastCollector:
-        # kernels compile and Kafka connects before the clock that counts starts to run
         limit = simulated.next + (minutes + 2) * MINUTE_MS
-        clock = FastClock(time.time() + 3.0, simulated.next, speed, limit)
-        collector = FastCollector(stack.config, stack.home.config, clock)
-        collector.start()
-
-        def end() -> None:
-            collector.stop()
-            simulated.next = clock.limit + MINUTE_MS
-
-        request.addfinalizer(end)
+        collector = FastCollector(stack.config, stack.home.config, tmp_path, simulated.next, speed, limit)
+        simulated.next = limit + MINUTE_MS
+        request.addfinalizer(collector.stop)
         return collector
 
     return run

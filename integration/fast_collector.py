@@ -1,14 +1,15 @@
-"""A collector whose clock began in the past and runs faster: an hour of samples takes a minute.
+"""A collector whose clock shows the past and runs faster: ten minutes of samples take ten seconds.
 
-    python -m integration.fast_collector streamgauge.yml BEGAN ORIGIN SPEED LIMIT
+    python -m integration.fast_collector streamgauge.yml STARTED ORIGIN SPEED LIMIT
 
-At the moment BEGAN (s of the epoch) the collector's clock showed ORIGIN (ms); since then it runs SPEED times
-as fast as the real one, until it shows LIMIT (ms). One that is killed goes on with the same clock.
+The clock stands at ORIGIN (ms) until the file STARTED tells when it began to run (s of the epoch); then it
+runs SPEED times as fast as the real one, until it shows LIMIT (ms).
 """
 
 import sys
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 
@@ -16,20 +17,32 @@ from pathlib import Path
 class FastClock:
     """Simulated time in ms."""
 
-    began: float
+    started: Path
     origin: int
     speed: float
     limit: int
 
+    def start(self) -> None:
+        """Let it run, in every process that has it."""
+        unfinished = self.started.with_suffix(".new")
+        unfinished.write_text(repr(time.time()))
+        unfinished.replace(self.started)
+
+    @cached_property
+    def _began(self) -> float:
+        return float(self.started.read_text())
+
     def __call__(self) -> int:
-        return min(self.origin + int((time.time() - self.began) * 1000 * self.speed), self.limit)
+        if not self.started.exists():
+            return self.origin
+        return min(self.origin + int((time.time() - self._began) * 1000 * self.speed), self.limit)
 
     def arguments(self) -> list[str]:
         """For the command line of this module."""
-        return [repr(self.began), str(self.origin), repr(self.speed), str(self.limit)]
+        return [str(self.started), str(self.origin), repr(self.speed), str(self.limit)]
 
 
-def main(config_file: str, began: str, origin: str, speed: str, limit: str) -> None:
+def main(config_file: str, started: str, origin: str, speed: str, limit: str) -> None:
     """Run until SIGTERM."""
     import uvloop
 
@@ -37,7 +50,7 @@ def main(config_file: str, began: str, origin: str, speed: str, limit: str) -> N
     from streamgauge.collect.command import serve
     from streamgauge.config import read
 
-    clock = FastClock(float(began), int(origin), float(speed), int(limit))
+    clock = FastClock(Path(started), int(origin), float(speed), int(limit))
     uvloop.run(serve(Collector(read(Path(config_file)), clock)))
 
 

@@ -3,7 +3,10 @@
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -13,6 +16,7 @@ from integration.workload import MINUTE_MS, Client, Workload
 from schemas import batch
 from schemas.blocks import ON_TIME
 from schemas.topics import REJECTED
+from streamgauge.series.samples import Samples
 
 
 def _kill_python_worker(stack, _):
@@ -29,8 +33,7 @@ def _kill_jobmanager(stack, _):
 
 
 def _kill_collector(_, collector):
-    collector.kill()
-    collector.start()
+    collector.kill_and_start()
 
 
 def _forget_state(stack, _):
@@ -53,13 +56,27 @@ def test_every_sample_is_stored_once_and_rolled_up(fault, stack, stored, run_col
     work = Workload(f"pipeline{fault.__name__}", collector.clock.origin, late=20)
     client = Client(collector.address)
     requests = list(work.requests())
-    for number, (due, request) in enumerate(requests):
-        if number == len(requests) // 2:
-            fault(stack, collector)
-        wait_for(lambda due=due: collector.clock() >= due, 60)
-        client.push_until_taken(request)
+    before = stack.state()["jobs"]
+    with ThreadPoolExecutor(1) as beside:
+        for number, (due, request) in enumerate(requests):
+            if number == len(requests) // 2:
+                injected = beside.submit(fault, stack, collector)
+            wait_for(lambda due=due: collector.clock() >= due, 120)
+            client.push_until_taken(request)
+        injected.result()
     client.close()
+    # not before every job has made checkpoints of what it did after the fault
+    wait_for(lambda: _have_gone_on(before, stack.state()["jobs"]), 240, lambda: str(stack.state()["jobs"]))
     _assert_stored(work, stored)
+
+
+def _have_gone_on(before, now):
+    return all(
+        now[job]["state"] == "RUNNING"
+        and now[job]["checkpoints"]
+        >= 2 + (before[job]["checkpoints"] if now[job]["id"] == before[job]["id"] else 0)
+        for job in before
+    )
 
 
 def test_what_kafka_has_acknowledged_is_there_after_it_was_away(stack, stored, run_collector):
@@ -182,6 +199,13 @@ def _produce(config, simulated, works, once=lambda _: None):
     producer.flush()
 
 
+def _batch_of_other_labels(timestamp):
+    """A batch of lane 0 whose labels are not those of its id."""
+    wrong = pa.array([b"__name__\xffsomething_else"], pa.binary())
+    identity = np.array([[8, 0]], np.uint64)
+    return batch.encode(Samples(identity, np.array([0, 1]), np.array([timestamp]), np.array([1.0])), wrong)
+
+
 def _garbage(timestamp):
     """Messages as (key, value, headers, timestamp, reason)."""
     good = dict(batch.headers_of("test", timestamp))
@@ -197,6 +221,7 @@ def _garbage(timestamp):
         (b"0", b"clock a year ahead", good | {"sent": b"9999999999999"}, timestamp, "not_arrow"),
         (b"0", b"clock beyond all", good | {"sent": b"9223372036854775807"}, timestamp, "not_arrow"),
         (b"0", b"very old", good, 1, "not_arrow"),
+        (b"0", _batch_of_other_labels(timestamp), good, timestamp, "bad_labels"),
     ]
 
 

@@ -8,7 +8,7 @@ from pyflink.table import StreamTableEnvironment
 
 from operators.close_minutes import CLOSED_MINUTE, CloseMinutes
 from operators.environment import arguments, environments
-from operators.raw_batches import Start, batches_by_minute
+from operators.raw_batches import Start, batches_by_lane
 from operators.seal_lanes import SealLanes
 from operators.starting_offsets import from_progress
 from streamgauge.config import Config
@@ -20,7 +20,7 @@ NAME = "streamgauge-rollup"
 def build(tables: StreamTableEnvironment, config: Config, start: Start) -> None:
     """Wire the job into the environment; `start` counts only for a job without state."""
     closed = (
-        batches_by_minute(tables, config, NAME, start)
+        batches_by_lane(tables, config, NAME, start)
         .process(CloseMinutes(config), output_type=CLOSED_MINUTE)
         .name("close minutes")
         .uid("close-minutes")

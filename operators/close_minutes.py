@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext, TimeDomain
-from pyflink.datastream.state import ListStateDescriptor
+from pyflink.datastream.state import MapStateDescriptor
 
+from operators.open_minutes import MINUTE_MS, OpenMinutes, Waiting
 from operators.worker import restore_print
 from streamgauge.config import Config
 
@@ -14,17 +15,17 @@ if TYPE_CHECKING:
     from streamgauge.series.samples import Samples
 
 CLOSED_MINUTE = Types.ROW_NAMED(["lane", "minute", "late"], [Types.INT(), Types.LONG(), Types.BOOLEAN()])
-MINUTE_MS = 60_000
-BUFFER = "batches-v1"
+_PLACE = Types.TUPLE([Types.LONG(), Types.INT(), Types.LONG()])
+_PAYLOAD = Types.PRIMITIVE_ARRAY(Types.BYTE())
 
 
 class CloseMinutes(KeyedProcessFunction):
-    """Keyed by (lane, minute). Batches wait, compressed, in Flink's state and in memory beside it.
+    """Keyed by lane. Batches wait, compressed, in Flink's state and in memory beside it.
 
-    When the watermark reaches the minute's end, what has come is written as the on-time block. What comes
-    later, or belongs to a minute that was sealed before this worker started, is written as a late part: a few
-    seconds after it came, and in any case before the watermark passes the end of another minute. So a lane
-    that is sealed up to T has stored everything that came before the watermark T.
+    When the watermark reaches a minute's end, what has come is written as the on-time block. What comes later,
+    or belongs to a minute that was sealed before this worker started, is written as a late part: some seconds
+    after it came, and in any case before the lane's next minute is closed. So a lane that is sealed up to T has
+    stored everything that came before the watermark T.
     """
 
     def __init__(self, config: Config) -> None:
@@ -39,12 +40,8 @@ class CloseMinutes(KeyedProcessFunction):
         self._session = connect(self._config.cassandra)
         self._blocks = BlockStore(self._session, self._config.shards)
         self._sealed = self._blocks.progress(Resolution.MIN1)
-        self._buffer = context.get_list_state(
-            ListStateDescriptor(
-                BUFFER, Types.TUPLE([Types.INT(), Types.LONG(), Types.PRIMITIVE_ARRAY(Types.BYTE())])
-            )
-        )
-        self._open: dict[tuple[int, int], list[tuple[int, int, bytes]]] = {}
+        self._waiting = context.get_map_state(MapStateDescriptor("batches-v1", _PLACE, _PAYLOAD))
+        self._lanes: dict[int, OpenMinutes] = {}
         counters = context.get_metrics_group()
         self._minutes = counters.counter("minutes")
         self._late_parts = counters.counter("late_parts")
@@ -56,50 +53,60 @@ class CloseMinutes(KeyedProcessFunction):
         self._session.cluster.shutdown()
 
     def process_element(self, row: Row, context: KeyedProcessFunction.Context) -> None:
-        lane, minute = key = tuple(context.get_current_key())
-        partition, offset, payload = row
         timers = context.timer_service()
-        waiting = self._open.get(key)
-        late = minute + MINUTE_MS <= max(timers.current_watermark() + 1, self._sealed.get(lane, 0))
-        if waiting is None:
-            waiting = self._open[key] = list(self._buffer.get())
-            if not late:
-                timers.register_event_time_timer(minute + MINUTE_MS - 1)
-        if not payload:
-            if late and not waiting:
-                del self._open[key]
+        lane = self._lane(context.get_current_key(), timers)
+        partition, offset, payload = row
+        minute = context.timestamp() // MINUTE_MS * MINUTE_MS
+        if lane.is_late(minute):
+            if payload:
+                self._late_batches.inc()
+                if not lane.has_late():
+                    self._flush_soon(timers)
+                self._keep(lane, minute, Waiting(partition, offset, payload))
             return
-        if late:
-            self._late_batches.inc()
-            if not waiting:
-                self._register_flush(timers, lane)
-        waiting.append((partition, offset, payload))
-        self._buffer.add((partition, offset, payload))
-
-    def _register_flush(self, timers, lane: int) -> None:  # type: ignore[no-untyped-def]
-        timers.register_processing_time_timer(
-            timers.current_processing_time() + self._config.stream.late_flush_ms
-        )
-        reached = max(timers.current_watermark() + 1, self._sealed.get(lane, 0))
-        if reached > 0:
-            timers.register_event_time_timer(reached - reached % MINUTE_MS + MINUTE_MS - 1)
+        if not lane.is_open(minute):
+            timers.register_event_time_timer(minute + MINUTE_MS - 1)
+            lane.open(minute)
+        if payload:
+            self._keep(lane, minute, Waiting(partition, offset, payload))
 
     def on_timer(self, timestamp: int, context: KeyedProcessFunction.OnTimerContext) -> Iterator[Row]:
-        lane, minute = key = tuple(context.get_current_key())
-        waiting = self._open.pop(key, None)
-        if waiting is None:
-            waiting = list(self._buffer.get())
-        self._buffer.clear()
-        event_time = context.time_domain() == TimeDomain.EVENT_TIME
-        closes = event_time and timestamp == minute + MINUTE_MS - 1
-        if closes and minute + MINUTE_MS > self._sealed.get(lane, 0):
-            self._write_on_time(lane, minute, waiting)
-            yield Row(lane, minute, False)
-        elif waiting:
-            self._write_late(lane, minute, waiting)
-            yield Row(lane, minute, True)
+        key = context.get_current_key()
+        lane = self._lane(key, context.timer_service())
+        for minute, waiting in lane.take_late():
+            self._write_late(key, minute, waiting)
+            yield Row(key, minute, True)
+        if context.time_domain() == TimeDomain.EVENT_TIME:
+            for minute, waiting in lane.close(timestamp + 1):
+                self._write_on_time(key, minute, waiting)
+                yield Row(key, minute, False)
 
-    def _write_on_time(self, lane: int, minute: int, waiting: list[tuple[int, int, bytes]]) -> None:
+    def _lane(self, key: int, timers) -> OpenMinutes:  # type: ignore[no-untyped-def]
+        """The lane's open minutes; read from state, and their timers set, when this worker first meets the lane.
+
+        PyFlink registers a bundle's timers after it, so a checkpoint lacks those of the last bundle before it,
+        and a restored lane may have batches without a timer.
+        """
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = OpenMinutes(self._sealed.get(key, 0))
+            for (minute, partition, offset), payload in self._waiting.items():
+                lane.add(minute, Waiting(partition, offset, payload))
+            for minute in lane.open_minutes():
+                timers.register_event_time_timer(minute + MINUTE_MS - 1)
+            if lane.has_late():
+                self._flush_soon(timers)
+        return lane
+
+    def _flush_soon(self, timers) -> None:  # type: ignore[no-untyped-def]
+        now = timers.current_processing_time()
+        timers.register_processing_time_timer(now + self._config.stream.late_flush_ms)
+
+    def _keep(self, lane: OpenMinutes, minute: int, batch: Waiting) -> None:
+        lane.add(minute, batch)
+        self._waiting.put((minute, batch.partition, batch.offset), batch.payload)
+
+    def _write_on_time(self, lane: int, minute: int, waiting: list[Waiting]) -> None:
         from schemas.blocks import ON_TIME
         from schemas.tables import Resolution
         from streamgauge.rollup.aggregates import aggregate
@@ -109,22 +116,24 @@ class CloseMinutes(KeyedProcessFunction):
         self._blocks.write_rollup(Resolution.MIN1, lane, minute, aggregate(samples, minute))
         self._minutes.inc()
 
-    def _write_late(self, lane: int, minute: int, waiting: list[tuple[int, int, bytes]]) -> None:
+    def _write_late(self, lane: int, minute: int, waiting: list[Waiting]) -> None:
         from schemas.blocks import late_part
 
-        for partition in sorted({batch[0] for batch in waiting}):
-            batches = [batch for batch in waiting if batch[0] == partition]
-            offsets = [offset for _, offset, _ in batches]
+        for partition in sorted({batch.partition for batch in waiting}):
+            batches = [batch for batch in waiting if batch.partition == partition]
+            offsets = [batch.offset for batch in batches]
             part = late_part(partition, min(offsets), max(offsets))
             self._blocks.write_raw(lane, minute, part, self._merge(lane, minute, batches))
             self._late_parts.inc()
 
-    def _merge(self, lane: int, minute: int, waiting: list[tuple[int, int, bytes]]) -> "Samples":
+    def _merge(self, lane: int, minute: int, waiting: list[Waiting]) -> "Samples":
+        """Decode and merge the batches of a minute, and forget them: a failed write takes that back too."""
         from schemas.batch import InvalidBatch, decode
         from streamgauge.series.samples import concat
 
         parts = []
-        for _, _, payload in waiting:
+        for partition, offset, payload in waiting:
+            self._waiting.remove((minute, partition, offset))
             try:
                 parts.append(decode(payload, lane, minute, self._config.layout.lanes).samples)
             except InvalidBatch:

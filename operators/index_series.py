@@ -13,14 +13,13 @@ class IndexSeries(KeyedProcessFunction):
     def __init__(self, config: Config) -> None:
         self._config = config
 
-    def open(self, context: RuntimeContext) -> None:
+    def open(self, _: RuntimeContext) -> None:
         restore_print()
         from streamgauge.store.session import connect
         from streamgauge.store.write_index import IndexStore
 
         self._session = connect(self._config.cassandra)
         self._index = IndexStore(self._session, self._config.shards)
-        self._mislabelled = context.get_metrics_group().counter("mislabelled_series")
 
     def close(self) -> None:
         self._session.cluster.shutdown()
@@ -30,6 +29,4 @@ class IndexSeries(KeyedProcessFunction):
 
         lane, minute, payload = row
         decoded = batch.decode(payload, lane, minute, self._config.layout.lanes, labels=True)
-        good, bad = batch.labels_by_id(decoded)
-        self._mislabelled.inc(bad)
-        self._index.write(lane, minute, good)
+        self._index.write(lane, minute, batch.labels_by_id(decoded))

@@ -11,6 +11,7 @@ from pyflink.datastream import DataStream, KeyedStream
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
+from schemas.batch import VERSION
 from schemas.topics import RAW
 from streamgauge.config import Config
 
@@ -43,26 +44,25 @@ def batches(tables: StreamTableEnvironment, config: Config, group: str, start: S
     )
 
 
-def batches_by_minute(
-    tables: StreamTableEnvironment, config: Config, group: str, start: Start
-) -> KeyedStream:
-    """Messages whose key is a lane, keyed by (lane, minute in ms): rows of (partition, offset, payload).
+def batches_by_lane(tables: StreamTableEnvironment, config: Config, group: str, start: Start) -> KeyedStream:
+    """Messages whose envelope is good, keyed by lane: rows of (partition, offset, payload).
 
-    The key is made in SQL: DataStream.key_by would send every payload through Python once more.
+    The others are the store job's to set aside. The key is made in SQL: DataStream.key_by would send every
+    payload through Python once more.
     """
     _declare(tables, config, group, start)
     keyed = tables.to_data_stream(
         tables.sql_query(
-            "SELECT CAST(ROW(lane, TIMESTAMPDIFF(MINUTE, TO_TIMESTAMP_LTZ(0, 3), ts) * CAST(60000 AS BIGINT))"
-            " AS ROW<lane INT, `minute` BIGINT>) AS k,"
-            " CAST(ROW(`partition`, `offset`, payload)"
+            "SELECT lane AS k, CAST(ROW(`partition`, `offset`, payload)"
             " AS ROW<`partition` INT, `offset` BIGINT, payload BYTES>) AS v"
             f", ts FROM {_TABLE} WHERE lane >= 0 AND lane < {config.layout.lanes}"
+            " AND CAST(lane AS STRING) = CAST(`key` AS STRING)"
+            f" AND CAST(headers['version'] AS STRING) = '{VERSION.decode()}'"
+            " AND TRY_CAST(CAST(headers['sent'] AS STRING) AS BIGINT) >= 0"
         )
     )
-    key = Types.ROW([Types.INT(), Types.LONG()])
     row = Types.ROW([Types.INT(), Types.LONG(), Types.PRIMITIVE_ARRAY(Types.BYTE())])
-    return _keyed_by_first_field(keyed, key, row, Types.INSTANT())
+    return _keyed_by_first_field(keyed, Types.INT(), row, Types.INSTANT())
 
 
 def _keyed_by_first_field(
@@ -87,6 +87,10 @@ def _declare(tables: StreamTableEnvironment, config: Config, group: str, start: 
         "value.fields-include": "EXCEPT_KEY",
         "scan.topic-partition-discovery.interval": "10 s",
         "scan.watermark.emit.strategy": "on-periodic",
+        # a partition that catches up must not fill the state with minutes that others have not reached
+        "scan.watermark.alignment.group": group,
+        "scan.watermark.alignment.max-drift": "2 min",
+        "scan.watermark.alignment.update-interval": "200 ms",
         **start.options(),
     }
     settings = ", ".join(f"'{name}' = '{value}'" for name, value in options.items())

@@ -1,11 +1,15 @@
 """The second operator of the rollup job: late minutes are rolled up again, then the lane is sealed."""
 
+import logging
+
 from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext, TimeDomain
 from pyflink.datastream.state import MapStateDescriptor
 
 from operators.worker import restore_print
 from streamgauge.config import Config
+
+log = logging.getLogger(__name__)
 
 MINUTE_MS = 60_000
 REBUILD_DELAY_MS = 1000
@@ -35,6 +39,7 @@ class SealLanes(KeyedProcessFunction):
         counters = context.get_metrics_group()
         self._seals = counters.counter("seals")
         self._rebuilds = counters.counter("rebuilds")
+        self._damaged = counters.counter("damaged_minutes")
 
     def close(self) -> None:
         self._session.cluster.shutdown()
@@ -68,12 +73,19 @@ class SealLanes(KeyedProcessFunction):
 
     def _rebuild(self, lane: int, before: int) -> None:
         """Roll up again the marked minutes that end at or before a time (ms)."""
+        from schemas.blocks import InvalidBlock
         from schemas.tables import Resolution
         from streamgauge.rollup.aggregates import aggregate
 
         marked = list(self._marked.keys())
         for minute in sorted(minute for minute in marked if minute + MINUTE_MS <= before):
-            samples = self._blocks.read_raw(lane, minute)
-            self._blocks.write_rollup(Resolution.MIN1, lane, minute, aggregate(samples, minute))
+            try:
+                samples = self._blocks.read_raw(lane, minute)
+            except InvalidBlock:
+                # a rollup without the damaged block would be wrong; the one that is there stays
+                log.exception("damaged raw block: lane=%d minute=%d", lane, minute)
+                self._damaged.inc()
+            else:
+                self._blocks.write_rollup(Resolution.MIN1, lane, minute, aggregate(samples, minute))
+                self._rebuilds.inc()
             self._marked.remove(minute)
-            self._rebuilds.inc()

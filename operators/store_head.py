@@ -10,7 +10,7 @@ from operators.worker import restore_print
 from streamgauge.config import Config
 
 if TYPE_CHECKING:
-    from schemas.batch import Batch, Envelope
+    from schemas.batch import Batch, Envelope, InvalidBatch
 
 REJECTED = OutputTag(
     "rejected",
@@ -26,7 +26,9 @@ REJECTED = OutputTag(
 NEW_SERIES = Types.ROW_NAMED(
     ["lane", "minute", "payload"], [Types.INT(), Types.LONG(), Types.PRIMITIVE_ARRAY(Types.BYTE())]
 )
-KNOWN_LIMIT = 4_000_000
+KNOWN_LIMIT = 1_000_000
+MAX_REJECTED_BYTES = 900_000
+"""What a Kafka producer sends as it is configured by default, with room for key and headers."""
 
 
 class StoreHead(ProcessFunction):
@@ -42,7 +44,8 @@ class StoreHead(ProcessFunction):
 
         self._session = connect(self._config.cassandra)
         self._head = HeadStore(self._session)
-        self._known: set[tuple[int, bytes]] = set()
+        self._known: dict[tuple[int, int], set[bytes]] = {}
+        self._known_count = 0
         counters = context.get_metrics_group()
         self._batches = counters.counter("batches")
         self._samples = counters.counter("samples")
@@ -56,28 +59,26 @@ class StoreHead(ProcessFunction):
 
         key, version, sent, partition, offset, payload, _ = row
         try:
-            place, batch = self._decode(key, {"version": version, "sent": sent}, payload, context.timestamp())
+            place, batch, new = self._decode(
+                key, {"version": version, "sent": sent}, payload, context.timestamp()
+            )
         except InvalidBatch as fault:
             self._rejected.inc()
-            headers = {
-                "reason": fault.reason.value,
-                "detail": fault.detail,
-                "partition": str(partition),
-                "offset": str(offset),
-            }
-            yield REJECTED, Row(key, payload, {name: text.encode() for name, text in headers.items()})
+            yield REJECTED, _rejected(key, payload, partition, offset, fault)
             return
         if payload == HEARTBEAT:
             return
         self._head.write(place.lane, place.minute, partition, offset, payload)
         self._batches.inc()
         self._samples.inc(len(batch.samples.values))
-        if self._has_new(place, batch):
+        if new:
+            self._remember(new, place)
             yield Row(place.lane, place.minute, payload)
 
     def _decode(
         self, key: bytes | None, headers: dict[str, bytes], payload: bytes | None, timestamp: int
-    ) -> "tuple[Envelope, Batch | None]":
+    ) -> "tuple[Envelope, Batch | None, set[bytes]]":
+        """The envelope, the batch, and its series that this worker does not know, whose labels are then checked."""
         import time
 
         from schemas import batch
@@ -86,23 +87,47 @@ class StoreHead(ProcessFunction):
         lanes = self._config.layout.lanes
         place = batch.envelope(key, headers, timestamp, lanes)
         if payload == batch.HEARTBEAT:
-            return place, None
+            return place, None, set()
         decoded = batch.decode(payload, place.lane, place.minute, lanes)
         if ttl_seconds(int(time.time() * 1000), place.minute, Resolution.RAW.value.retention_ms) <= 0:
             raise batch.InvalidBatch(batch.BatchFault.TOO_OLD, f"minute {place.minute} is no longer kept")
-        return place, decoded
+        new = self._new(place, decoded)
+        if new:
+            batch.labels_by_id(batch.decode(payload, place.lane, place.minute, lanes, labels=True))
+        return place, decoded, new
 
-    def _has_new(self, place: "Envelope", batch: "Batch") -> bool:
-        """Whether a series is new to the lane in this index period, as far as this worker knows."""
-        from schemas.tables import index_period
+    def _new(self, place: "Envelope", batch: "Batch") -> set[bytes]:
+        """The ids that are new to this worker in the lane's index period."""
         from streamgauge.series.ids import ID_BYTES, to_bytes
 
-        period = index_period(place.minute, place.lane)
         packed = to_bytes(batch.samples.ids)
-        ids = {(period, packed[at : at + ID_BYTES]) for at in range(0, len(packed), ID_BYTES)}
-        if ids <= self._known:
-            return False
-        if len(self._known) > KNOWN_LIMIT:
+        ids = {packed[at : at + ID_BYTES] for at in range(0, len(packed), ID_BYTES)}
+        return ids - self._known.get(_index_place(place), set())
+
+    def _remember(self, ids: set[bytes], place: "Envelope") -> None:
+        if self._known_count > KNOWN_LIMIT:
             self._known.clear()
-        self._known |= ids
-        return True
+            self._known_count = 0
+        self._known.setdefault(_index_place(place), set()).update(ids)
+        self._known_count += len(ids)
+
+
+def _index_place(place: "Envelope") -> tuple[int, int]:
+    from schemas.tables import index_period
+
+    return place.lane, index_period(place.minute, place.lane)
+
+
+def _rejected(
+    key: bytes | None, payload: bytes | None, partition: int, offset: int, fault: "InvalidBatch"
+) -> Row:
+    headers = {
+        "reason": fault.reason.value,
+        "detail": fault.detail,
+        "partition": str(partition),
+        "offset": str(offset),
+    }
+    if payload and len(payload) > MAX_REJECTED_BYTES:
+        headers["truncated_from"] = str(len(payload))
+        payload = payload[:MAX_REJECTED_BYTES]
+    return Row(key, payload, {name: text.encode() for name, text in headers.items()})

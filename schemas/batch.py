@@ -131,11 +131,10 @@ def envelope(key: bytes | None, headers: dict[str, bytes] | None, timestamp: int
     lane = int(key) if key and len(key) < 10 and key.isdigit() else lanes
     if lane >= lanes or key != key_of(lane):
         raise InvalidBatch(BatchFault.BAD_KEY, f"key {key!r} is not a lane below {lanes}")
-    try:
-        sent = int(headers["sent"].decode("ascii"))
-    except (KeyError, AttributeError, ValueError):
-        raise InvalidBatch(BatchFault.BAD_SENT, f"sent {headers.get('sent')!r}") from None
-    return Envelope(lane, sent, minute_of(timestamp))
+    sent = headers.get("sent")
+    if not sent or not sent.isdigit() or len(sent) > 18:
+        raise InvalidBatch(BatchFault.BAD_SENT, f"sent {sent!r}")
+    return Envelope(lane, int(sent), minute_of(timestamp))
 
 
 def decode(value: bytes | None, lane: int, minute: int, lanes: int, *, labels: bool = False) -> Batch:
@@ -167,21 +166,25 @@ def decode(value: bytes | None, lane: int, minute: int, lanes: int, *, labels: b
     return Batch(samples, record.column("labels") if labels else None)
 
 
-def labels_by_id(batch: Batch) -> tuple[dict[bytes, bytes], int]:
-    """The canonical labels of each series, and how many were left out because their labels are not theirs."""
+def labels_by_id(batch: Batch) -> dict[bytes, bytes]:
+    """The canonical labels of each series of a batch that was decoded with them.
+
+    :raises InvalidBatch: if labels are not canonical, or not those that make the id.
+    """
     if batch.labels is None:
         raise ValueError("the batch was decoded without labels")
     packed = series_ids.to_bytes(batch.samples.ids)
-    good: dict[bytes, bytes] = {}
+    found: dict[bytes, bytes] = {}
     for row, data in enumerate(batch.labels.to_pylist()):
         identity = packed[row * series_ids.ID_BYTES : (row + 1) * series_ids.ID_BYTES]
         try:
             series_labels.parse(data)
-        except series_labels.InvalidLabels:
-            continue
-        if series_ids.series_id(data) == identity:
-            good[identity] = data
-    return good, len(batch.labels) - len(good)
+        except series_labels.InvalidLabels as error:
+            raise InvalidBatch(BatchFault.BAD_LABELS, str(error)) from None
+        if series_ids.series_id(data) != identity:
+            raise InvalidBatch(BatchFault.BAD_LABELS, f"the id of {data!r} is not {identity.hex()}")
+        found[identity] = data
+    return found
 
 
 def _read(value: bytes, labels: bool) -> pa.RecordBatch:

@@ -64,8 +64,8 @@ def ttl_seconds(now_ms: int, window_start: int, retention_ms: int) -> int:
 
 
 def index_period(timestamp: int, lane: int) -> int:
-    """The start (ms) of the index period of a lane; lanes roll over at different times."""
-    shift = lane * 7919 * 1000 % INDEX_PERIOD_MS
+    """The start (ms) of the index period of a lane; lanes roll over at different whole minutes."""
+    shift = lane * 7919 * MINUTE_MS % INDEX_PERIOD_MS
     return timestamp - (timestamp + shift) % INDEX_PERIOD_MS
 
 

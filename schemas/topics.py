@@ -23,7 +23,12 @@ class Topic:
 
 def topics(partitions: int, replication: int, retention_ms: int) -> list[Topic]:
     """Every topic of the system."""
-    shared = {"max.message.bytes": str(MAX_MESSAGE_BYTES), "message.timestamp.type": "CreateTime"}
+    shared = {
+        "max.message.bytes": str(MAX_MESSAGE_BYTES),
+        "message.timestamp.type": "CreateTime",
+        # else a write counts as acknowledged by all when only the leader is left
+        "min.insync.replicas": str(min(2, replication)),
+    }
     return [
         Topic(
             RAW,

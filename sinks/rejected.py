@@ -3,7 +3,7 @@
 from pyflink.datastream import DataStream
 from pyflink.table import DataTypes, Schema, StatementSet, StreamTableEnvironment
 
-from schemas.topics import MAX_MESSAGE_BYTES, REJECTED
+from schemas.topics import REJECTED
 from streamgauge.config import Config
 
 _TABLE = "rejected_batches"
@@ -19,7 +19,6 @@ def send_rejected(
         ) WITH (
             'connector' = 'kafka', 'topic' = '{REJECTED}',
             'properties.bootstrap.servers' = '{config.kafka.bootstrap}',
-            'properties.max.request.size' = '{MAX_MESSAGE_BYTES}',
             'properties.compression.type' = 'lz4',
             'key.format' = 'raw', 'key.fields' = 'key',
             'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY',

@@ -145,9 +145,10 @@ def test_a_good_envelope_names_lane_clock_and_minute():
     assert batch.envelope(b"3", GOOD, MINUTE + 59_999, LANES) == (3, 123, MINUTE)
 
 
-def test_labels_that_are_not_of_the_id_are_left_out():
+@pytest.mark.parametrize("wrong", [b"x", b"__name__\xffother"])
+def test_labels_that_are_not_of_the_id_are_refused(wrong):
     samples, names = _batch()
-    decoded = batch.Batch(samples, pa.array([names[0].as_py(), names[0].as_py(), b"x"], pa.binary()))
-    good, bad = batch.labels_by_id(decoded)
-    assert list(good.values()) == [names[0].as_py()]
-    assert bad == 2
+    assert list(batch.labels_by_id(batch.Batch(samples, names)).values()) == names.to_pylist()
+    with pytest.raises(InvalidBatch) as refusal:
+        batch.labels_by_id(batch.Batch(samples, pa.array([wrong, *names.to_pylist()[1:]], pa.binary())))
+    assert refusal.value.reason is BatchFault.BAD_LABELS

@@ -15,6 +15,8 @@ from streamgauge.series.ids import Ids, Shards, groups_of, slices_of
 from streamgauge.series.samples import Samples, concat, take
 
 CONCURRENCY = 32
+SAMPLES_A_ROW = 400_000
+"""At 19 bytes a sample at worst, and 28 a series, half of the 16 MiB that Cassandra takes at once."""
 
 
 class BlockStore:
@@ -50,16 +52,22 @@ class BlockStore:
         )
 
     def write_raw(self, lane: int, window_start: int, part: bytes, samples: Samples) -> None:
-        """Store the samples of one minute (ms) as a part; nothing is written that would have expired."""
+        """Store the samples of one minute (ms) as a part; nothing is written that is no longer kept.
+
+        What would be too large for one mutation goes to further parts, `part` with a number behind it.
+        """
         level = Resolution.RAW.value
-        ttl = _ttl(window_start, level.retention_ms + RAW_GRACE_MS)
-        if ttl <= 0:
+        if _ttl(window_start, level.retention_ms) <= 0:
             return
+        ttl = _ttl(window_start, level.retention_ms + RAW_GRACE_MS)
         rows = []
         for group, piece, which in self._shares(samples.ids, self._shards.raw_slices):
-            block = blocks.encode_raw(take(samples, which), window_start)
-            key = (lane, level.period(window_start), group, piece, window_start, part)
-            rows.append((*key, block.format, block.ids, block.offsets, block.timestamps, block.samples, ttl))
+            for number, some in enumerate(_mutations(samples, which)):
+                block = blocks.encode_raw(take(samples, some), window_start)
+                own_part = part + number.to_bytes(2, "big") if number else part
+                key = (lane, level.period(window_start), group, piece, window_start, own_part)
+                content = (block.format, block.ids, block.offsets, block.timestamps, block.samples)
+                rows.append((*key, *content, ttl))
         self._write(self._insert_raw, rows)
 
     def read_raw(self, lane: int, window_start: int) -> Samples:
@@ -116,6 +124,13 @@ class BlockStore:
 
     def _write(self, statement: object, rows: Sequence[tuple[object, ...]]) -> None:
         execute_concurrent(self._session, [(statement, row) for row in rows], concurrency=CONCURRENCY)
+
+
+def _mutations(samples: Samples, rows: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+    """Cut row numbers where more samples would not fit into a mutation."""
+    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.diff(samples.offsets)[rows])[:-1]])
+    cuts = np.flatnonzero(np.diff(before // SAMPLES_A_ROW)) + 1
+    return np.split(rows, cuts)
 
 
 def _ttl(window_start: int, retention_ms: int) -> int:
