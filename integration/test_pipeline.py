@@ -61,13 +61,17 @@ def test_every_sample_is_stored_once_and_rolled_up(fault, stack, stored, run_col
         for number, (due, request) in enumerate(requests):
             if number == len(requests) // 2:
                 injected = beside.submit(fault, stack, collector)
-            wait_for(lambda due=due: collector.clock() >= due, 120)
-            client.push_until_taken(request)
+            _push_when_due(client, collector, due, request)
         injected.result()
     client.close()
     # not before every job has made checkpoints of what it did after the fault
     wait_for(lambda: _have_gone_on(before, stack.state()["jobs"]), 240, lambda: str(stack.state()["jobs"]))
     _assert_stored(work, stored)
+
+
+def _push_when_due(client, collector, due, request):
+    wait_for(lambda: collector.clock() >= due, 120)
+    client.push_until_taken(request)
 
 
 def _have_gone_on(before, now):
@@ -86,15 +90,15 @@ def test_what_kafka_has_acknowledged_is_there_after_it_was_away(stack, stored, r
     client = Client(collector.address)
     requests = list(work.requests())
     middle = len(requests) // 2
-    for _, request in requests[:middle]:
-        client.push_until_taken(request)
+    for due, request in requests[:middle]:
+        _push_when_due(client, collector, due, request)
     stack.stop("kafka")
     answer = client.push(requests[middle][1])
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0
     stack.start("kafka")
-    for _, request in requests[middle:]:
-        client.push_until_taken(request)
+    for due, request in requests[middle:]:
+        _push_when_due(client, collector, due, request)
     client.close()
     _assert_stored(work, stored)
 
