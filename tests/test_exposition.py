@@ -54,6 +54,9 @@ def test_every_nan_becomes_the_one_that_prometheus_keeps():
         (b"a-b 1", ExpositionFault.BAD_LINE),
         (b"a 1_000", ExpositionFault.BAD_VALUE),
         (b"a one", ExpositionFault.BAD_VALUE),
+        (b"a 0x1p99999", ExpositionFault.BAD_VALUE),
+        (b"a 1 9223372036854775808", ExpositionFault.BAD_VALUE),
+        (b"a 1 -9999999999999999999", ExpositionFault.BAD_VALUE),
         (b"a \xff", ExpositionFault.NOT_UTF8),
     ],
 )

@@ -1,9 +1,11 @@
 """The parts of the local stack that need no servers: processes, snapshots of jobs, causes of failures."""
 
 import contextlib
+import http.client
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from streamgauge.local.flink_rest import root_cause
+from streamgauge.config import Config
+from streamgauge.local.flink_rest import JobView, root_cause
 from streamgauge.local.home import Home
-from streamgauge.local.jobs import Submission, Submissions
+from streamgauge.local.jobs import Submission, Submissions, _reason
+from streamgauge.local.keeper import Keeper, KeptJob
 from streamgauge.local.process import Backoff, Process, ProcessState, last_lines, recorded_session
 from streamgauge.local.service import Service, address
 
@@ -158,6 +162,114 @@ def test_a_forgotten_job_starts_without_state(home: Home) -> None:
     submissions.forget("store")
     assert Submissions(home).snapshot("store") == ""
     assert not (home.checkpoints / ("a" * 32)).exists()
+
+
+def test_refused_snapshots_are_moved_aside(home: Home) -> None:
+    submissions = Submissions(home)
+    submissions.remember("store", Submission("a" * 32, ""))
+    checkpoint(home, "a" * 32, 1, at=1.0)
+    written(home.savepoints / f"savepoint-{'a' * 6}-0123", at=2.0)
+    submissions.set_aside("store")
+    assert Submissions(home).snapshot("store") == ""
+    refused = {str(file.relative_to(home.refused)) for file in home.refused.rglob("_metadata")}
+    assert refused == {
+        f"checkpoints/{'a' * 32}/chk-1/_metadata",
+        f"savepoints/savepoint-{'a' * 6}-0123/_metadata",
+    }
+
+
+def keeper(home: Home) -> Keeper:
+    return Keeper(Config(), home, {}, lambda: True)
+
+
+def test_an_unexpected_error_does_not_end_the_keeper(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamgauge.local.keeper.LOOK_S", 0.01)
+    seen: list[str] = []
+    enough = threading.Event()
+
+    def fail(_: Keeper, job: KeptJob) -> None:
+        seen.append(job.name)
+        if len(seen) > 4:
+            enough.set()
+        raise [ValueError("not JSON"), http.client.BadStatusLine("what")][len(seen) % 2]
+
+    monkeypatch.setattr(Keeper, "_look_after", fail)
+    kept = keeper(home)
+    kept.start()
+    assert enough.wait(10)
+    kept.stop()
+    assert {job.last_failure for job in kept.jobs.values()} <= {
+        "ValueError: not JSON",
+        "BadStatusLine: what",
+    }
+
+
+REFUSED = "IllegalStateException: Cannot map checkpoint/savepoint state for operator 1"
+
+
+def resubmitted(home: Home, monkeypatch: pytest.MonkeyPatch, *, ran: bool) -> KeptJob:
+    """A job that was refused its snapshot once, perhaps ran since, and is submitted again."""
+    monkeypatch.setattr("streamgauge.local.keeper.submit", lambda *_: None)
+    kept = keeper(home)
+    job = kept.jobs["store"]
+    job.last_failure = REFUSED
+    submission = Submission("a" * 32, "somewhere")
+    kept._submissions.remember("store", submission)
+    checkpoint(home, "a" * 32, 1, at=1.0)
+    if ran:
+        kept._observe(job, submission, JobView("RUNNING", 0, checkpoints=1, restarts=0, cause=""))
+    kept._submit(job, submission)
+    return job
+
+
+def test_refused_snapshots_are_used_no_more_and_refuse_nothing_later(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = resubmitted(home, monkeypatch, ran=False)
+    assert job.last_failure == ""
+    assert (home.refused / "checkpoints" / ("a" * 32)).exists()
+
+
+def test_an_old_refusal_does_not_cost_the_snapshots_of_a_job_that_ran_since(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resubmitted(home, monkeypatch, ran=True)
+    assert Submissions(home).snapshot("store")
+
+
+CLIENT_OUTPUT = """Traceback (most recent call last):
+  File "jobs/rollup.py", line 8, in <module>
+    committed()
+    ^^^^^^^^^^^
+{}
+2026-11-23 10:30:27,477 ERROR PythonDriver - Run python process failed
+java.lang.RuntimeException: Python process exits with code: 1
+\tat org.apache.flink.client.python.PythonDriver.main(PythonDriver.java:130)
+Caused by: java.lang.RuntimeException: Python process exits with code: 1
+\t... 14 more
+"""
+
+
+@pytest.mark.parametrize(
+    ("raised", "reason"),
+    [
+        (
+            "cimpl.KafkaException: KafkaError{code=NOT_COORDINATOR}",
+            "cimpl.KafkaException: KafkaError{code=NOT_COORDINATOR}",
+        ),
+        (
+            "streamgauge.store.schema.SchemaMismatch: layout.lanes",
+            "streamgauge.store.schema.SchemaMismatch: layout.lanes",
+        ),
+        (
+            "py4j.protocol.Py4JJavaError: An error occurred while calling o1.execute.\n"
+            ": java.lang.RuntimeException\nCaused by: java.net.ConnectException: refused",
+            "java.net.ConnectException: refused",
+        ),
+    ],
+)
+def test_a_python_error_of_the_client_is_the_reason(raised: str, reason: str) -> None:
+    assert _reason(CLIENT_OUTPUT.format(raised)) == reason
 
 
 def test_the_innermost_java_cause_is_the_cause() -> None:

@@ -2,15 +2,20 @@ import asyncio
 import gzip
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import time_ns
 
 import numpy as np
 import pytest
 
+from streamgauge.collect.delivery import Delivery
 from streamgauge.collect.exposition import InvalidExposition
 from streamgauge.collect.fetch import FailedScrape, ScrapeFault, client, fetch
+from streamgauge.collect.metrics import Metrics
+from streamgauge.collect.scrape import Scraper
 from streamgauge.collect.series_table import SeriesTable
 from streamgauge.collect.target_series import TargetSeries
 from streamgauge.collect.targets import Target, read_targets
+from streamgauge.config import Config
 from streamgauge.series.labels import parse
 from streamgauge.series.samples import STALE_BITS
 from streamgauge.yaml_file import InvalidFile
@@ -274,3 +279,63 @@ def test_a_target_that_does_not_listen_fails():
     with pytest.raises(FailedScrape) as caught:
         fetched("http://127.0.0.1:1/metrics")
     assert caught.value.reason is ScrapeFault.NO_ANSWER
+
+
+class Took:
+    """Stands for the intake: keeps how many rows came, and fails as told."""
+
+    def __init__(self, failures=0):
+        self._table = SeriesTable(4, 1000)
+        self._failures = failures
+        self.added = 0
+
+    def table(self):
+        return self._table
+
+    def add(self, table, _rows, _source):
+        assert table is self._table
+        if self._failures:
+            self._failures -= 1
+            raise RuntimeError("broken")
+        self.added += 1
+        delivery = Delivery()
+        delivery.settle(None)
+        return [], delivery
+
+    def flush(self):
+        """Nothing waits."""
+
+
+def scraped_until(scraper, enough):
+    async def scrape():
+        task = asyncio.create_task(scraper.run())
+        while not enough():
+            await asyncio.sleep(0.01)
+            assert not task.done()
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(asyncio.wait_for(scrape(), 30))
+
+
+def clock():
+    return time_ns() // 1_000_000
+
+
+def test_an_unexpected_error_of_a_scrape_is_a_failed_scrape_of_that_target_only(exporter, monkeypatch):
+    intake, metrics = Took(), Metrics()
+    targets = [target(url=f"{exporter}/metrics?{name}", job=name) for name in ("bad", "good")]
+    scraper = Scraper(Config(), targets, intake, clock, metrics)
+    bad, good = scraper.loops
+    monkeypatch.setattr(bad._series, "scraped", lambda *_: 1 // 0)
+    scraped_until(scraper, lambda: bad.last_scrape and good.last_scrape)
+    assert (bad.state()["health"], good.state()["health"]) == ("down", "up")
+    assert "ZeroDivisionError" in bad.last_error
+    assert metrics.registry.get_sample_value("scrape_errors_total", {"job": "bad", "reason": "unexpected"})
+
+
+def test_a_failed_scrape_that_cannot_be_handed_in_ends_no_loop(exporter):
+    intake = Took(failures=2)
+    scraper = Scraper(Config(), [target(url=exporter + "/metrics")], intake, clock, Metrics())
+    scraped_until(scraper, lambda: intake.added)
+    assert scraper.loops[0].state()["health"] == "up"

@@ -1,9 +1,10 @@
 """A collector: everything between its HTTP interface and Kafka."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from streamgauge.collect import remote_write
 from streamgauge.collect.batcher import batches
@@ -17,6 +18,8 @@ from streamgauge.collect.series_table import SeriesTable
 from streamgauge.collect.targets import read_targets
 from streamgauge.config import Config
 from streamgauge.series.labels import NAME
+
+log = logging.getLogger(__name__)
 
 
 def system_clock() -> int:
@@ -49,18 +52,31 @@ class Collector:
         return self._producer.outage
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Scrape and produce; on the way out, hand all that was taken in to Kafka."""
+    async def running(self, on_failure: Callable[[], object] = lambda: None) -> AsyncIterator[None]:
+        """Scrape and produce; on the way out, hand all that was taken in to Kafka.
+
+        The error of scraping or producing is raised on the way out.
+
+        :param on_failure: called when one of them has ended with an error; the caller must end then.
+        """
         self._warm_up()
         producing = asyncio.create_task(self._producer.run())
         scraping = asyncio.create_task(self.scraper.run())
-        try:
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("collector fails: error=%r", error)
+                on_failure()
+
+        for task in (producing, scraping):
+            task.add_done_callback(ended)
+        async with AsyncExitStack() as ending:
+            # last in, first out, and each whether or not another raised
+            ending.push_async_callback(asyncio.to_thread, self._producer.stop, DELIVERY_TIMEOUT_MS / 1000 + 1)
+            ending.push_async_callback(_cancelled, producing)
+            ending.callback(self.intake.flush)
+            ending.push_async_callback(_cancelled, scraping)
             yield
-        finally:
-            await _cancelled(scraping)
-            self.intake.flush()
-            await _cancelled(producing)
-            await asyncio.to_thread(self._producer.stop, DELIVERY_TIMEOUT_MS / 1000 + 1)
 
     def _warm_up(self) -> None:
         """Compile the kernels, which takes seconds, before anybody waits for an answer."""

@@ -31,7 +31,10 @@ def run(config: Config) -> None:
 
 
 async def serve(collector: Collector) -> None:
-    """Serve a collector until SIGTERM or SIGINT: requests under way are answered first."""
+    """Serve a collector until SIGTERM or SIGINT: requests under way are answered first.
+
+    Whatever ends its scraping or producing ends it too, with that error.
+    """
     host, _, port = collector.config.collector.listen.rpartition(":")
     server: Any = Server(
         application(collector),
@@ -44,7 +47,7 @@ async def serve(collector: Collector) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
-    async with collector.running():
+    async with collector.running(server.stop):
         log.info(
             "collector listens: address=%s targets=%d",
             collector.config.collector.listen,

@@ -91,9 +91,12 @@ def _line(line: str, number: int) -> Line:
         raise InvalidExposition(ExpositionFault.BAD_LINE, f"line {number}: {line[:200]}")
     try:
         value = _number(rest[1])
-    except ValueError:
+    except (ValueError, OverflowError):
         raise InvalidExposition(ExpositionFault.BAD_VALUE, f"line {number}: {rest[1][:50]}") from None
-    return Line(match[0], value, int(rest[2]) if rest[2] else None)
+    timestamp = int(rest[2]) if rest[2] else None
+    if timestamp is not None and not -(2**63) <= timestamp < 2**63:
+        raise InvalidExposition(ExpositionFault.BAD_VALUE, f"line {number}: {timestamp}")
+    return Line(match[0], value, timestamp)
 
 
 def _number(text: str) -> float:

@@ -23,6 +23,7 @@ class ScrapeFault(StrEnum):
     BAD_STATUS = "bad_status"
     TOO_LARGE = "too_large"
     BAD_PAGE = "bad_page"
+    UNEXPECTED = "unexpected"
 
 
 class FailedScrape(Exception):

@@ -45,7 +45,7 @@ class BatchProducer:
         self._stopped = threading.Event()
         self._producer = self._connect()
         self._poller = threading.Thread(target=self._poll, name="kafka-poll", daemon=True)
-        self._last_sent = [0] * config.layout.lanes
+        self._time = [0] * config.layout.lanes
         metrics.queue_length.set_function(lambda: len(self._producer))
 
     @property
@@ -99,7 +99,8 @@ class BatchProducer:
             failed, self._producer = self._producer, self._connect()
             failed.purge()
             failed.flush(1.0)
-        self._last_sent[lane] = sent
+        # as the jobs see it: a batch of late samples moves no time, so it must not hold up a heartbeat
+        self._time[lane] = max(self._time[lane], min(sent, timestamp))
         self._producer.produce(
             topics.RAW,
             value,
@@ -151,8 +152,8 @@ class BatchProducer:
             now = self._clock()
             if self._outage is not None:
                 continue
-            for lane, sent in enumerate(self._last_sent):
-                if now - sent >= 1000:
+            for lane, reached in enumerate(self._time):
+                if now - reached >= 1000:
                     try:
                         self._produce(lane, HEARTBEAT, now, now, None)
                     except (BufferError, KafkaException) as error:

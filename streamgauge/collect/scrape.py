@@ -1,6 +1,7 @@
 """Scraping targets, each on a loop of its own, so that a slow one holds up no other."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from time import perf_counter
@@ -21,6 +22,8 @@ from streamgauge.config import Config
 
 JITTER = 100
 """Timestamps are the planned ones if a scrape starts within an interval / JITTER of its plan."""
+
+log = logging.getLogger(__name__)
 
 
 class ScrapeLoop:
@@ -43,7 +46,11 @@ class ScrapeLoop:
                 due = now + 1 + (self.target.offset - now - 1) % interval
                 await asyncio.sleep((due - now) / 1000)
                 now = clock()
-                await self.scrape(http, due if abs(now - due) <= interval // JITTER else now)
+                try:
+                    await self.scrape(http, due if abs(now - due) <= interval // JITTER else now)
+                except Exception as error:
+                    # not even its failure could be handed in: the next scrape may, and others go on
+                    self.last_error = str(self._unexpected(error))
         finally:
             table = self._scraper.intake.table()
             self._scraper.hand_in(table, self._series.ended(table, clock()))
@@ -57,6 +64,8 @@ class ScrapeLoop:
             page = await fetch(http, self.target, scraper.max_bytes)
         except FailedScrape as fault:
             failure = fault
+        except Exception as error:
+            failure = self._unexpected(error)
         seconds = perf_counter() - started
         table = scraper.intake.table()
         if failure is None:
@@ -64,12 +73,18 @@ class ScrapeLoop:
                 scraper.hand_in(table, self._series.scraped(page, table, time, seconds))
             except InvalidExposition as fault:
                 failure = FailedScrape(ScrapeFault.BAD_PAGE, str(fault))
-        if failure is not None:
-            scraper.hand_in(table, self._series.failed(table, time, seconds))
-            scraper.metrics.scrape_errors.labels(self.target.job, failure.reason).inc()
+            except Exception as error:
+                failure = self._unexpected(error)
         scraper.metrics.scrapes.labels(self.target.job).inc()
         scraper.metrics.scrape_seconds.labels(self.target.job).observe(seconds)
         self.last_scrape, self.last_seconds, self.last_error = time, seconds, str(failure or "")
+        if failure is not None:
+            scraper.metrics.scrape_errors.labels(self.target.job, failure.reason).inc()
+            scraper.hand_in(table, self._series.failed(table, time, seconds))
+
+    def _unexpected(self, error: Exception) -> FailedScrape:
+        log.exception("scrape failed: url=%s error=%r", self.target.url, error)
+        return FailedScrape(ScrapeFault.UNEXPECTED, repr(error))
 
     def state(self) -> dict[str, object]:
         """This target in the shape of Prometheus's /api/v1/targets."""

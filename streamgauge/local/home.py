@@ -27,6 +27,7 @@ class Home:
         self.stopped = self.run / "stopped"
         self.checkpoints = self.data / "flink" / "checkpoints"
         self.savepoints = self.data / "flink" / "savepoints"
+        self.refused = self.data / "flink" / "refused"
 
     def make(self) -> None:
         """Create the folders that are not there yet."""

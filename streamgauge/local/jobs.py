@@ -72,6 +72,20 @@ class Submissions:
             self._delete(submission)
         self._store()
 
+    def set_aside(self, name: str) -> None:
+        """Move the job's snapshots, which Flink refused, to `refused`, so that it starts without state.
+
+        Their files name each other by path: moved back, they can be restored.
+        """
+        for submission in self._by_job.get(name, []):
+            for kept in (self._home.checkpoints / submission.id, *self._savepoints(submission)):
+                if kept.exists():
+                    refused = self._home.refused / kept.relative_to(self._home.data / "flink")
+                    refused.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.move(kept, refused)
+        self._by_job.pop(name, None)
+        self._store()
+
     def forget_older(self, name: str) -> None:
         """Delete the snapshots of all submissions but the newest, which has its own by now."""
         *older, newest = self._by_job[name]
@@ -83,12 +97,15 @@ class Submissions:
 
     def _metadata(self, submission: Submission) -> list[Path]:
         checkpoints = (self._home.checkpoints / submission.id).glob("chk-*/_metadata")
-        savepoints = self._home.savepoints.glob(f"savepoint-{submission.id[:6]}-*/_metadata")
-        return [*checkpoints, *savepoints]
+        savepoints = [each / "_metadata" for each in self._savepoints(submission)]
+        return [*checkpoints, *(each for each in savepoints if each.exists())]
+
+    def _savepoints(self, submission: Submission) -> list[Path]:
+        return list(self._home.savepoints.glob(f"savepoint-{submission.id[:6]}-*"))
 
     def _delete(self, submission: Submission) -> None:
         shutil.rmtree(self._home.checkpoints / submission.id, ignore_errors=True)
-        for savepoint in self._home.savepoints.glob(f"savepoint-{submission.id[:6]}-*"):
+        for savepoint in self._savepoints(submission):
             shutil.rmtree(savepoint, ignore_errors=True)
 
     def _store(self) -> None:
@@ -143,6 +160,13 @@ def submit(name: str, submission: Submission, home: Home, environment: Mapping[s
 
 
 def _reason(output: str) -> str:
+    """The telling line of what the client printed: the error of its Python part, unless that came from Java."""
+    _, header, rest = output.rpartition("Traceback (most recent call last):\n")
+    # frames are indented, the error itself is not
+    raised = next((line for line in rest.splitlines() if line and not line[0].isspace()), "")
+    if header and raised and "Py4JJavaError" not in raised:
+        return raised
     telling = re.findall(r"^(?:Caused by: )?((?:[\w.]+\.)?\w*(?:Error|Exception)\b.*)$", output, re.MULTILINE)
+    telling = [line for line in telling if "Python process exits" not in line]
     lines = [line for line in output.splitlines() if line.strip()]
     return str((telling or lines or ["no output"])[-1])

@@ -1,8 +1,9 @@
 """Keeps the jobs running: submits what is missing, and goes on from the newest snapshot."""
 
-import contextlib
+import logging
 import threading
 import time
+import urllib.error
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ WITHOUT_STATE = "without state"
 """In the marker of a stopped job: its snapshots are to be deleted."""
 UNUSABLE = ("Cannot map checkpoint/savepoint state", "Failed to rollback to checkpoint/savepoint")
 """Flink's words for a snapshot of another plan: the job starts without it, from Kafka and what is stored."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -68,8 +71,10 @@ class Keeper:
         if client := recorded_session(self._home.pid(CLIENT)):
             kill_session(client)
         self._thread.join(timeout=SAVEPOINT_TIMEOUT_S)
-        with contextlib.suppress(OSError):
+        try:
             self._stop_jobs([job for job in self.jobs.values() if job.state == "RUNNING"])
+        except Exception as error:
+            log.warning("jobs not stopped: error=%r", error)
 
     def _run(self) -> None:
         while not self._ending.wait(LOOK_S):
@@ -78,7 +83,13 @@ class Keeper:
                     return
                 try:
                     self._look_after(job)
-                except OSError:
+                except (urllib.error.URLError, ConnectionError, TimeoutError):
+                    _move(job, "waiting")
+                except Exception as error:
+                    failure = f"{type(error).__name__}: {error}"
+                    if failure != job.last_failure:
+                        log.exception("job not looked after: job=%s", job.name)
+                    job.last_failure = failure
                     _move(job, "waiting")
 
     def _look_after(self, job: KeptJob) -> None:
@@ -89,6 +100,7 @@ class Keeper:
                 self._submitted.discard(job.id)
             if marker.read_text() == WITHOUT_STATE:
                 self._submissions.forget(job.name)
+                job.last_failure = ""
                 marker.write_text("")
             _move(job, "stopped")
             return
@@ -110,6 +122,8 @@ class Keeper:
         job.checkpoints, job.restarts = view.checkpoints, view.restarts
         job.last_failure = view.cause or job.last_failure
         if view.state == "RUNNING" and view.checkpoints:
+            # what an earlier submission failed with says nothing of the snapshots that there are now
+            job.last_failure = view.cause
             self._backoffs[job.name].reset()
             self._submissions.forget_older(job.name)
 
@@ -118,7 +132,9 @@ class Keeper:
 
     def _submit(self, job: KeptJob, previous: Submission | None) -> None:
         if previous and previous.restored_from and any(words in job.last_failure for words in UNUSABLE):
-            self._submissions.forget(job.name)
+            log.warning("snapshots refused: job=%s cause=%s", job.name, job.last_failure)
+            self._submissions.set_aside(job.name)
+            job.last_failure = ""
         submission = Submission(new_id(), self._submissions.snapshot(job.name))
         self._submissions.remember(job.name, submission)
         _move(job, "submitting")
