@@ -1,5 +1,6 @@
 """`streamgauge ...`: every command line of the system. What a command needs is imported inside it."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -28,6 +29,12 @@ def main(context: click.Context, file: Path | None) -> None:
         context.obj = configuration.read(file)
     except InvalidFile as fault:
         raise click.ClickException(str(fault)) from None
+
+
+def _log() -> None:
+    """Log to stderr, a line an event."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("cassandra").setLevel(logging.WARNING)
 
 
 def _parts(only: str | None, jobs: bool, collector: bool, gateway: bool, config: Config) -> set[str]:
@@ -125,7 +132,7 @@ def apply(config: Config) -> None:
     """Create what is missing; refuse to change what cannot be changed."""
     from streamgauge.store.schema import apply as apply_schema
 
-    apply_schema(config)
+    apply_schema(config, report=click.echo)
 
 
 @main.command()
@@ -134,6 +141,7 @@ def collect(config: Config) -> None:
     """Run the collector."""
     from streamgauge.collect.command import run
 
+    _log()
     run(config)
 
 
@@ -143,6 +151,7 @@ def serve(config: Config) -> None:
     """Run the gateway."""
     from streamgauge.gateway.command import run
 
+    _log()
     run(config)
 
 

@@ -9,12 +9,14 @@ from cassandra.cluster import Session
 
 from schemas.batch import InvalidBatch, decode
 from streamgauge.series.samples import Samples, concat
-from streamgauge.store.reading import Damage, Reading, fetch
+from streamgauge.store.reading import Damage, DeadlinePassed, Reading, fetch
 
 MAX_BYTES = 256 * 1024 * 1024
 FRESH_S = 0.2
 PAYLOADS_A_REQUEST = 20
 BYTES_A_KEY = 200
+BYTES_A_MINUTE = 1000
+"""What a minute without any batch costs: many places that are asked for are empty."""
 
 Place = tuple[int, int]
 """A lane and the start (ms) of a UTC minute."""
@@ -32,7 +34,7 @@ class HeadMinute:
     @property
     def size(self) -> int:
         """Bytes in memory."""
-        return len(self.keys) * BYTES_A_KEY + sum(_bytes(part) for part in self.parts)
+        return BYTES_A_MINUTE + len(self.keys) * BYTES_A_KEY + sum(_bytes(part) for part in self.parts)
 
     def add(self, samples: Samples) -> None:
         """Put in a batch; parts double in size, so that each sample is merged a few times only."""
@@ -54,6 +56,8 @@ class HeadCache:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._minutes: OrderedDict[Place, HeadMinute] = OrderedDict()
+        self._size = 0
+        self._oldest = 0
         self._list = session.prepare(
             'SELECT partition, "offset" FROM metrics_head WHERE lane = ? AND minute = ?'
         )
@@ -65,25 +69,37 @@ class HeadCache:
     @property
     def size(self) -> int:
         """Bytes in memory."""
-        return sum(minute.size for minute in list(self._minutes.values()))
+        return self._size
 
-    def read(self, places: Iterable[Place], reading: Reading) -> dict[Place, list[Samples]]:
+    def read(self, places: Iterable[Place], reading: Reading, oldest: int) -> dict[Place, list[Samples]]:
         """The samples of these minutes, as stored when asked or at most FRESH_S before.
 
         The parts of a minute may overlap. Damaged payloads are left out and noted in the reading.
 
+        :param oldest: the start (ms) of the oldest minute worth keeping.
         :raises DeadlinePassed: at the reading's deadline.
         """
         asked = list(places)
-        with self._lock:
-            minutes = {place: self._minutes.get(place) or HeadMinute() for place in asked}
+        if not self._lock.acquire(timeout=reading.left_s()):
+            raise DeadlinePassed
+        try:
+            self._drop_before(oldest)
+            minutes = {place: self._kept(place) for place in asked}
             self._refresh(minutes, reading)
-            for place, minute in minutes.items():
+            for minute in minutes.values():
                 reading.damages += minute.damages
-                self._minutes[place] = minute
-                self._minutes.move_to_end(place)
-            self._evict()
             return {place: list(minute.parts) for place, minute in minutes.items()}
+        finally:
+            self._evict()
+            self._lock.release()
+
+    def _kept(self, place: Place) -> HeadMinute:
+        minute = self._minutes.get(place)
+        if minute is None:
+            minute = self._minutes[place] = HeadMinute()
+            self._size += minute.size
+        self._minutes.move_to_end(place)
+        return minute
 
     def _refresh(self, minutes: dict[Place, HeadMinute], reading: Reading) -> None:
         now = time.monotonic()
@@ -107,18 +123,26 @@ class HeadCache:
     def _add(
         self, minute: HeadMinute, lane: int, start: int, partition: int, offset: int, payload: bytes
     ) -> None:
+        before = minute.size
         try:
             minute.add(decode(payload, lane, start, self._lanes).samples)
         except InvalidBatch as fault:
             row = f"metrics_head lane={lane} minute={start} partition={partition} offset={offset}"
             minute.damages.append(Damage(fault.reason.value, row))
         minute.keys.add((partition, offset))
+        self._size += minute.size - before
+
+    def _drop_before(self, oldest: int) -> None:
+        if oldest == self._oldest:
+            return
+        self._oldest = oldest
+        for place in [place for place in self._minutes if place[1] < oldest]:
+            self._size -= self._minutes.pop(place).size
 
     def _evict(self) -> None:
-        size = self.size
-        while size > self._max_bytes and len(self._minutes) > 1:
+        while self._size > self._max_bytes and len(self._minutes) > 1:
             _, dropped = self._minutes.popitem(last=False)
-            size -= dropped.size
+            self._size -= dropped.size
 
 
 def _bytes(samples: Samples) -> int:

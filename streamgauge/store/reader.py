@@ -1,7 +1,8 @@
 """Reading samples and rollups of selected series.
 
-The seam: `rollup_progress` is read first; each lane's minutes before it come from blocks, all from it on come
-from the head. So there is no gap and nothing comes twice, whatever is sealed meanwhile.
+The seam: `rollup_progress` is read first; each lane's minutes before it come from blocks, all from it on, and the
+last ones before it too, come from the head. So there is no gap, whatever is sealed meanwhile, and what comes from
+both is merged.
 """
 
 import time
@@ -23,6 +24,10 @@ from streamgauge.store.head_cache import HeadCache, Place
 from streamgauge.store.read_blocks import BlockReader, RollupRow, Span
 from streamgauge.store.read_index import IndexReader, Selection
 from streamgauge.store.reading import Reading
+
+SEALED_HEAD_MINUTES = 2
+"""So many minutes before the seal are read from the head too: a batch that came between its minute's end and the
+seal, or just after, was visible there, and is in no block until its late part is written."""
 
 __all__ = ["Reader", "Reading", "Rollups", "Selection"]
 
@@ -89,10 +94,10 @@ class Reader:
             first, last = minute_of(start), minute_of(end)
             if first < sealed:
                 spans[lane] = first, min(last, sealed - MINUTE_MS)
-            oldest = max(first, sealed, minute_of(now - HEAD_RETENTION_MS))
+            oldest = max(first, sealed - SEALED_HEAD_MINUTES * MINUTE_MS, minute_of(now - HEAD_RETENTION_MS))
             places += [(lane, minute) for minute in range(oldest, last + 1, MINUTE_MS)]
         parts = self.blocks.raw(selection.ids, spans, reading)
-        parts += self._head(selection.ids, lanes, places, reading)
+        parts += self._head(selection.ids, lanes, places, reading, minute_of(now - HEAD_RETENTION_MS))
         return between(concat(parts), start_ms, end_ms)
 
     def rollups(
@@ -120,12 +125,12 @@ class Reader:
         return _by_series(self.blocks.rollups(selection.ids, resolution, spans, columns, reading), columns)
 
     def _head(
-        self, ids: Ids, lanes: npt.NDArray[np.int64], places: Sequence[Place], reading: Reading
+        self, ids: Ids, lanes: npt.NDArray[np.int64], places: Sequence[Place], reading: Reading, oldest: int
     ) -> list[Samples]:
         wanted = {lane: ids[lanes == lane] for lane in {lane for lane, _ in places}}
         parts = []
         for (lane, _), batches in sorted(
-            self.head.read(places, reading).items(), key=lambda item: item[0][1]
+            self.head.read(places, reading, oldest).items(), key=lambda item: item[0][1]
         ):
             for batch in batches:
                 part = take(batch, rows_of(batch.ids, wanted[lane]))

@@ -1,0 +1,104 @@
+"""The head cache and what is read through it, over a session that answers from memory."""
+
+import threading
+import time
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from schemas import batch
+from streamgauge.series import ids, labels
+from streamgauge.series.ids import Shards
+from streamgauge.series.samples import MINUTE_MS, Samples
+from streamgauge.store.head_cache import BYTES_A_MINUTE, HeadCache
+from streamgauge.store.read_index import Selection
+from streamgauge.store.reader import Reader
+from streamgauge.store.reading import DeadlinePassed, Reading
+
+NOON = 1_800_000_000_000 - 1_800_000_000_000 % MINUTE_MS
+LABELS = labels.canonical({"__name__": "up", "job": "node"})
+ID = ids.series_id(LABELS)
+
+
+class Answer:
+    def __init__(self, rows):
+        self._rows = rows
+
+    def result(self):
+        return self._rows
+
+
+class Stored:
+    """Stands for a session: one batch in every minute of `minutes`, lane 0 sealed up to `sealed`."""
+
+    def __init__(self, minutes=(), sealed=0):
+        self._payloads = {minute: payload(minute) for minute in minutes}
+        self._sealed = sealed
+
+    def prepare(self, statement):
+        return statement
+
+    def execute_async(self, statement, request, timeout):
+        assert timeout > 0
+        if "rollup_progress" in statement:
+            return Answer([(0, self._sealed)])
+        if "metrics_head" not in statement or request[1] not in self._payloads:
+            return Answer([])
+        return Answer([(0, 7)] if "payload" not in statement else [(7, self._payloads[request[1]])])
+
+
+def payload(minute):
+    samples = Samples(ids.from_bytes(ID), np.array([0, 1]), np.array([minute + 1]), np.array([1.0]))
+    return batch.encode(samples, pa.array([LABELS], pa.binary()))
+
+
+def minutes_of(count, first=NOON):
+    return [(0, first + number * MINUTE_MS) for number in range(count)]
+
+
+def test_the_size_is_that_of_all_minutes_and_falls_as_they_go():
+    cache = HeadCache(Stored([NOON, NOON + MINUTE_MS]), 1)
+    cache.read(minutes_of(2), Reading(), NOON)
+    both = cache.size
+    cache.read(minutes_of(2), Reading(), NOON)
+    assert cache.size == both > 2 * BYTES_A_MINUTE
+    cache.read([], Reading(), NOON + MINUTE_MS)
+    assert cache.size == both / 2
+    cache.read([], Reading(), NOON + 2 * MINUTE_MS)
+    assert cache.size == 0
+
+
+def test_empty_minutes_cost_something_and_are_evicted():
+    cache = HeadCache(Stored(), 1, max_bytes=10 * BYTES_A_MINUTE)
+    assert len(cache.read(minutes_of(100), Reading(), NOON)) == 100
+    assert cache.size == 10 * BYTES_A_MINUTE
+
+
+def test_waiting_for_the_cache_ends_at_the_deadline():
+    cache = HeadCache(Stored(), 1)
+    with cache._lock, pytest.raises(DeadlinePassed):
+        cache.read(minutes_of(1), Reading(deadline=time.monotonic() + 0.05), NOON)
+    reading = threading.Thread(target=cache.read, args=(minutes_of(1), Reading(), NOON))
+    reading.start()
+    reading.join(10)
+    assert not reading.is_alive()
+
+
+@pytest.mark.parametrize(("sealed_after", "seen"), [(0, True), (1, True), (2, True), (3, False)])
+def test_a_batch_is_read_from_the_head_for_some_minutes_after_the_seal(sealed_after, seen):
+    session = Stored([NOON], sealed=NOON + sealed_after * MINUTE_MS)
+    reader = Reader(session, Shards(1, 1, 1, 1), lambda: NOON + 3 * MINUTE_MS)
+    selection = Selection(ids.from_bytes(ID), [LABELS])
+    assert len(reader.raw(selection, NOON, NOON + 4 * MINUTE_MS).values) == int(seen)
+
+
+def test_minutes_past_the_heads_retention_are_not_kept():
+    now = NOON
+    reader = Reader(Stored(), Shards(1, 1, 1, 1), lambda: now)
+    selection = Selection(ids.from_bytes(ID), [LABELS])
+    reader.raw(selection, NOON - 5 * MINUTE_MS, NOON)
+    before = reader.head.size
+    now += 24 * 60 * MINUTE_MS
+    reader.raw(selection, now, now)
+    assert reader.head.size < before
