@@ -52,6 +52,16 @@ class Matcher:
     def __repr__(self) -> str:
         return f"Matcher({self.name!r}, {self.op.value!r}, {self.value!r})"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Matcher) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[str, MatchOp, str]:
+        return self.name, self.op, self.value
+
     @property
     def picks(self) -> bool:
         """Whether it names the one value that a series must have."""
