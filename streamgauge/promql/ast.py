@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from streamgauge.promql.functions_table import FUNCTIONS
-from streamgauge.promql.operators import (
+from streamgauge.promql.words import (
     AggregateOp,
     AtBoundary,
     BinaryOp,
