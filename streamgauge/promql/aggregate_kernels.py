@@ -1,8 +1,8 @@
 """Kernels of aggregations over series.
 
-`values` (series, steps) float64 and `present` (series, steps) bool are the input, `codes` (series,) int64 the
-group of each series. Results go to `out` (groups, steps) float64 and `seen` (groups, steps) int64, how many series
-had a value; both start as 0. Series are taken in their order, as rounding depends on it.
+`values` (series, steps) float64 and `present` (series, steps) bool are the input, `codes` (series,) int64
+the group of each series. Results go to `out` (groups, steps) float64 and `seen` (groups, steps) int64, how
+many series had a value; both start as 0. Series are taken in their order, as rounding depends on it.
 """
 
 import numpy as np
@@ -136,8 +136,8 @@ def quantile(values, present, order, starts, qs, out, seen):  # type: ignore[no-
 def ranked(values, present, order, starts, limits, sign, rank):  # type: ignore[no-untyped-def]
     """The rank from 1 on of the best `limits` (steps,) int64 series of each group, others stay 0.
 
-    Best are the largest (`sign` 1), the smallest (-1) or the first (0); NaN is worst, of equals the first is best.
-    `rank` (series, steps) int64. `order` and `starts` as in `quantile`.
+    Best are the largest (`sign` 1), the smallest (-1) or the first (0); NaN is worst, of equals the first is
+    best. `rank` (series, steps) int64. `order` and `starts` as in `quantile`.
     """
     kept = np.empty(len(order), np.int64)
     for group in range(len(starts) - 1):

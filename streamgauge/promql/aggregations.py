@@ -10,8 +10,9 @@ from streamgauge.promql import aggregate_kernels as kernels
 from streamgauge.promql.annotations import Annotations
 from streamgauge.promql.ast import Aggregate, AggregateOp, Span
 from streamgauge.promql.faults import InvalidQuery, QueryFault
-from streamgauge.promql.labels import NAME, Codes, LabelTable
+from streamgauge.promql.labels import Codes, LabelTable
 from streamgauge.promql.vectors import Mask, Times, Values, Vector, counts, empty, merged
+from streamgauge.series.labels import NAME
 
 _INT64 = 2.0**63
 

@@ -26,7 +26,7 @@ class Column(NamedTuple):
 
 
 class Groups(NamedTuple):
-    """Which series are alike. codes: (n,) the group of each. first: (groups,) the first series of each, rising."""
+    """Which series are alike. codes: (n,) the group of each. first: (groups,) the first series of each."""
 
     codes: Codes
     first: Codes
@@ -62,7 +62,7 @@ class LabelTable:
         column = self.columns.get(name)
         return [column.values[code] for code in column.codes.tolist()] if column else [""] * self.count
 
-    def take(self, rows: npt.NDArray[np.integer | np.bool_]) -> "LabelTable":
+    def take(self, rows: npt.NDArray[np.int64 | np.bool_]) -> "LabelTable":
         """The series at these row numbers, or those where a mask is True."""
         picked = {name: Column(codes[rows], values) for name, (codes, values) in self.columns.items()}
         return LabelTable(int(rows.sum()) if rows.dtype == np.bool_ else len(rows), picked)

@@ -4,11 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from streamgauge.promql.arithmetic import arithmetic, compared
 from streamgauge.promql.ast import BinaryOp, Card, Matching
 from streamgauge.promql.faults import InvalidQuery, QueryFault
-from streamgauge.promql.labels import METADATA, NAME, Codes, Column, LabelTable, concat
-from streamgauge.promql.operators import arithmetic, compared
+from streamgauge.promql.labels import METADATA, Codes, Column, LabelTable, concat
 from streamgauge.promql.vectors import Mask, Values, Vector, counts, joined, merged, written
+from streamgauge.series.labels import NAME
 
 
 class _Pairs(NamedTuple):

@@ -1,69 +1,128 @@
-"""Arithmetic and comparison of arrays, and of vectors with scalars."""
+"""The words of PromQL that stand in expressions: operators, aggregations, kinds of matching."""
 
-from collections.abc import Callable
-
-import numpy as np
-
-from streamgauge.promql.ast import BinaryOp
-from streamgauge.promql.faults import InvalidQuery, QueryFault
-from streamgauge.promql.vectors import Mask, Values, Vector
-
-_ARITHMETIC: dict[BinaryOp, Callable[[Values, Values], Values]] = {
-    BinaryOp.ADD: np.add,
-    BinaryOp.SUB: np.subtract,
-    BinaryOp.MUL: np.multiply,
-    BinaryOp.DIV: np.divide,
-    BinaryOp.MOD: np.fmod,
-    BinaryOp.POW: np.power,
-    BinaryOp.ATAN2: np.arctan2,
-}
-_COMPARISON: dict[BinaryOp, Callable[[Values, Values], Mask]] = {
-    BinaryOp.EQUAL: np.equal,
-    BinaryOp.NOT_EQUAL: np.not_equal,
-    BinaryOp.GREATER: np.greater,
-    BinaryOp.LESS: np.less,
-    BinaryOp.GREATER_EQUAL: np.greater_equal,
-    BinaryOp.LESS_EQUAL: np.less_equal,
-}
+from enum import StrEnum
 
 
-def arithmetic(op: BinaryOp, left: Values, right: Values) -> Values:
-    """An arithmetic operator, element by element, by the rules of IEEE 754; `%` has the sign of its left side.
+class AtBoundary(StrEnum):
+    """The time of `@ start()` and `@ end()`: that of the first or last step of the query."""
 
-    :raises InvalidQuery: for the operators on native histograms.
-    """
-    if op not in _ARITHMETIC:
-        raise InvalidQuery(
-            QueryFault.NOT_SUPPORTED,
-            f"operator {op.value!r} works on native histograms, which are not supported",
-        )
-    with np.errstate(all="ignore"):
-        return _ARITHMETIC[op](left, right)
+    START = "start"
+    END = "end"
 
 
-def compared(op: BinaryOp, left: Values, right: Values) -> Mask:
-    """A comparison, element by element; none holds with NaN but !=."""
-    return _COMPARISON[op](left, right)
+class AggregateOp(StrEnum):
+    """An aggregation over series."""
+
+    AVG = "avg"
+    BOTTOMK = "bottomk"
+    COUNT = "count"
+    COUNT_VALUES = "count_values"
+    GROUP = "group"
+    LIMITK = "limitk"
+    LIMIT_RATIO = "limit_ratio"
+    MAX = "max"
+    MIN = "min"
+    QUANTILE = "quantile"
+    STDDEV = "stddev"
+    STDVAR = "stdvar"
+    SUM = "sum"
+    TOPK = "topk"
+
+    @property
+    def has_param(self) -> bool:
+        """Whether the expression has a parameter in front."""
+        return self in _WITH_PARAM
 
 
-def scalars(op: BinaryOp, left: Values, right: Values) -> Values:
-    """An operator between two scalars (steps,); a comparison gives 0 and 1."""
-    return compared(op, left, right).astype(np.float64) if op.is_comparison else arithmetic(op, left, right)
+_WITH_PARAM = frozenset(
+    {
+        AggregateOp.BOTTOMK,
+        AggregateOp.COUNT_VALUES,
+        AggregateOp.LIMITK,
+        AggregateOp.LIMIT_RATIO,
+        AggregateOp.QUANTILE,
+        AggregateOp.TOPK,
+    }
+)
 
 
-def vector_and_scalar(
-    op: BinaryOp, vector: Vector, scalar: Values, swapped: bool, return_bool: bool
-) -> Vector:
-    """An operator between a vector and a scalar (steps,), which stands on the left if `swapped`.
+class BinaryOp(StrEnum):
+    """An operator between two expressions. The two trims act on native histograms only."""
 
-    A comparison keeps the vector's values where it holds, or gives 0 and 1 if `return_bool`.
+    ADD = "+"
+    SUB = "-"
+    MUL = "*"
+    DIV = "/"
+    MOD = "%"
+    POW = "^"
+    ATAN2 = "atan2"
+    EQUAL = "=="
+    NOT_EQUAL = "!="
+    GREATER = ">"
+    LESS = "<"
+    GREATER_EQUAL = ">="
+    LESS_EQUAL = "<="
+    AND = "and"
+    OR = "or"
+    UNLESS = "unless"
+    TRIM_UPPER = "</"
+    TRIM_LOWER = ">/"
 
-    :raises InvalidQuery: if series are alike without their names.
-    """
-    left, right = (scalar, vector.values) if swapped else (vector.values, scalar)
-    if not op.is_comparison:
-        return Vector(vector.labels, arithmetic(op, left, right), vector.present).without_metadata()
-    holds = compared(op, left, right)
-    if return_bool:
-        return Vector(vector.labels, holds.astype(np.float64), vector.present).without_metadata()
-    return Vector(vector.labels, vector.values, vector.present & holds)
+    @property
+    def is_comparison(self) -> bool:
+        """Whether it filters, or gives 0 and 1 with `bool`."""
+        return self in _COMPARISONS
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it works on sets of series."""
+        return self in _SETS
+
+
+_COMPARISONS = frozenset(
+    {
+        BinaryOp.EQUAL,
+        BinaryOp.NOT_EQUAL,
+        BinaryOp.GREATER,
+        BinaryOp.LESS,
+        BinaryOp.GREATER_EQUAL,
+        BinaryOp.LESS_EQUAL,
+    }
+)
+_SETS = frozenset({BinaryOp.AND, BinaryOp.OR, BinaryOp.UNLESS})
+
+
+class UnaryOp(StrEnum):
+    """A sign."""
+
+    PLUS = "+"
+    MINUS = "-"
+
+
+class DurationOp(StrEnum):
+    """An operator of duration expressions; the values are their text."""
+
+    ADD = "+"
+    SUB = "-"
+    MUL = "*"
+    DIV = "/"
+    MOD = "%"
+    POW = "^"
+    MAX_OF = "max_of"
+    MIN_OF = "min_of"
+
+
+class DurationTerm(StrEnum):
+    """A term that the query's parameters give."""
+
+    STEP = "step"
+    RANGE = "range"
+
+
+class Card(StrEnum):
+    """How many series of each side a match may have."""
+
+    ONE_TO_ONE = "one-to-one"
+    MANY_TO_ONE = "many-to-one"
+    ONE_TO_MANY = "one-to-many"
+    MANY_TO_MANY = "many-to-many"

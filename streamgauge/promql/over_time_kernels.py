@@ -41,7 +41,7 @@ def mean(offsets, timestamps, values, ends, width, out, present):  # type: ignor
             found, lost = values[low], 0.0
             incremental = False
             for at in range(low + 1, high):
-                number = np.float64(at - low + 1)
+                number = at - low + 1
                 if not incremental:
                     new, new_lost = kahan(values[at], found, lost)
                     if not np.isinf(new):
@@ -86,8 +86,8 @@ def variance(offsets, timestamps, values, ends, width, root, out, present):  # t
 def extreme(offsets, timestamps, values, ends, width, sign, times, out, present):  # type: ignore[no-untyped-def]
     """The largest value (`sign` 1) or the smallest (-1) of each window; NaN only if there is nothing else.
 
-    With `times` it is the time of the latest such sample, in seconds. Indices of values that can still become
-    the extreme wait in a queue, the best in front, so that each sample costs the same however wide the window.
+    With `times` it is the time of the latest such sample, in seconds. Indices of values that can still
+    become the extreme wait in a queue, the best in front: a wider window makes no sample cost more.
     """
     queue = np.empty(len(values) and max(1, np.diff(offsets).max()), np.int64)
     for series in range(len(offsets) - 1):

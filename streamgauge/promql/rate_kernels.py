@@ -11,7 +11,7 @@ from streamgauge.promql.window_kernels import after
 
 @njit(cache=True, nogil=True)
 def next_resets(offsets, values):  # type: ignore[no-untyped-def]
-    """For each sample, the first index after it in its series at which the value fell, else the series' end."""
+    """For each sample, the first later index in its series at which the value fell, else the series' end."""
     found = np.empty(len(values), np.int64)
     for series in range(len(offsets) - 1):
         coming = offsets[series + 1]
@@ -64,7 +64,7 @@ def extrapolated(offsets, timestamps, values, ends, width, counter, per_second, 
 
 @njit(cache=True, nogil=True)
 def last_two(offsets, timestamps, values, ends, width, rate, out, present):  # type: ignore[no-untyped-def]
-    """The difference of the last two samples of each window; for a `rate` per second, and from zero at a reset."""
+    """The difference of each window's last two samples; as a `rate` per second, and from zero at a reset."""
     for series in range(len(offsets) - 1):
         stop = offsets[series + 1]
         low = high = offsets[series]
@@ -86,7 +86,8 @@ def last_two(offsets, timestamps, values, ends, width, rate, out, present):  # t
 def turns(offsets, timestamps, values, ends, width, lookback, resets, out, present):  # type: ignore[no-untyped-def]
     """How often the value changed in each window, or how often it fell.
 
-    With a `lookback` (ms) above 0 the window is anchored: the last sample before it, if not older, counts as its first.
+    With a `lookback` (ms) above 0 the window is anchored: the last sample before it, if not older, counts as
+    its first.
     """
     total = np.zeros(len(values) + 1, np.int64)
     for series in range(len(offsets) - 1):
@@ -116,7 +117,7 @@ def turns(offsets, timestamps, values, ends, width, lookback, resets, out, prese
 
 @njit(cache=True, nogil=True)
 def _between(timestamps, values, at, time, counter):  # type: ignore[no-untyped-def]
-    """The value at `time` on the line from sample `at` to the next; a counter that was reset starts at zero."""
+    """The value at `time` on the line from sample `at` to the next; a reset counter starts at zero."""
     left, right = values[at], values[at + 1]
     if counter and right < left:
         left = 0.0
@@ -128,8 +129,8 @@ def _between(timestamps, values, at, time, counter):  # type: ignore[no-untyped-
 def extended(offsets, timestamps, values, ends, width, lookback, smoothed, counter, per_second, out, present):  # type: ignore[no-untyped-def]
     """The difference between the windows' two edges, without extrapolation.
 
-    Anchored: an edge's value is that of the last sample before it, at most `lookback` older than the window. Smoothed: it
-    lies on the line between the samples around the edge, at most `lookback` outside.
+    Anchored: an edge's value is that of the last sample before it, at most `lookback` older than the window.
+    Smoothed: it lies on the line between the samples around the edge, at most `lookback` outside.
     """
     for series in range(len(offsets) - 1):
         stop = offsets[series + 1]

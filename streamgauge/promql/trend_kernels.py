@@ -11,7 +11,7 @@ from streamgauge.promql.window_kernels import after, kahan
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _line(timestamps, values, low, high, origin):  # type: ignore[no-untyped-def]
-    """Slope per second and value at `origin` (ms) of the least squares line through the samples [low, high)."""
+    """Slope per second and value at `origin` (ms) of the least squares line through samples [low, high)."""
     constant = True
     sum_x, lost_x, sum_y, lost_y, sum_xy, lost_xy, sum_xx, lost_xx = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for at in range(low, high):

@@ -18,15 +18,15 @@ Times = npt.NDArray[np.int64]
 class Vector:
     """An instant vector at every step. Never changed in place; arrays may be read-only.
 
-    values: (series, steps) float64. present: (series, steps) bool, where there is a value; NaN is a value. The order of the
-    series is that of an instant query's answer.
+    values: (series, steps) float64. present: (series, steps) bool, where there is a value; NaN is a value.
+    The order of the series is that of an instant query's answer.
     """
 
     labels: LabelTable
     values: Values
     present: Mask
 
-    def take(self, rows: npt.NDArray[np.integer | np.bool_]) -> "Vector":
+    def take(self, rows: npt.NDArray[np.int64 | np.bool_]) -> "Vector":
         """The series at these row numbers, or those where a mask is True."""
         return Vector(self.labels.take(rows), self.values[rows], self.present[rows])
 
@@ -54,8 +54,9 @@ class Vector:
 class Matrix:
     """The samples of a range vector: what is in (ends[i] - width, ends[i]] belongs to step i.
 
-    offsets: (series + 1,) int64; series i owns [offsets[i], offsets[i + 1]). timestamps: int64 ms, rising within a series.
-    values: float64, no stale markers. ends: (steps,) int64 ms. width: ms.
+    offsets: (series + 1,) int64; series i owns [offsets[i], offsets[i + 1]). timestamps: int64 ms, rising
+    within a series. values: float64, no stale markers. ends: (steps,) int64 ms, or one for all steps.
+    width: ms.
     """
 
     labels: LabelTable

@@ -1,9 +1,9 @@
 """What every kernel over sliding windows shares, and the simplest of them.
 
-All take samples as compressed rows: series i owns [offsets[i], offsets[i + 1]) of `timestamps` (int64 ms, rising)
-and `values` (float64). `ends` (steps,) int64 ms, not falling, are the windows' ends; a window is
-(end - width, end]. Results go to `out` (series, steps) float64 and `present` (series, steps) bool, which start
-as all False: a NaN is a value like any other.
+All take samples as compressed rows: series i owns [offsets[i], offsets[i + 1]) of `timestamps` (int64 ms,
+rising) and `values` (float64). `ends` (steps,) int64 ms, not falling, are the windows' ends; a window is
+(end - width, end]. Results go to `out` (series, steps) float64 and `present` (series, steps) bool, which
+start as all False: a NaN is a value like any other.
 """
 
 import numpy as np
@@ -35,7 +35,7 @@ def kahan(addend, total, lost):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def last_before_stale(offsets, timestamps, values, ends, width, times, out, present):  # type: ignore[no-untyped-def]
-    """The last sample of each window unless it is a stale marker; with `times`, its time in seconds instead."""
+    """The last sample of each window unless it is a stale marker; with `times`, its time in seconds."""
     bits = values.view(np.uint64)
     for series in range(len(offsets) - 1):
         start, stop = offsets[series], offsets[series + 1]
