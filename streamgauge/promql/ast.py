@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from streamgauge.promql.functions_table import FUNCTIONS
+from streamgauge.promql.value_type import ValueType
 from streamgauge.promql.words import (
     AggregateOp,
     AtBoundary,
@@ -18,7 +19,6 @@ from streamgauge.promql.words import (
     DurationTerm,
     UnaryOp,
 )
-from streamgauge.promql.value_type import ValueType
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, MatchOp
 
