@@ -28,6 +28,7 @@ def aggregate(node: Aggregate, vector: Vector, param: Values | None, annotations
     :param param: (steps,) the number in front, for those that have one.
     :raises InvalidQuery: for a parameter that Prometheus refuses.
     """
+    _check_param(node.op, param)
     vector = vector.seen()
     steps = vector.values.shape[1]
     if not vector.labels.count:
@@ -108,8 +109,6 @@ def _best(op: AggregateOp, vector: Vector, codes: Codes, groups: int, param: Val
     steps = vector.values.shape[1]
     if param.max(initial=-np.inf) < 1:
         return empty(steps)
-    if np.isnan(param).any():
-        raise InvalidQuery(QueryFault.BAD_PARAMETER, "Parameter value is NaN")
     for value, verb in ((param.min(), "underflows"), (param.max(), "overflows")):
         if value <= -_INT64 if verb == "underflows" else value >= _INT64:
             raise InvalidQuery(QueryFault.BAD_PARAMETER, f"Scalar value {short(value)} {verb} int64")
@@ -128,8 +127,6 @@ def _best(op: AggregateOp, vector: Vector, codes: Codes, groups: int, param: Val
 def _sampled(vector: Vector, param: Values, annotations: Annotations, span: Span) -> Vector:
     if (param == 0).all():
         return empty(vector.values.shape[1])
-    if np.isnan(param).any():
-        raise InvalidQuery(QueryFault.BAD_PARAMETER, "Ratio value is NaN")
     for value, cap in ((param.max(), 1), (param.min(), -1)):
         if abs(value) > 1 and value * cap > 0:
             annotations.warn(
@@ -150,6 +147,12 @@ def _place(labels: dict[str, str]) -> float:
         hashed.update(bytes([size]) if size < 255 else b"\xff" + size.to_bytes(3, "little"))
         hashed.update(data)
     return hashed.intdigest() / (2.0**64)
+
+
+def _check_param(op: AggregateOp, param: Values | None) -> None:
+    if param is not None and op is not AggregateOp.QUANTILE and np.isnan(param).any():
+        word = "Ratio" if op is AggregateOp.LIMIT_RATIO else "Parameter"
+        raise InvalidQuery(QueryFault.BAD_PARAMETER, f"{word} value is NaN")
 
 
 def _check_quantile(param: Values, annotations: Annotations, span: Span) -> None:

@@ -30,8 +30,7 @@ def label_replace(vector: Vector, target: str, replacement: str, source: str, pa
         fullmatch = re2.compile(pattern, options).fullmatch
     except re2.error:
         raise _bad(f"invalid regular expression in label_replace(): {pattern}") from None
-    if not target:
-        raise _bad(f"invalid destination label name in label_replace(): {target}")
+    _check_name(target, "destination", "label_replace")
 
     def change(value: str) -> str | None:
         match = fullmatch(value)
@@ -46,10 +45,8 @@ def label_join(vector: Vector, target: str, separator: str, sources: Sequence[st
     :raises InvalidQuery: for a bad label name, or if series then have a value under the same labels.
     """
     for name in sources:
-        if not name:
-            raise _bad(f"invalid source label name in label_join(): {name}")
-    if not target:
-        raise _bad(f"invalid destination label name in label_join(): {target}")
+        _check_name(name, "source", "label_join")
+    _check_name(target, "destination", "label_join")
     columns = [vector.labels.values_of(name) for name in sources]
     joined = [separator.join(row) for row in zip(*columns, strict=True)] or [""] * vector.labels.count
     return vector.with_labels(vector.labels.with_values(target, joined))
@@ -100,6 +97,12 @@ def by_labels(vector: Vector, names: Sequence[str], descending: bool) -> Vector:
 def all_labels(labels: LabelTable) -> list[tuple[tuple[str, str], ...]]:
     """The key by which Prometheus sorts each series."""
     return [tuple(row.items()) for row in labels.rows()]
+
+
+def _check_name(name: str, role: str, function: str) -> None:
+    # a byte that is not UTF-8 comes as a surrogate
+    if not name or any("\ud800" <= character <= "\udfff" for character in name):
+        raise _bad(f"invalid {role} label name in {function}(): {name}")
 
 
 def _precedes(left: str, right: str) -> bool:
