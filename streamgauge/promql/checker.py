@@ -18,7 +18,7 @@ from streamgauge.promql.ast import (
     VectorSelector,
 )
 from streamgauge.promql.functions_table import FUNCTIONS, Function
-from streamgauge.promql.invalid_expression import ExpressionFault, InvalidExpression
+from streamgauge.promql.invalid_expression import ExpressionFault, parse_error
 from streamgauge.promql.literals import quoted
 from streamgauge.promql.value_type import ValueType
 from streamgauge.series.labels import NAME
@@ -160,7 +160,7 @@ class _Checker:
             self._fail(detail, span or expr.span)
 
     def _fail(self, detail: str, span: Span) -> NoReturn:
-        raise InvalidExpression(ExpressionFault.TYPE, detail, span, self._text)
+        raise parse_error(ExpressionFault.TYPE, detail, span, self._text)
 
 
 def _matched(expr: Binary, lhs: Expr, rhs: Expr) -> Binary:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from streamgauge.promql.ast import Span
-from streamgauge.promql.invalid_expression import ExpressionFault, InvalidExpression
+from streamgauge.promql.invalid_expression import ExpressionFault, InvalidExpression, parse_error
 from streamgauge.promql.lexer import tokens
 from streamgauge.promql.tokens import Token, TokenKind
 
@@ -89,7 +89,7 @@ class Cursor:
         self, detail: str, span: Span, reason: ExpressionFault = ExpressionFault.SYNTAX
     ) -> InvalidExpression:
         """The refusal of the query."""
-        return InvalidExpression(reason, detail, span, self.text)
+        return parse_error(reason, detail, span, self.text)
 
     def enter(self) -> None:
         """Go a level deeper; `leave` goes back."""

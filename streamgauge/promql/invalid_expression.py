@@ -16,17 +16,22 @@ class ExpressionFault(StrEnum):
 
 
 class InvalidExpression(ValueError):
-    """A text that is not PromQL, or is too large; it says such as `1:7: parse error: unexpected ...`.
+    """A text that is not PromQL, or is too large, or has a duration that none can be.
 
-    :param reason: the kind of fault, for counters. :param detail: the text without the place.
-    :param span: the place, in characters of the query. :param query: the query.
+    :param reason: the kind of fault, for counters. :param place: where it is, for people.
+    :param detail: what it is. :param span: the place, in characters of the query.
     """
 
-    def __init__(self, reason: ExpressionFault, detail: str, span: Span, query: str) -> None:
-        super().__init__(f"{_place(query, span.start)}: parse error: {detail}")
+    def __init__(self, reason: ExpressionFault, place: str, detail: str, span: Span) -> None:
+        super().__init__(f"{place}: {detail}")
         self.reason = reason
         self.detail = detail
         self.span = span
+
+
+def parse_error(reason: ExpressionFault, detail: str, span: Span, query: str) -> InvalidExpression:
+    """The refusal of a query, such as `1:7: parse error: unexpected ...`."""
+    return InvalidExpression(reason, f"{_place(query, span.start)}: parse error", detail, span)
 
 
 def _place(query: str, position: int) -> str:

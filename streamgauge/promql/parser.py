@@ -22,7 +22,7 @@ from streamgauge.promql.ast import (
 from streamgauge.promql.checker import check
 from streamgauge.promql.cursor import Cursor
 from streamgauge.promql.functions_table import FUNCTIONS
-from streamgauge.promql.invalid_expression import ExpressionFault, InvalidExpression
+from streamgauge.promql.invalid_expression import ExpressionFault, parse_error
 from streamgauge.promql.literals import quoted
 from streamgauge.promql.parser_literals import (
     at_number,
@@ -55,7 +55,7 @@ def parse(text: str) -> Expr:
     """
     if len(text) > MAX_CHARACTERS:
         detail = f"expression has more than {MAX_CHARACTERS} characters"
-        raise InvalidExpression(ExpressionFault.TOO_LONG, detail, Span(0, len(text)), text)
+        raise parse_error(ExpressionFault.TOO_LONG, detail, Span(0, len(text)), text)
     cursor = Cursor(text)
     if cursor.done:
         raise cursor.fault("no expression found in input", Span(0, 0))

@@ -13,7 +13,7 @@ from streamgauge.promql.ast import (
     VectorSelector,
 )
 from streamgauge.promql.cursor import Cursor
-from streamgauge.promql.literals import matcher_text
+from streamgauge.promql.literals import matcher_text, number_text
 from streamgauge.promql.parser_durations import offset_duration, positive_duration
 from streamgauge.promql.parser_literals import signed_number, string_literal
 from streamgauge.promql.tokens import TokenKind
@@ -28,7 +28,7 @@ _MATCH_OPS = {op.value: op for op in MatchOp}
 
 
 def vector_selector(cursor: Cursor, name: str, start: int) -> VectorSelector:
-    """A selector whose name, if it has any, was taken already. Its matchers are put in the order of their text."""
+    """A selector whose name, if any, was taken already. Its matchers are put in the order of their text."""
     found = sorted(_matchers(cursor), key=matcher_text) if cursor.at("{") else []
     return VectorSelector(name, tuple(found), span=Span(start, cursor.end))
 
@@ -153,10 +153,8 @@ def _timestamp(cursor: Cursor, expr: Expr) -> At:
         raise cursor.unexpected()
     milliseconds = literal.value * 1000
     if not abs(milliseconds) <= _MAX_AT_MS:
-        shown = (
-            f"{literal.value:+f}".replace("inf", "Inf") if math.isinf(literal.value) else f"{literal.value:f}"
-        )
-        shown = "NaN" if math.isnan(literal.value) else shown
+        is_finite = math.isfinite(literal.value)
+        shown = f"{literal.value:f}" if is_finite else number_text(literal.value)
         raise cursor.fault(f"timestamp out of bounds for @ modifier: {shown}", expr.span)
     # halves go away from zero, which `round` does not do
     return int(math.copysign(math.floor(abs(milliseconds) + 0.5), milliseconds))

@@ -1,7 +1,8 @@
 """Prints an expression: in one canonical way on a line, or laid out for people.
 
-For every tree of the parser, `parse(canonical(tree)) == tree`, and so different trees print differently: the text
-can be a key. For a tree of another origin it has the same meaning, with parentheses put where they are needed.
+For every tree of the parser, `parse(canonical(tree)) == tree`, and so different trees print differently:
+the text can be a key. For a tree of another origin it has the same meaning, with parentheses put where they
+are needed.
 """
 
 from streamgauge.promql.ast import (

@@ -28,8 +28,7 @@ class TokenKind(StrEnum):
 class Token(NamedTuple):
     """A piece of a query from character `start` on.
 
-    `word` is what the grammar compares: the text, in lower case where case does not matter, and "" for what carries
-    a value. A fault has its message as `text`.
+    `word` is the text in lower case, for words whose case does not matter. A fault has its message as `text`.
     """
 
     kind: TokenKind
