@@ -70,7 +70,7 @@ class Gateway:
             log.warning("store does not answer: error=%s", error)
             raise InvalidRequest(ErrorType.UNAVAILABLE, f"the store does not answer: {error}") from None
         self.metrics.samples.inc(reading.samples)
-        return Answer(found.data, found.warnings + self._damages(reading))
+        return found._replace(warnings=found.warnings + self._damages(reading))
 
     def exposition(self) -> bytes:
         """The gateway's own metrics."""
@@ -149,7 +149,7 @@ def _refusal(gateway: Gateway, path: str, fault: InvalidRequest) -> Response:
 def _queried(query: Query) -> Handler:
     async def respond(gateway: Gateway, request: Request) -> Response:
         found = await gateway.run(query, await _form(request))
-        return _json(answer.success(found.data, found.warnings))
+        return _json(answer.success(found.data, found.warnings, found.infos))
 
     return respond
 
