@@ -48,11 +48,12 @@ class _Checker:
             case Call():
                 function = FUNCTIONS[expr.function]
                 self._check_count(expr, function)
-                if function.name == "info" and len(expr.args) > 1:
-                    self._check_info(expr)
+                labels_only = 1 if function.name == "info" else None
+                if labels_only is not None and len(expr.args) > labels_only:
+                    self._check_info(expr, expr.args[labels_only])
                 args = []
                 for number, arg in enumerate(expr.args):
-                    args.append(self.check(arg))
+                    args.append(arg if number == labels_only else self.check(arg))
                     self._check_argument(args[-1], function, number)
                 return replace(expr, args=tuple(args))
             case Aggregate():
@@ -132,9 +133,8 @@ class _Checker:
             f"expected {wanted} argument(s) in call to {quoted(function.name)}, got {given}", call.span
         )
 
-    def _check_info(self, call: Call) -> None:
-        """The second argument is a selector that stands for its labels only."""
-        selector = call.args[1]
+    def _check_info(self, call: Call, selector: Expr) -> None:
+        """The second argument is a selector that stands for its labels only, so it may select any series."""
         self._expect(selector, ValueType.VECTOR, 'call to function "info"', call.span)
         if not isinstance(selector, VectorSelector):
             self._fail("expected label selectors only", selector.span)

@@ -120,6 +120,7 @@ class _Lexer:
                 return self._emit(TokenKind.PUNCTUATION, ":", self._duration)
         word = self._duration_word()
         if word:
+            self._duration_seen = True
             return self._emit(TokenKind.PREPROCESSOR, word, self._duration)
         return self._fault(f"unexpected character in duration expression: {_rune(character)}")
 

@@ -39,12 +39,15 @@ def offset_duration(cursor: Cursor) -> Duration:
     sign = cursor.take_if("+", "-")
     found: DurationExpr
     if sign:
-        doubled = cursor.at("+", "-")
-        found = _negated(cursor, sign, _expression(cursor, _POWER) if doubled else _term(cursor))
-        if doubled:
-            found = _operators(cursor, found, 0)
+        if cursor.at("+", "-"):
+            return _offset(_operators(cursor, _negated(cursor, sign, _expression(cursor, _POWER)), 0))
+        found = _negated(cursor, sign, number_literal(cursor) if at_number(cursor) else _term(cursor))
     else:
         found = _expression(cursor, 0) if cursor.at("(") else _term(cursor)
+    return _offset(found)
+
+
+def _offset(found: DurationExpr) -> Duration:
     return _milliseconds(found) if isinstance(found, NumberLiteral) else found
 
 
