@@ -1,7 +1,6 @@
 """Aggregations over the series of a vector."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 import numpy as np
 import xxhash
@@ -11,6 +10,7 @@ from streamgauge.promql.annotations import Annotations
 from streamgauge.promql.ast import Aggregate, AggregateOp, Span
 from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.labels import Codes, LabelTable
+from streamgauge.promql.literals import number_text
 from streamgauge.promql.vectors import Mask, Times, Values, Vector, counts, empty, merged
 from streamgauge.series.labels import NAME
 
@@ -57,7 +57,7 @@ def count_values(node: Aggregate, vector: Vector, label: str) -> Vector:
     pairs, inverse = np.unique(rows * max(1, len(distinct)) + codes, return_inverse=True)
     present = np.zeros((len(pairs), vector.values.shape[1]), bool)
     present[inverse, steps] = True
-    texts = [decimal(value) for value in distinct.view(np.float64).tolist()]
+    texts = [number_text(value) for value in distinct.view(np.float64).tolist()]
     labels = vector.labels.take(pairs // max(1, len(distinct)))
     labels = labels.with_values(label, (texts[code] for code in (pairs % max(1, len(distinct))).tolist()))
     names = node.grouping if node.without else (*node.grouping, label)
@@ -65,16 +65,6 @@ def count_values(node: Aggregate, vector: Vector, label: str) -> Vector:
     groups, first = labels.groups()
     found = counts(groups, len(first), present)
     return merged(Vector(labels.take(first), found.astype(np.float64), found > 0))
-
-
-def decimal(value: float) -> str:
-    """The shortest digits that read back the same, never with an exponent."""
-    if value != value:
-        return "NaN"
-    if value in (np.inf, -np.inf):
-        return "+Inf" if value > 0 else "-Inf"
-    text = format(Decimal(repr(value)), "f")
-    return text.removesuffix(".0")
 
 
 def _run(
@@ -166,7 +156,7 @@ def _check_quantile(param: Values, annotations: Annotations, span: Span) -> None
 def short(value: float) -> str:
     """A number as Go's %g and %v write it."""
     if not np.isfinite(value):
-        return decimal(value)
+        return number_text(value)
     text = repr(float(value)).removesuffix(".0")
     mantissa, _, exponent = text.partition("e")
     if not exponent and abs(value) >= 1e21:

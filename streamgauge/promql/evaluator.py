@@ -22,9 +22,10 @@ from streamgauge.promql.ast import (
     VectorSelector,
 )
 from streamgauge.promql.faults import InvalidQuery, QueryFault
+from streamgauge.promql.literals import quoted
 from streamgauge.promql.query import Grid, Limits, Query, Source
 from streamgauge.promql.selection import Selection, milliseconds
-from streamgauge.promql.vectors import Matrix, Values, Vector, empty, quoted
+from streamgauge.promql.vectors import Matrix, Values, Vector, empty
 
 Value: TypeAlias = Vector | Matrix | Values | str
 """A vector, a range vector, a scalar (steps,) float64 or a string."""

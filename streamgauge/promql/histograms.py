@@ -14,7 +14,8 @@ from streamgauge.promql.aggregations import short
 from streamgauge.promql.annotations import Annotations
 from streamgauge.promql.ast import Span
 from streamgauge.promql.labels import METADATA, Codes, LabelTable, concat
-from streamgauge.promql.vectors import Mask, Times, Values, Vector, merged, quoted
+from streamgauge.promql.literals import quoted
+from streamgauge.promql.vectors import Mask, Times, Values, Vector, merged
 
 BUCKET = "le"
 _NUMBER = re.compile(r"[+-]?(\d[\d_]*\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from streamgauge.promql import over_time_kernels, rate_kernels, trend_kernels, window_kernels
-from streamgauge.promql.aggregations import decimal
 from streamgauge.promql.annotations import Annotations
 from streamgauge.promql.ast import MatrixSelector, Subquery
 from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.labels import METADATA
+from streamgauge.promql.literals import number_text
 from streamgauge.promql.query import Grid, Limits
 from streamgauge.promql.vectors import Matrix, Values, Vector, same_labels
 from streamgauge.series.labels import NAME
@@ -158,7 +158,7 @@ def _check_smoothing(matrix: Matrix, factors: Values, trends: Values) -> None:
     for word, numbers in (("smoothing", factors), ("trend", trends)):
         wrong = numbers[~((numbers > 0) & (numbers < 1))]
         if len(wrong):
-            number = decimal(wrong[0]) if not np.isfinite(wrong[0]) else f"{wrong[0]:f}"
+            number = number_text(wrong[0]) if not np.isfinite(wrong[0]) else f"{wrong[0]:f}"
             raise InvalidQuery(
                 QueryFault.BAD_PARAMETER,
                 f"invalid {word} factor. Expected: 0 < {word[0]}f < 1, got: {number}",

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.labels import METADATA, LabelTable, concat
+from streamgauge.promql.literals import label_text, quoted
 
 Values = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -123,34 +124,4 @@ def same_labels() -> InvalidQuery:
 
 def written(labels: Mapping[str, str]) -> str:
     """A label set as Prometheus writes it in its messages."""
-    return "{" + ", ".join(f"{_name(name)}={quoted(labels[name])}" for name in sorted(labels)) + "}"
-
-
-def quoted(text: str) -> str:
-    """A string in double quotes, escaped as Go does."""
-    made = []
-    for character in text:
-        if character in '"\\':
-            made.append(f"\\{character}")
-        elif character in _SHORT:
-            made.append(_SHORT[character])
-        elif character.isprintable():
-            made.append(character)
-        else:
-            point = ord(character)
-            made.append(
-                f"\\x{point:02x}"
-                if point < 0x80
-                else f"\\u{point:04x}"
-                if point < 0x10000
-                else f"\\U{point:08x}"
-            )
-    return f'"{"".join(made)}"'
-
-
-_SHORT = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
-
-
-def _name(name: str) -> str:
-    plain = name.isascii() and name.replace("_", "a").isalnum() and not name[0].isdigit()
-    return name if plain else quoted(name)
+    return "{" + ", ".join(f"{label_text(name)}={quoted(labels[name])}" for name in sorted(labels)) + "}"
