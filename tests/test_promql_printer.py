@@ -44,6 +44,7 @@ def test_what_is_printed_parses_to_the_same_tree(expr):
         ("a{}", "a"),
         ('{"a"}', '{__name__="a"}'),
         ("a{z='1',b!='2','x.y'=~'3'}", 'a{"x.y"=~"3",b!="2",z="1"}'),
+        ("a offset 11574d1h46m39s997ms", "a offset 11574d1h46m39s997ms"),
         ("a[300] OFFSET 60 @ 1.5", "a[5m] @ 1.500 offset 1m"),
         ("a[5m] smoothed offset -1m @ end()", "a[5m] smoothed @ end() offset -1m"),
         ("a[step()+1m:(5m)]", "a[step() + 1m:5m]"),

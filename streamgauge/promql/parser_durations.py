@@ -108,5 +108,9 @@ def _in_range(cursor: Cursor, literal: NumberLiteral) -> NumberLiteral:
 
 
 def _milliseconds(literal: NumberLiteral) -> int:
-    # nanoseconds first, as Prometheus does, so that 4.018 is 4018 ms
-    return int(round(literal.value * 1e9) / 1e6)
+    if literal.is_duration:
+        # whole milliseconds to begin with
+        return round(literal.value * 1000)
+    # nanoseconds first, as Prometheus does, so that 4.018 is 4018 ms; less than a millisecond is cut off
+    nanoseconds = round(literal.value * 1e9)
+    return nanoseconds // 10**6 if nanoseconds >= 0 else -(-nanoseconds // 10**6)
