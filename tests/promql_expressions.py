@@ -34,7 +34,9 @@ from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, MatchOp
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
-label_names = st.sampled_from(["a", "le", "on", "sum", "by", "a.b", "ä", 'x"y']) | texts.filter(bool)
+label_names = st.sampled_from(["a", "le", "on", "sum", "without", "NaN", "a.b", "ä", 'x"y']) | texts.filter(
+    bool
+)
 metric_names = st.sampled_from(
     ["a", "b_total", "c:rate", "sum", "and", "offset", "step", "fill", "start", "Inf_"]
 )

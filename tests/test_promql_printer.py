@@ -53,6 +53,7 @@ def test_what_is_printed_parses_to_the_same_tree(expr):
         ("a[2^(3^2)-(1-2)]", "a[2 ^ 3 ^ 2 - (1 - 2)]"),
         ("sum(a)by(x,'y.z')", 'sum by (x, "y.z") (a)'),
         ("sum by()(a)", "sum(a)"),
+        ("sum by('NaN','inf','without',by)(a)", 'sum by ("NaN", "inf", "without", by) (a)'),
         ("TOPK without()(1,a)", "topk without () (1, a)"),
         ("a+ignoring()b", "a + b"),
         ("a+on()b", "a + on () b"),

@@ -35,6 +35,8 @@ from streamgauge.promql.printer_durations import offset_text, range_text
 
 LINE_LENGTH = 100
 _INDENT = "  "
+# words that cannot stand among labels without quotes
+_NO_LABELS = frozenset({"inf", "nan", "without"})
 # nothing binds closer than what stands alone
 _ALONE = POWER + 2
 _SUFFIXED = POWER + 1
@@ -174,7 +176,9 @@ def _matching(matching: Matching) -> list[str]:
 
 
 def _labels(names: tuple[str, ...]) -> str:
-    return f"({', '.join(map(label_text, names))})"
+    return (
+        f"({', '.join([quoted(name) if name.lower() in _NO_LABELS else label_text(name) for name in names])})"
+    )
 
 
 def _number(literal: NumberLiteral) -> str:
