@@ -26,9 +26,8 @@ def test_a_table_gives_back_what_it_was_made_of(rows):
 @given(ROWS)
 def test_a_table_reads_canonical_bytes(rows):
     named = [{**known(row), "__name__": "m"} for row in rows]
-    assert from_canonical([canonical(row) for row in named]).rows() == [
-        dict(sorted(row.items())) for row in named
-    ]
+    table = from_canonical([canonical(row) for row in named])
+    assert table.rows() == [dict(sorted(row.items())) for row in named]
 
 
 @given(ROWS, NAMES)
@@ -67,11 +66,9 @@ def test_groups_of_more_combinations_than_an_integer_holds(numbers):
 @given(ROWS)
 def test_a_label_is_made_from_another(rows):
     made = from_rows(rows).mapped("b", "a", lambda value: None if value == "x" else value.upper())
-    expected = [
-        known({**row, "b": row.get("b", "") if row.get("a") == "x" else row.get("a", "").upper()})
-        for row in rows
-    ]
-    assert made.rows() == [dict(sorted(row.items())) for row in expected]
+    for row, found in zip(rows, made.rows(), strict=True):
+        value = row.get("b", "") if row.get("a") == "x" else row.get("a", "").upper()
+        assert found == known({**row, "b": value})
 
 
 @given(ROWS, st.data())
@@ -89,7 +86,8 @@ def test_presence_is_counted_by_group(series):
     codes = np.array([code for code, _ in series], np.int64)
     present = np.array([steps for _, steps in series], bool).reshape(-1, 3)
     expected = [
-        [sum(s[step] for code, s in series if code == group) for step in range(3)] for group in range(4)
+        [sum(steps[step] for code, steps in series if code == group) for step in range(3)]
+        for group in range(4)
     ]
     assert counts(codes, 4, present).tolist() == expected
 

@@ -105,7 +105,7 @@ def test_set_operators(op, left, right):
         first, second = at(left, step), at(right, step)
         seen = {key[:2] for key in second}
         kept = {
-            key: value for key, value in first.items() if (key[:2] in seen) == (op == "and") or op == "or"
+            key: value for key, value in first.items() if op == "or" or (key[:2] in seen) == (op == "and")
         }
         results = {labels(*key) | {("__name__", "l")}: value for key, value in kept.items()}
         if op == "or":
