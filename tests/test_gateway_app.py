@@ -158,6 +158,28 @@ def test_a_limit_cuts_the_answer(client):
     assert document["warnings"] == ["results truncated due to limit"]
 
 
+def test_a_query_is_laid_out_for_people(client):
+    query = (
+        "sum(rate(requests_total{handler='/api/v1/query',code=~'5..'}[5m]))by(job)"
+        "/sum(rate(requests_total[5m]))by(job)"
+    )
+    lines = [
+        '  sum by (job) (rate(requests_total{code=~"5..",handler="/api/v1/query"}[5m]))',
+        "/",
+        "  sum by (job) (rate(requests_total[5m]))",
+    ]
+    document = client.get("/api/v1/format_query", params={"query": query}).json()
+    assert document == {"status": "success", "data": "\n".join(lines)}
+
+
+def test_a_query_that_is_none_cannot_be_laid_out(client):
+    response = client.get("/api/v1/format_query", params={"query": "sum("})
+    assert response.status_code == 400
+    assert response.json()["error"] == (
+        'invalid parameter "query": 1:5: parse error: unclosed left parenthesis'
+    )
+
+
 def test_a_form_may_not_be_huge(client):
     response = client.request("POST", "/api/v1/query", content=b"query=" + b"x" * MAX_BODY_BYTES)
     assert response.status_code == 400

@@ -93,6 +93,7 @@ def application(gateway: Gateway) -> Starlette:
     paths: list[tuple[str, Query]] = [
         ("/api/v1/query", queries.instant),
         ("/api/v1/query_range", queries.range),
+        ("/api/v1/format_query", queries.formatted),
         ("/api/v1/series", queries.series),
         ("/api/v1/labels", queries.label_names),
         ("/api/v1/label/{name}/values", queries.label_values),

@@ -13,6 +13,7 @@ from streamgauge.gateway.faults import ErrorType, InvalidRequest, invalid_parame
 from streamgauge.gateway.parameters import Form, label_name
 from streamgauge.promql.ast import VectorSelector
 from streamgauge.promql.engine import Result
+from streamgauge.promql.printer import pretty
 from streamgauge.promql.query import Query
 from streamgauge.promql.value_type import ValueType
 from streamgauge.store.reader import Reader, Reading
@@ -60,6 +61,10 @@ class Queries:
         query = Query(steps.start, steps.end, steps.step, lookback)
         result = evaluated(text, parsed, query, self._reader, reading)
         return _answer(result, *results.ranged(result, limit))
+
+    def formatted(self, form: Form, _: Reading) -> Answer:
+        """/api/v1/format_query"""
+        return Answer(answer.text(pretty(expression(form.get("query"), "query"))), [])
 
     def series(self, form: Form, reading: Reading) -> Answer:
         """/api/v1/series"""
