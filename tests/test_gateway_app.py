@@ -158,6 +158,24 @@ def test_a_limit_cuts_the_answer(client):
     assert document["warnings"] == ["results truncated due to limit"]
 
 
+@pytest.mark.parametrize(
+    ("query", "value"),
+    [
+        ("-(" * 49 + "1" + ")" * 49, "-1"),
+        ("abs(" * 98 + "vector(1)" + ")" * 98, "1"),
+        ("sum(" * 98 + "vector(1)" + ")" * 98, "1"),
+        ("1 + " * 199 + "1", "200"),
+        ("vector(1) ^ " * 98 + "vector(2)", "1"),
+        ("vector(2) or " * 198 + "vector(1)", "2"),
+    ],
+)
+def test_a_query_that_nests_as_deep_as_allowed_is_answered(client, query, value):
+    data = client.get("/api/v1/query", params={"query": query}).json()["data"]
+    points = [data["result"]] if data["resultType"] == "scalar" else [row["value"] for row in data["result"]]
+    assert [found for _, found in points] == [value]
+    assert client.get("/api/v1/format_query", params={"query": query}).status_code == 200
+
+
 def test_a_query_is_laid_out_for_people(client):
     query = (
         "sum(rate(requests_total{handler='/api/v1/query',code=~'5..'}[5m]))by(job)"

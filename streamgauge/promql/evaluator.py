@@ -127,7 +127,9 @@ class Evaluator:
             return found
         if isinstance(found, Vector):
             return vector_functions.negated(found)
-        return -self.scalar(node.expr, grid)
+        if isinstance(found, np.ndarray):
+            return -found
+        raise _wrong_type("scalar or instant vector", node.expr)
 
     def _binary(self, node: Binary, grid: Grid) -> Value:
         # a chain of operators is a tree as deep as it is long
