@@ -5,9 +5,20 @@ durations are whole milliseconds. A duration that has to be computed (`[step() *
 its own: `durations.resolve` replaces all of them once a query's step and range are known.
 """
 
-from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import TypeAlias
 
+from streamgauge.promql.duration_nodes import (
+    NOWHERE,
+    Duration,
+    DurationBinary,
+    DurationExpr,
+    DurationLeaf,
+    DurationUnary,
+    NumberLiteral,
+    Span,
+    span_field,
+)
 from streamgauge.promql.functions_table import FUNCTIONS
 from streamgauge.promql.value_type import ValueType
 from streamgauge.promql.words import (
@@ -54,76 +65,6 @@ __all__ = [
 ]
 
 
-class Span(NamedTuple):
-    """Where a node stands in its query, in characters: [start, end)."""
-
-    start: int
-    end: int
-
-
-NOWHERE = Span(0, 0)
-
-
-def _span() -> Span:
-    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
-    return span
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NumberLiteral:
-    """A number; `is_duration` if it was written as a duration, whose seconds it is.
-
-    Two are equal if they are the same number to the bit, so NaN equals itself, and -0 is not 0.
-    """
-
-    value: float
-    is_duration: bool = False
-    span: Span = NOWHERE
-
-    @property
-    def type(self) -> ValueType:
-        """Scalar."""
-        return ValueType.SCALAR
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, NumberLiteral) and self._key() == other._key()
-
-    def __hash__(self) -> int:
-        return hash(self._key())
-
-    def _key(self) -> tuple[str, bool]:
-        return float(self.value).hex(), self.is_duration
-
-
-@dataclass(frozen=True, slots=True)
-class DurationLeaf:
-    """`step()` or `range()` in a duration expression."""
-
-    term: DurationTerm
-    span: Span = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class DurationUnary:
-    """A duration expression with a minus in front. `operand` is never a number: that would carry the sign."""
-
-    operand: "DurationExpr"
-    span: Span = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class DurationBinary:
-    """Arithmetic of durations; numbers in it are seconds."""
-
-    op: DurationOp
-    lhs: "DurationExpr"
-    rhs: "DurationExpr"
-    span: Span = _span()
-
-
-DurationExpr: TypeAlias = NumberLiteral | DurationLeaf | DurationUnary | DurationBinary
-# milliseconds if it stands in the query as a plain number, which no NumberLiteral at the top ever is
-Duration: TypeAlias = int | DurationLeaf | DurationUnary | DurationBinary
 At: TypeAlias = int | AtBoundary
 
 
@@ -132,7 +73,7 @@ class StringLiteral:
     """A string, its escapes resolved."""
 
     value: str
-    span: Span = _span()
+    span: Span = span_field()
 
     @property
     def type(self) -> ValueType:
@@ -153,7 +94,7 @@ class VectorSelector:
     at: At | None = None
     anchored: bool = False
     smoothed: bool = False
-    span: Span = _span()
+    span: Span = span_field()
 
     @property
     def type(self) -> ValueType:
@@ -174,7 +115,7 @@ class MatrixSelector:
 
     selector: VectorSelector
     range: Duration
-    span: Span = _span()
+    span: Span = span_field()
 
     @property
     def type(self) -> ValueType:
@@ -191,7 +132,7 @@ class Subquery:
     step: Duration | None = None
     offset: Duration = 0
     at: At | None = None
-    span: Span = _span()
+    span: Span = span_field()
 
     @property
     def type(self) -> ValueType:
@@ -205,7 +146,7 @@ class Call:
 
     function: str
     args: tuple["Expr", ...] = ()
-    span: Span = _span()
+    span: Span = span_field()
 
     @property
     def type(self) -> ValueType:
@@ -222,7 +163,7 @@ class Aggregate:
     param: "Expr | None" = None
     grouping: tuple[str, ...] = ()
     without: bool = False
-    span: Span = _span()
+    span: Span = span_field()
 
     @property
     def type(self) -> ValueType:
@@ -255,7 +196,7 @@ class Binary:
     rhs: "Expr"
     return_bool: bool = False
     matching: Matching | None = None
-    span: Span = _span()
+    span: Span = span_field()
 
     @property
     def type(self) -> ValueType:
@@ -273,7 +214,7 @@ class Unary:
 
     op: UnaryOp
     expr: "Expr"
-    span: Span = _span()
+    span: Span = span_field()
 
     @property
     def type(self) -> ValueType:
@@ -286,7 +227,7 @@ class Paren:
     """An expression in parentheses."""
 
     expr: "Expr"
-    span: Span = _span()
+    span: Span = span_field()
 
     @property
     def type(self) -> ValueType:
