@@ -55,7 +55,8 @@ class Annotations:
             return ""
         before = self._text[: span.start]
         line = before.count("\n") + 1
-        column = len(before) - (before.rfind("\n") + 1) + 1
+        # columns are those of bytes, as in Prometheus
+        column = len(before[before.rfind("\n") + 1 :].encode(errors="surrogatepass")) + 1
         return f" ({line}:{column})"
 
 

@@ -103,6 +103,8 @@ class Evaluator:
         # steps are multiples of `step` since 1970, so that they do not move with the query
         start = (int(ends[0]) - width) // step * step + step
         inner = Grid(start, step, max(0, (int(ends[-1]) - start) // step + 1))
+        # even without any series the steps themselves take memory
+        self.limits.check_size(1, inner.count)
         found = self.vector(node.expr, inner) if inner.count else empty(0)
         rows, steps = np.nonzero(found.present)
         self.limits.take_samples(len(rows))

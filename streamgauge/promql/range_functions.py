@@ -16,8 +16,8 @@ from streamgauge.promql.query import Grid, Limits
 from streamgauge.promql.vectors import Matrix, Values, Vector, same_labels
 from streamgauge.series.labels import NAME
 
-CHUNK_VALUES = 1_000_000
-"""Samples and results between two looks at the clock."""
+CHUNK_COST = 20_000_000
+"""Samples in windows between two looks at the clock, a fraction of a second."""
 ANCHORED = ("changes", "delta", "increase", "rate", "resets")
 SMOOTHED = ("delta", "increase", "rate")
 _KEEP_NAME = frozenset({"first_over_time", "last_over_time"})
@@ -136,10 +136,13 @@ def _run(function: _Plain, matrix: Matrix, steps: int, limits: Limits) -> Vector
 
 
 def _chunk_end(matrix: Matrix, begin: int, windows: int) -> int:
-    """Where the chunk of series ends that begins at `begin`: at least one series, about `CHUNK_VALUES`."""
-    cost = matrix.offsets[begin + 1 :] - matrix.offsets[begin]
-    cost = cost + windows * np.arange(1, len(cost) + 1)
-    return begin + max(1, int(np.searchsorted(cost, CHUNK_VALUES)))
+    """Where the chunk of series ends that begins at `begin`: at least one series, about `CHUNK_COST`."""
+    samples = matrix.offsets[begin + 1 :] - matrix.offsets[begin]
+    span = int(matrix.ends[-1] - matrix.ends[0]) + matrix.width
+    # how many windows a sample is in, on average
+    times = 1 + windows * matrix.width / span
+    cost = samples * times + windows * np.arange(1, len(samples) + 1)
+    return begin + max(1, int(np.searchsorted(cost, CHUNK_COST)))
 
 
 def _labelled(name: str, found: Vector) -> Vector:

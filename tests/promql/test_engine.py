@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from language import Memory
 
+from streamgauge.promql import range_functions
 from streamgauge.promql.engine import evaluate
 from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.parser import parse
@@ -114,6 +115,12 @@ def test_a_limit_refuses_with_its_reason(limits, reason):
     assert refusal.value.reason is reason
 
 
+def test_the_steps_of_a_subquery_are_limited_too():
+    with pytest.raises(InvalidQuery) as refusal:
+        evaluate(parse("sum_over_time(vector(1)[1y:1ms])"), Query(0, 0), Memory(), Limits(max_samples=1e6))
+    assert refusal.value.reason is QueryFault.TOO_MANY_SAMPLES
+
+
 def test_samples_are_counted():
     source = memory({("a", "1", "x"): {0: 1.0, 5: 2.0}, ("a", "2", "x"): {0: 1.0}})
     limits = Limits()
@@ -121,7 +128,7 @@ def test_samples_are_counted():
     assert limits.samples == 6
 
 
-def test_the_time_is_looked_at_between_chunks_of_series():
+def test_the_time_is_looked_at_between_chunks_of_series(monkeypatch):
     looks = []
     source = memory({("a", str(number), "x"): {0: 1.0} for number in range(50)})
 
@@ -129,9 +136,10 @@ def test_the_time_is_looked_at_between_chunks_of_series():
         looks.append(None)
         return False
 
-    evaluate(parse("rate(a[1m])"), Query(0, 0), source, Limits(expired=expired))
+    evaluate(parse("rate(a[1m])"), Query(0, 9000, 1000), source, Limits(expired=expired))
     few = len(looks)
-    evaluate(parse("rate(a[1m])"), Query(0, 100_000_000, 1000), source, Limits(expired=expired))
+    monkeypatch.setattr(range_functions, "CHUNK_COST", 100)
+    evaluate(parse("rate(a[1m])"), Query(0, 9000, 1000), source, Limits(expired=expired))
     assert len(looks) - few > few
 
 
