@@ -1,6 +1,6 @@
 # `make demo` and `make test` do all set-up by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stop test check clean
+.PHONY: help setup demo stop test check oracle fuzz clean
 
 VENV := .venv/bin
 
@@ -9,6 +9,8 @@ help:
 	@echo "make stop   stop every process of the demo; its data stays"
 	@echo "make test   set up and run every test: pure ones, then those against the real stack"
 	@echo "make check  formatting, lint and types"
+	@echo "make oracle build real Prometheus, with which tests/oracle compares; needs Go"
+	@echo "make fuzz   ask it and our engine random queries until one differs, or Ctrl-C"
 	@echo "make setup  only the set-up"
 	@echo "make clean  stop the demo, delete its data and everything that set-up made here"
 
@@ -29,6 +31,12 @@ check: setup
 	$(VENV)/ruff format --check
 	$(VENV)/ruff check
 	$(VENV)/mypy
+
+oracle:
+	@scripts/oracle
+
+fuzz: setup
+	@scripts/fuzz
 
 clean: stop
 	rm -rf .streamgauge .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -19,10 +19,10 @@ from schemas.tables import Resolution
 from streamgauge.config import Config, read
 from streamgauge.gateway.parameters import Form
 from streamgauge.gateway.queries import Queries
-from streamgauge.promql.selectors import parse
 from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series import ids as series_ids
-from streamgauge.series.labels import canonical
+from streamgauge.series.labels import NAME, canonical
+from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.series.samples import MINUTE_MS, Samples
 from streamgauge.store import schema
 from streamgauge.store.reader import Reader, Reading
@@ -94,7 +94,7 @@ def measure(config: Config, session: object, start: int) -> None:
     queries = Queries(config.gateway, reader, lambda: end)
     everything, one = Form("query=load"), Form("query=load{instance='host-0500'}")
     hour = f"&start={start / 1000}&end={end / 1000}&step=15"
-    matchers = parse("load").matchers
+    matchers = [Matcher(NAME, MatchOp.EQUAL, "load")]
     selection = reader.select(matchers, start, end)
     found = reader.raw(selection, start, end)
     print(f"{len(found.ids)} series, {len(found.values)} samples")

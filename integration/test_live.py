@@ -71,8 +71,14 @@ def test_a_range_query_has_a_point_a_step(gateway):
     assert {value for _, value in series["values"]} == {"21.5"}
 
 
-def test_what_is_not_evaluated_yet_says_so(gateway):
-    answer = gateway.get("/api/v1/query", params={"query": "sum(room_temperature)"})
+def test_the_whole_language_is_evaluated(gateway):
+    query = "sum by (room) (max_over_time(room_temperature[1m:1s])) * 2"
+    [series] = gateway.get("/api/v1/query", params={"query": query}).json()["data"]["result"]
+    assert (series["metric"], series["value"][1]) == ({"room": "lab"}, "43")
+
+
+def test_what_is_not_supported_says_so(gateway):
+    answer = gateway.get("/api/v1/query", params={"query": "histogram_count(room_temperature)"})
     assert answer.status_code == 422
     assert answer.json()["errorType"] == "execution"
 

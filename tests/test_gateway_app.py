@@ -38,9 +38,13 @@ def client():
         (
             "query",
             {"query": "up{"},
-            'invalid parameter "query": parse error: unexpected end of input inside braces',
+            'invalid parameter "query": 1:4: parse error: unexpected end of input inside braces',
         ),
-        ("query", {}, 'invalid parameter "query": parse error: no expression found in input'),
+        (
+            "query",
+            {},
+            'invalid parameter "query": unknown position: parse error: no expression found in input',
+        ),
         (
             "query",
             {"query": "up", "time": "now"},
@@ -65,7 +69,11 @@ def client():
             "must be Scalar or instant Vector",
         ),
         ("series", {}, "no match[] parameter provided"),
-        ("series", {"match[]": "up["}, 'invalid parameter "match[]": parse error: unexpected end of input'),
+        (
+            "series",
+            {"match[]": "up["},
+            'invalid parameter "match[]": 1:4: parse error: unexpected end of input',
+        ),
         (
             "series",
             {"match[]": "up offset 5m"},
@@ -85,14 +93,109 @@ def test_bad_parameters_are_refused(client, method, path, parameters, error):
     assert document["error"].startswith(error)
 
 
-def test_what_is_not_evaluated_yet_is_said(client):
-    response = client.get("/api/v1/query", params={"query": "sum(up)"})
+def test_what_is_not_supported_is_named(client):
+    response = client.get("/api/v1/query", params={"query": "info(up)"})
     assert response.status_code == 422
     assert response.json() == {
         "status": "error",
         "errorType": "execution",
-        "error": "this expression is not evaluated yet, only selectors are: aggregation",
+        "error": "function info() works on info metrics, which are not supported",
     }
+
+
+@pytest.mark.parametrize(
+    ("query", "data"),
+    [
+        ("time() + 1", {"resultType": "scalar", "result": [60, "61"]}),
+        ('"text"', {"resultType": "string", "result": [60, "text"]}),
+        (
+            "vector(2) ^ 3",
+            {"resultType": "vector", "result": [{"metric": {}, "value": [60, "8"]}]},
+        ),
+        (
+            "vector(time())[2m:1m]",
+            {
+                "resultType": "matrix",
+                "result": [{"metric": {}, "values": [[0, "0"], [60, "60"]]}],
+            },
+        ),
+    ],
+)
+def test_an_instant_query_gives_every_type(client, query, data):
+    document = client.get("/api/v1/query", params={"query": query, "time": "60"}).json()
+    assert document == {"status": "success", "data": data}
+
+
+def test_a_range_query_gives_a_point_a_step(client):
+    parameters = {"query": "vector(time()) < 3", "start": "1", "end": "4", "step": "1"}
+    document = client.get("/api/v1/query_range", params=parameters).json()
+    values = [[1, "1"], [2, "2"]]
+    assert document["data"] == {"resultType": "matrix", "result": [{"metric": {}, "values": values}]}
+
+
+def test_a_scalar_in_a_range_query_is_a_series(client):
+    parameters = {"query": "1", "start": "1", "end": "2", "step": "1"}
+    document = client.get("/api/v1/query_range", params=parameters).json()
+    assert document["data"]["result"] == [{"metric": {}, "values": [[1, "1"], [2, "1"]]}]
+
+
+def test_remarks_come_with_the_answer(client):
+    parameters = {"query": "sort(vector(1))", "start": "1", "end": "2", "step": "1"}
+    document = client.get("/api/v1/query_range", params=parameters).json()
+    assert document["warnings"] == [
+        "PromQL warning: sort is ineffective for range queries since results are always ordered by labels "
+        "(1:1)"
+    ]
+    query = "histogram_quantile(2, vector(1))"
+    warnings = client.get("/api/v1/query", params={"query": query}).json()["warnings"]
+    assert "PromQL warning: quantile value should be between 0 and 1, got 2 (1:20)" in warnings
+
+
+def test_a_limit_cuts_the_answer(client):
+    query = 'vector(1) or label_replace(vector(2), "a", "b", "", "")'
+    document = client.get("/api/v1/query", params={"query": query, "limit": "1"}).json()
+    assert [series["metric"] for series in document["data"]["result"]] == [{}]
+    assert document["warnings"] == ["results truncated due to limit"]
+
+
+@pytest.mark.parametrize(
+    ("query", "value"),
+    [
+        ("-(" * 49 + "1" + ")" * 49, "-1"),
+        ("abs(" * 98 + "vector(1)" + ")" * 98, "1"),
+        ("sum(" * 98 + "vector(1)" + ")" * 98, "1"),
+        ("1 + " * 199 + "1", "200"),
+        ("vector(1) ^ " * 98 + "vector(2)", "1"),
+        ("vector(2) or " * 198 + "vector(1)", "2"),
+    ],
+)
+def test_a_query_that_nests_as_deep_as_allowed_is_answered(client, query, value):
+    data = client.get("/api/v1/query", params={"query": query}).json()["data"]
+    points = [data["result"]] if data["resultType"] == "scalar" else [row["value"] for row in data["result"]]
+    assert [found for _, found in points] == [value]
+    assert client.get("/api/v1/format_query", params={"query": query}).status_code == 200
+
+
+def test_a_query_is_laid_out_for_people(client):
+    query = (
+        "sum(rate(requests_total{handler='/api/v1/query',code=~'5..'}[5m]))by(job)"
+        "/sum(rate(requests_total[5m]))by(job)"
+    )
+    lines = [
+        '  sum by (job) (rate(requests_total{code=~"5..",handler="/api/v1/query"}[5m]))',
+        "/",
+        "  sum by (job) (rate(requests_total[5m]))",
+    ]
+    document = client.get("/api/v1/format_query", params={"query": query}).json()
+    assert document == {"status": "success", "data": "\n".join(lines)}
+
+
+def test_a_query_that_is_none_cannot_be_laid_out(client):
+    response = client.get("/api/v1/format_query", params={"query": "sum("})
+    assert response.status_code == 400
+    assert response.json()["error"] == (
+        'invalid parameter "query": 1:5: parse error: unclosed left parenthesis'
+    )
 
 
 def test_a_form_may_not_be_huge(client):

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from streamgauge.gateway import prometheus_json as answer
 from streamgauge.series import labels
-from streamgauge.series.samples import Samples
 
 
 @pytest.mark.parametrize(
@@ -70,31 +69,29 @@ def test_times_are_seconds_with_three_decimals(milliseconds, text):
     assert answer.timestamp(milliseconds) == text
 
 
-def test_vectors_and_matrices_are_documents():
-    samples = Samples(
-        np.array([(1, 1), (1, 2)], np.uint64),
-        np.array([0, 1, 3]),
-        np.array([1000, 1000, 2500]),
-        np.array([1.0, np.nan, 2.0]),
-    )
+def test_results_are_documents():
     sets = [{"__name__": "up", "job": 'a"<é>'}, {"A": "\n", "__name__": "up"}]
-    canonical = [labels.canonical(one) for one in sets]
-    one = Samples(samples.ids[:1], samples.offsets[:2], samples.timestamps[:1], samples.values[:1])
-    assert json.loads(answer.vector(one, canonical, [0])) == {
+    assert json.loads(answer.vector(1000, sets, [1.0, np.inf])) == {
         "resultType": "vector",
-        "result": [{"metric": sets[0], "value": [1, "1"]}],
+        "result": [{"metric": sets[0], "value": [1, "1"]}, {"metric": sets[1], "value": [1, "+Inf"]}],
     }
-    assert json.loads(answer.success(answer.matrix(samples, canonical, [1, 0]), ["careful"])) == {
+    matrix = answer.matrix(
+        sets, np.array([0, 2, 3]), np.array([1000, 2500, 1000]), np.array([np.nan, 2.0, 1.0])
+    )
+    assert json.loads(answer.success(matrix, ["careful"], ["by the way"])) == {
         "status": "success",
         "data": {
             "resultType": "matrix",
             "result": [
-                {"metric": sets[1], "values": [[1, "NaN"], [2.5, "2"]]},
-                {"metric": sets[0], "values": [[1, "1"]]},
+                {"metric": sets[0], "values": [[1, "NaN"], [2.5, "2"]]},
+                {"metric": sets[1], "values": [[1, "1"]]},
             ],
         },
         "warnings": ["careful"],
+        "infos": ["by the way"],
     }
+    assert json.loads(answer.scalar(1500, 0.5)) == {"resultType": "scalar", "result": [1.5, "0.5"]}
+    assert json.loads(answer.string(1000, 'a"b')) == {"resultType": "string", "result": [1, 'a"b']}
 
 
 def test_series_are_sorted_by_name_and_value_in_turn():

@@ -70,7 +70,7 @@ class Gateway:
             log.warning("store does not answer: error=%s", error)
             raise InvalidRequest(ErrorType.UNAVAILABLE, f"the store does not answer: {error}") from None
         self.metrics.samples.inc(reading.samples)
-        return Answer(found.data, found.warnings + self._damages(reading))
+        return found._replace(warnings=found.warnings + self._damages(reading))
 
     def exposition(self) -> bytes:
         """The gateway's own metrics."""
@@ -93,6 +93,7 @@ def application(gateway: Gateway) -> Starlette:
     paths: list[tuple[str, Query]] = [
         ("/api/v1/query", queries.instant),
         ("/api/v1/query_range", queries.range),
+        ("/api/v1/format_query", queries.formatted),
         ("/api/v1/series", queries.series),
         ("/api/v1/labels", queries.label_names),
         ("/api/v1/label/{name}/values", queries.label_values),
@@ -149,7 +150,7 @@ def _refusal(gateway: Gateway, path: str, fault: InvalidRequest) -> Response:
 def _queried(query: Query) -> Handler:
     async def respond(gateway: Gateway, request: Request) -> Response:
         found = await gateway.run(query, await _form(request))
-        return _json(answer.success(found.data, found.warnings))
+        return _json(answer.success(found.data, found.warnings, found.infos))
 
     return respond
 

@@ -14,7 +14,7 @@ from prometheus_client import disable_created_metrics
 from schemas import blocks
 from streamgauge.config import Config
 from streamgauge.gateway.app import Gateway, application
-from streamgauge.promql.lookback import at_steps
+from streamgauge.promql.warm import warm
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.samples import Samples, concat
 from streamgauge.store import schema
@@ -64,4 +64,5 @@ def _warm() -> None:
     )
     rows = rows_of(samples.ids, samples.ids)
     narrowed = blocks.narrow_raw(blocks.encode_raw(samples, 0), rows)
-    at_steps(concat([blocks.decode_raw(narrowed, 0, 1), samples]), 0, 1, 1, 1)
+    concat([blocks.decode_raw(narrowed, 0, 1), samples])
+    warm()

@@ -1,11 +1,13 @@
 """Prometheus's JSON: times as seconds, values as strings, both as its Go code formats them."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+import numpy as np
+import numpy.typing as npt
+
 from streamgauge.series import labels as series_labels
-from streamgauge.series.samples import Samples
 
 
 def value(number: float) -> str:
@@ -41,9 +43,10 @@ def text(content: object) -> str:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
-def success(data: str, warnings: Sequence[str] = ()) -> str:
+def success(data: str, warnings: Sequence[str] = (), infos: Sequence[str] = ()) -> str:
     """The document of an answer with this JSON as `data`."""
     rest = f',"warnings":{text(list(warnings))}' if warnings else ""
+    rest += f',"infos":{text(list(infos))}' if infos else ""
     return f'{{"status":"success","data":{data}{rest}}}'
 
 
@@ -52,23 +55,41 @@ def error(kind: str, message: str) -> str:
     return text({"status": "error", "errorType": kind, "error": message})
 
 
-def vector(samples: Samples, labels: Sequence[bytes], rows: Iterable[int]) -> str:
-    """An instant vector: the one sample of each of these rows."""
+def scalar(time: int, number: float) -> str:
+    """A scalar at a time in ms."""
+    return f'{{"resultType":"scalar","result":[{timestamp(time)},"{value(number)}"]}}'
+
+
+def string(time: int, content: str) -> str:
+    """A string at a time in ms."""
+    return f'{{"resultType":"string","result":[{timestamp(time)},{text(content)}]}}'
+
+
+def vector(time: int, labels: Sequence[Mapping[str, str]], numbers: Sequence[float]) -> str:
+    """An instant vector at a time in ms: the labels and the value of each series."""
+    stamp = timestamp(time)
     found = (
-        f'{{"metric":{_metric(labels[row])},"value":[{timestamp(time)},"{value(number)}"]}}'
-        for row, times, numbers in _series(samples, rows)
-        for time, number in zip(times, numbers, strict=True)
+        f'{{"metric":{text(own)},"value":[{stamp},"{value(number)}"]}}'
+        for own, number in zip(labels, numbers, strict=True)
     )
     return f'{{"resultType":"vector","result":[{",".join(found)}]}}'
 
 
-def matrix(samples: Samples, labels: Sequence[bytes], rows: Iterable[int]) -> str:
-    """A range vector: all samples of each of these rows."""
+def matrix(
+    labels: Sequence[Mapping[str, str]],
+    offsets: npt.NDArray[np.int64],
+    timestamps: npt.NDArray[np.int64],
+    numbers: npt.NDArray[np.float64],
+) -> str:
+    """A range vector: series i has the points [offsets[i], offsets[i + 1]), at times in ms."""
     found = []
     stamps = _Stamps()
-    for row, times, numbers in _series(samples, rows):
-        points = [f'[{stamps[time]},"{text}"]' for time, text in zip(times, values(numbers), strict=True)]
-        found.append(f'{{"metric":{_metric(labels[row])},"values":[{",".join(points)}]}}')
+    for row, own in enumerate(labels):
+        part = slice(offsets[row], offsets[row + 1])
+        texts = values(numbers[part].tolist())
+        times = timestamps[part].tolist()
+        points = [f'[{stamps[time]},"{number}"]' for time, number in zip(times, texts, strict=True)]
+        found.append(f'{{"metric":{text(own)},"values":[{",".join(points)}]}}')
     return f'{{"resultType":"matrix","result":[{",".join(found)}]}}'
 
 
@@ -89,13 +110,3 @@ class _Stamps(dict[int, str]):
     def __missing__(self, time: int) -> str:
         self[time] = written = timestamp(time)
         return written
-
-
-def _metric(data: bytes) -> str:
-    return text(label_set(data))
-
-
-def _series(samples: Samples, rows: Iterable[int]) -> Iterator[tuple[int, list[int], list[float]]]:
-    for row in rows:
-        own = slice(samples.offsets[row], samples.offsets[row + 1])
-        yield row, samples.timestamps[own].tolist(), samples.values[own].tolist()

@@ -7,21 +7,26 @@ from typing import NamedTuple
 from schemas.tables import INDEX_PERIOD_MS, Resolution
 from streamgauge.config import Gateway
 from streamgauge.gateway import prometheus_json as answer
+from streamgauge.gateway import results
+from streamgauge.gateway.evaluation import evaluated, expression
 from streamgauge.gateway.faults import ErrorType, InvalidRequest, invalid_parameter
 from streamgauge.gateway.parameters import Form, label_name
-from streamgauge.promql.lookback import at_steps, without_stale
-from streamgauge.promql.selectors import ExpressionFault, InvalidExpression, Selector, parse
-from streamgauge.series.id_kernels import rows_of
-from streamgauge.series.samples import Samples
-from streamgauge.store.reader import Reader, Reading, Selection
-from streamgauge.store.reading import TooManySamples
+from streamgauge.promql.ast import VectorSelector
+from streamgauge.promql.engine import Result
+from streamgauge.promql.printer import pretty
+from streamgauge.promql.query import Query
+from streamgauge.promql.value_type import ValueType
+from streamgauge.store.reader import Reader, Reading
+
+TRUNCATED = "results truncated due to limit"
 
 
 class Answer(NamedTuple):
-    """The JSON of `data`, and warnings."""
+    """The JSON of `data`, warnings and infos."""
 
     data: str
     warnings: list[str]
+    infos: Sequence[str] = ()
 
 
 class Queries:
@@ -36,35 +41,30 @@ class Queries:
         """/api/v1/query"""
         limit = form.limit()
         time = form.time("time", self._clock())
-        lookback = self._lookback(form)
-        selector = _parse(form.get("query"), "query")
-        end = time - selector.offset_ms
-        start = end - (lookback if selector.range_ms is None else selector.range_ms)
-        selection = self._reader.select(selector.matchers, start + 1, end, reading)
-        samples = self._reader.raw(selection, start + 1, end, reading)
-        if selector.range_ms is not None:
-            return _series(answer.matrix, without_stale(samples), selection, limit)
-        found = at_steps(samples, end, 1, 1, lookback)
-        return _series(answer.vector, _moved(found, selector.offset_ms), selection, limit)
+        text, lookback = form.get("query"), self._lookback(form)
+        parsed = expression(text, "query")
+        result = evaluated(text, parsed, Query(time, time, 1, lookback), self._reader, reading)
+        return _answer(result, *results.instant(result, limit))
 
     def range(self, form: Form, reading: Reading) -> Answer:
         """/api/v1/query_range"""
         limit = form.limit()
         steps = form.steps(self._settings.max_points)
-        lookback = self._lookback(form)
-        selector = _parse(form.get("query"), "query")
-        if selector.range_ms is not None:
+        text, lookback = form.get("query"), self._lookback(form)
+        parsed = expression(text, "query")
+        if parsed.type not in (ValueType.SCALAR, ValueType.VECTOR):
             raise invalid_parameter(
                 "query",
-                'invalid expression type "range vector" for range query, must be Scalar or instant Vector',
+                f'invalid expression type "{parsed.type.documented}" for range query, '
+                "must be Scalar or instant Vector",
             )
-        first, end = steps.start - selector.offset_ms, steps.end - selector.offset_ms
-        selection = self._reader.select(selector.matchers, first - lookback + 1, end, reading)
-        if len(selection.labels) * steps.points > reading.max_samples:
-            raise TooManySamples
-        samples = self._reader.raw(selection, first - lookback + 1, end, reading)
-        found = at_steps(samples, first, steps.step, steps.points, lookback)
-        return _series(answer.matrix, _moved(found, selector.offset_ms), selection, limit)
+        query = Query(steps.start, steps.end, steps.step, lookback)
+        result = evaluated(text, parsed, query, self._reader, reading)
+        return _answer(result, *results.ranged(result, limit))
+
+    def formatted(self, form: Form, _: Reading) -> Answer:
+        """/api/v1/format_query"""
+        return Answer(answer.text(pretty(expression(form.get("query"), "query"))), [])
 
     def series(self, form: Form, reading: Reading) -> Answer:
         """/api/v1/series"""
@@ -113,37 +113,22 @@ class Queries:
         start, end = self._times(form)
         found: set[bytes] = set()
         for text in form.all("match[]"):
-            selector = _parse(text, "match[]")
-            if selector.range_ms is not None or selector.offset_ms:
-                raise invalid_parameter("match[]", "parse error: only a vector selector may stand here")
-            found.update(self._reader.select(selector.matchers, start, end, reading).labels)
+            conditions = _selector(text).conditions
+            found.update(self._reader.select(conditions, start, end, reading).labels)
         return found
 
 
-def _parse(text: str, parameter: str) -> Selector:
-    try:
-        return parse(text)
-    except InvalidExpression as error:
-        if error.reason is ExpressionFault.NOT_EVALUATED:
-            raise InvalidRequest(ErrorType.EXECUTION, str(error)) from None
-        raise invalid_parameter(parameter, str(error)) from None
+def _answer(result: Result, data: str, cut: bool) -> Answer:
+    warnings = [*result.warnings, *([TRUNCATED] if cut else [])]
+    return Answer(data, warnings, result.infos)
 
 
-def _moved(samples: Samples, offset_ms: int) -> Samples:
-    """Points at the times they were asked for, not those an offset looked at."""
-    return samples._replace(timestamps=samples.timestamps + offset_ms)
-
-
-def _series(
-    write: Callable[[Samples, Sequence[bytes], Sequence[int]], str],
-    samples: Samples,
-    selection: Selection,
-    limit: int | None,
-) -> Answer:
-    labels = [selection.labels[row] for row in rows_of(selection.ids, samples.ids).tolist()]
-    rows = sorted(range(len(labels)), key=lambda row: answer.by_labels(labels[row]))
-    return Answer(write(samples, labels, rows[:limit]), _truncation(rows, limit))
+def _selector(text: str) -> VectorSelector:
+    parsed = expression(text, "match[]")
+    if not isinstance(parsed, VectorSelector) or parsed.offset or parsed.at is not None:
+        raise invalid_parameter("match[]", "parse error: only a vector selector may stand here")
+    return parsed
 
 
 def _truncation(found: Sequence[object] | set[str], limit: int | None) -> list[str]:
-    return ["results truncated due to limit"] if limit is not None and len(found) > limit else []
+    return [TRUNCATED] if limit is not None and len(found) > limit else []

@@ -28,12 +28,13 @@ class MatcherFault(StrEnum):
 class InvalidMatcher(ValueError):
     """A matcher that cannot be evaluated.
 
-    :param reason: the kind of fault, for counters.
+    :param reason: the kind of fault, for counters. :param detail: what is wrong, for people.
     """
 
-    def __init__(self, reason: MatcherFault, detail: str) -> None:
-        super().__init__(f"{reason.value}: {detail}")
+    def __init__(self, reason: MatcherFault, value: str, detail: str) -> None:
+        super().__init__(f"{reason.value}: {value!r}: {detail}")
         self.reason = reason
+        self.detail = detail
 
 
 class Matcher:
@@ -51,6 +52,16 @@ class Matcher:
 
     def __repr__(self) -> str:
         return f"Matcher({self.name!r}, {self.op.value!r}, {self.value!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Matcher) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[str, MatchOp, str]:
+        return self.name, self.op, self.value
 
     @property
     def picks(self) -> bool:
@@ -78,7 +89,7 @@ class Matcher:
             fullmatch = re2.compile(wanted, options).fullmatch
         except re2.error as error:
             detail = error.args[0].decode(errors="replace") if error.args else ""
-            raise InvalidMatcher(MatcherFault.BAD_REGEX, f"{self.value!r}: {detail}") from None
+            raise InvalidMatcher(MatcherFault.BAD_REGEX, self.value, detail) from None
         if self.op is MatchOp.REGEX:
             return lambda value: fullmatch(value) is not None
         return lambda value: fullmatch(value) is None

@@ -1,0 +1,177 @@
+"""Kernels of aggregations over series.
+
+`values` (series, steps) float64 and `present` (series, steps) bool are the input, `codes` (series,) int64
+the group of each series. Results go to `out` (groups, steps) float64 and `seen` (groups, steps) int64, how
+many series had a value; both start as 0. Series are taken in their order, as rounding depends on it.
+"""
+
+import numpy as np
+from numba import njit
+
+from streamgauge.promql.over_time_kernels import sorted_quantile
+from streamgauge.promql.window_kernels import kahan
+
+
+@njit(cache=True, nogil=True)
+def total(values, present, codes, out, seen):  # type: ignore[no-untyped-def]
+    """The compensated sum of each group."""
+    lost = np.zeros(out.shape)
+    for series in range(len(codes)):
+        group = codes[series]
+        for step in range(values.shape[1]):
+            if not present[series, step]:
+                continue
+            if seen[group, step]:
+                out[group, step], lost[group, step] = kahan(
+                    values[series, step], out[group, step], lost[group, step]
+                )
+            else:
+                out[group, step] = values[series, step]
+            seen[group, step] += 1
+    out += lost
+
+
+@njit(cache=True, nogil=True)
+def mean(values, present, codes, out, seen):  # type: ignore[no-untyped-def]
+    """The mean of each group: of the sum as long as that is finite, from there on incrementally."""
+    lost = np.zeros(out.shape)
+    incremental = np.zeros(out.shape, np.bool_)
+    for series in range(len(codes)):
+        group = codes[series]
+        for step in range(values.shape[1]):
+            if not present[series, step]:
+                continue
+            value = values[series, step]
+            seen[group, step] += 1
+            number = np.float64(seen[group, step])
+            if number == 1:
+                out[group, step] = value
+                continue
+            if not incremental[group, step]:
+                new, new_lost = kahan(value, out[group, step], lost[group, step])
+                if not np.isinf(new):
+                    out[group, step], lost[group, step] = new, new_lost
+                    continue
+                incremental[group, step] = True
+                out[group, step] /= number - 1
+                lost[group, step] /= number - 1
+            share = (number - 1) / number
+            out[group, step], lost[group, step] = kahan(
+                value / number, share * out[group, step], share * lost[group, step]
+            )
+    for group in range(out.shape[0]):
+        for step in range(out.shape[1]):
+            if seen[group, step] and not incremental[group, step]:
+                out[group, step] /= seen[group, step]
+                lost[group, step] /= seen[group, step]
+            out[group, step] += lost[group, step]
+
+
+@njit(cache=True, nogil=True)
+def extreme(values, present, codes, sign, out, seen):  # type: ignore[no-untyped-def]
+    """The largest value (`sign` 1) or the smallest (-1) of each group; NaN only if there is nothing else."""
+    for series in range(len(codes)):
+        group = codes[series]
+        for step in range(values.shape[1]):
+            if not present[series, step]:
+                continue
+            value, held = values[series, step], out[group, step]
+            if not seen[group, step] or sign * value > sign * held or np.isnan(held):
+                out[group, step] = value
+            seen[group, step] += 1
+
+
+@njit(cache=True, nogil=True)
+def variance(values, present, codes, out, seen):  # type: ignore[no-untyped-def]
+    """The population variance of each group (Welford); NaN if the first value is not finite."""
+    middle = np.zeros(out.shape)
+    for series in range(len(codes)):
+        group = codes[series]
+        for step in range(values.shape[1]):
+            if not present[series, step]:
+                continue
+            value = values[series, step]
+            seen[group, step] += 1
+            if seen[group, step] == 1:
+                middle[group, step] = value
+                out[group, step] = 0.0 if np.isfinite(value) else np.nan
+                continue
+            delta = value - middle[group, step]
+            middle[group, step] += delta / seen[group, step]
+            out[group, step] += delta * (value - middle[group, step])
+    for group in range(out.shape[0]):
+        for step in range(out.shape[1]):
+            if seen[group, step]:
+                out[group, step] /= seen[group, step]
+
+
+@njit(cache=True, nogil=True)
+def quantile(values, present, order, starts, qs, out, seen):  # type: ignore[no-untyped-def]
+    """The quantile `qs` (steps,) of each group.
+
+    `order` (series,) lists the series group by group; group i owns [starts[i], starts[i + 1]).
+    """
+    window = np.empty(len(order), np.float64)
+    for group in range(len(starts) - 1):
+        for step in range(values.shape[1]):
+            size = absent = 0
+            for place in range(starts[group], starts[group + 1]):
+                series = order[place]
+                if not present[series, step]:
+                    continue
+                value = values[series, step]
+                # a NaN counts as smallest, but sorts last
+                absent += int(np.isnan(value))
+                window[size] = value
+                size += 1
+            if size:
+                ranked = np.sort(window[:size])
+                if absent:
+                    ranked = np.concatenate((ranked[size - absent :], ranked[: size - absent]))
+                out[group, step] = sorted_quantile(ranked, size, qs[step])
+                seen[group, step] = size
+
+
+@njit(cache=True, nogil=True)
+def ranked(values, present, order, starts, limits, sign, rank):  # type: ignore[no-untyped-def]
+    """The rank from 1 on of the best `limits` (steps,) int64 series of each group, others stay 0.
+
+    Best are the largest (`sign` 1), the smallest (-1) or the first (0); NaN is worst, of equals the first is
+    best. `rank` (series, steps) int64. `order` and `starts` as in `quantile`.
+    """
+    kept = np.empty(len(order), np.int64)
+    for group in range(len(starts) - 1):
+        for step in range(values.shape[1]):
+            limit = limits[step]
+            if limit < 1:
+                continue
+            size = 0
+            for place in range(starts[group], starts[group + 1]):
+                series = order[place]
+                if not present[series, step]:
+                    continue
+                value = values[series, step]
+                if size == limit and not _better(value, values[kept[size - 1], step], sign):
+                    continue
+                low, high = 0, size
+                while low < high:
+                    middle = (low + high) // 2
+                    if _better(value, values[kept[middle], step], sign):
+                        high = middle
+                    else:
+                        low = middle + 1
+                size = min(size + 1, limit)
+                for moved in range(size - 1, low, -1):
+                    kept[moved] = kept[moved - 1]
+                kept[low] = series
+            for place in range(size):
+                rank[kept[place], step] = place + 1
+
+
+@njit(cache=True, nogil=True)
+def _better(value, other, sign):  # type: ignore[no-untyped-def]
+    if sign == 0:
+        return False
+    if np.isnan(other):
+        return not np.isnan(value)
+    return sign * value > sign * other

@@ -1,0 +1,198 @@
+"""Label sets of many series, column-wise: per label a dictionary of values and a code a series.
+
+Grouping, matching and renaming then work on integers, and on each distinct value once.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from streamgauge.series.labels import NAME, SEPARATOR
+
+Codes = npt.NDArray[np.int64]
+METADATA = frozenset({NAME, "__type__", "__unit__"})
+"""Labels that say what a value means; an operation that changes the meaning drops them."""
+_MAX_KEY = 2**62
+
+
+class Column(NamedTuple):
+    """One label: `values[codes[i]]` is that of series i. values[0] is "", which means absent."""
+
+    codes: Codes
+    values: Sequence[str]
+
+
+class Groups(NamedTuple):
+    """Which series are alike. codes: (n,) the group of each. first: (groups,) the first series of each."""
+
+    codes: Codes
+    first: Codes
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTable:
+    """The label sets of `count` series. Never changed in place."""
+
+    count: int
+    columns: Mapping[str, Column]
+
+    def row(self, index: int) -> dict[str, str]:
+        """The labels of one series, sorted by name, without absent ones."""
+        found = {name: values[codes[index]] for name, (codes, values) in self.columns.items()}
+        return {name: found[name] for name in sorted(found) if found[name]}
+
+    def rows(self) -> list[dict[str, str]]:
+        """The labels of every series."""
+        names = sorted(self.columns)
+        parts = [
+            [self.columns[name].values[code] for code in self.columns[name].codes.tolist()] for name in names
+        ]
+        if not parts:
+            return [{} for _ in range(self.count)]
+        return [
+            {name: value for name, value in zip(names, row, strict=True) if value}
+            for row in zip(*parts, strict=True)
+        ]
+
+    def values_of(self, name: str) -> list[str]:
+        """The value of one label of every series, "" where absent."""
+        column = self.columns.get(name)
+        return [column.values[code] for code in column.codes.tolist()] if column else [""] * self.count
+
+    def take(self, rows: npt.NDArray[np.int64 | np.bool_]) -> "LabelTable":
+        """The series at these row numbers, or those where a mask is True."""
+        picked = {name: Column(codes[rows], values) for name, (codes, values) in self.columns.items()}
+        return LabelTable(int(rows.sum()) if rows.dtype == np.bool_ else len(rows), picked)
+
+    def keep(self, names: Collection[str]) -> "LabelTable":
+        """Only these labels."""
+        return LabelTable(self.count, {name: self.columns[name] for name in self.columns if name in names})
+
+    def drop(self, names: Collection[str]) -> "LabelTable":
+        """All but these labels."""
+        return LabelTable(
+            self.count, {name: self.columns[name] for name in self.columns if name not in names}
+        )
+
+    def with_column(self, name: str, column: Column) -> "LabelTable":
+        """With one label replaced or added."""
+        return LabelTable(self.count, {**self.columns, name: column})
+
+    def with_values(self, name: str, values: Iterable[str]) -> "LabelTable":
+        """With one label given by its value for every series."""
+        return self.with_column(name, _encoded(values))
+
+    def mapped(self, name: str, source: str, change: Callable[[str], str | None]) -> "LabelTable":
+        """With a label made from each distinct value of another; None leaves what was there."""
+        none = Column(np.zeros(self.count, np.int64), ("",))
+        codes, values = self.columns.get(source, none)
+        old = self.columns.get(name, none)
+        made = [change(value) for value in values]
+        changed = np.array([value is not None for value in made], bool)[codes]
+        encoder = _Encoder(old.values)
+        recoded = np.array([encoder.code(value or "") for value in made], np.int64)[codes]
+        return self.with_column(name, Column(np.where(changed, recoded, old.codes), encoder.values))
+
+    def groups(self) -> Groups:
+        """Which series have the same labels."""
+        return _grouped(self.count, [(column.codes, len(column.values)) for column in self.columns.values()])
+
+    @property
+    def is_unique(self) -> bool:
+        """Whether no two series have the same labels."""
+        return len(self.groups().first) == self.count
+
+
+def from_rows(rows: Sequence[Mapping[str, str]]) -> LabelTable:
+    """A table of label sets given one by one."""
+    columns: dict[str, tuple[Codes, _Encoder]] = {}
+    for index, row in enumerate(rows):
+        for name, value in row.items():
+            if name not in columns:
+                columns[name] = np.zeros(len(rows), np.int64), _Encoder()
+            codes, encoder = columns[name]
+            codes[index] = encoder.code(value)
+    return LabelTable(
+        len(rows), {name: Column(codes, encoder.values) for name, (codes, encoder) in columns.items()}
+    )
+
+
+def from_canonical(series: Sequence[bytes]) -> LabelTable:
+    """A table of label sets given by their canonical bytes."""
+    # series with the same names are split into columns at once, which is several times as fast as one by one
+    alike: dict[tuple[bytes, ...], tuple[list[int], list[list[bytes]]]] = {}
+    for index, data in enumerate(series):
+        parts = data.split(SEPARATOR)
+        rows, values = alike.setdefault(tuple(parts[::2]), ([], []))
+        rows.append(index)
+        values.append(parts[1::2])
+    columns: dict[bytes, tuple[Codes, dict[bytes, int]]] = {}
+    for names, (rows, values) in alike.items():
+        for name, column in zip(names, zip(*values, strict=True), strict=True):
+            codes, known = columns.setdefault(name, (np.zeros(len(series), np.int64), {b"": 0}))
+            codes[rows] = [known.setdefault(value, len(known)) for value in column]
+    return LabelTable(
+        len(series),
+        {
+            name.decode(): Column(codes, [value.decode() for value in known])
+            for name, (codes, known) in columns.items()
+        },
+    )
+
+
+def concat(tables: Sequence[LabelTable]) -> LabelTable:
+    """All series of all tables, in their order."""
+    names = dict.fromkeys(name for table in tables for name in table.columns)
+    columns = {}
+    for name in names:
+        encoder = _Encoder()
+        parts = [_recoded(table, name, encoder) for table in tables]
+        columns[name] = Column(np.concatenate(parts), encoder.values)
+    return LabelTable(sum(table.count for table in tables), columns)
+
+
+class _Encoder:
+    """Gives each distinct value a code, 0 to the absent one."""
+
+    def __init__(self, values: Iterable[str] = ("",)) -> None:
+        # equal values of a dictionary would make equal label sets differ
+        self._codes = {value: code for code, value in enumerate(values)}
+        self.values = list(self._codes)
+
+    def code(self, value: str) -> int:
+        code = self._codes.get(value)
+        if code is None:
+            code = self._codes[value] = len(self.values)
+            self.values.append(value)
+        return code
+
+
+def _encoded(values: Iterable[str]) -> Column:
+    encoder = _Encoder()
+    return Column(np.array([encoder.code(value) for value in values], np.int64), encoder.values)
+
+
+def _recoded(table: LabelTable, name: str, encoder: _Encoder) -> Codes:
+    column = table.columns.get(name)
+    if column is None:
+        return np.zeros(table.count, np.int64)
+    return np.array([encoder.code(value) for value in column.values], np.int64)[column.codes]
+
+
+def _grouped(count: int, columns: Sequence[tuple[Codes, int]]) -> Groups:
+    keys = np.zeros(count, np.int64)
+    span = 1
+    for codes, size in columns:
+        if span * size > _MAX_KEY:
+            distinct, keys = np.unique(keys, return_inverse=True)
+            span = len(distinct)
+        keys = keys * size + codes
+        span *= size
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order))
+    return Groups(ranks[inverse], first[order])

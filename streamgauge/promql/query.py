@@ -1,0 +1,143 @@
+"""What a query asks for, where its samples come from and what it may cost."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import Protocol
+
+import numpy as np
+
+from streamgauge.promql.faults import InvalidQuery, QueryFault
+from streamgauge.promql.vectors import Times
+from streamgauge.series.matchers import Matcher
+from streamgauge.series.samples import Samples
+
+LOOKBACK_MS = 300_000
+SUBQUERY_STEP_MS = 60_000
+
+
+class Source(Protocol):
+    """Where the samples of selectors come from."""
+
+    def fetch(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
+    ) -> tuple[Sequence[bytes], Samples]:
+        """The samples from `start_ms` to `end_ms`, both included, stale markers too, of what matches.
+
+        The canonical labels belong to the rows of the samples, one each.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The steps start, start + step ... up to end, all in ms; an instant query has start = end.
+
+    :param lookback: how old a sample may be that stands for a series, in ms.
+    :param subquery_step: the step of subqueries that name none, in ms.
+    """
+
+    start: int
+    end: int
+    step: int = 1
+    lookback: int = LOOKBACK_MS
+    subquery_step: int = SUBQUERY_STEP_MS
+
+    @property
+    def grid(self) -> "Grid":
+        """The steps."""
+        return Grid(self.start, self.step, max(0, (self.end - self.start) // self.step + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Steps at which an expression is evaluated: `count` from `start` on, `step` ms apart."""
+
+    start: int
+    step: int
+    count: int
+
+    @property
+    def times(self) -> Times:
+        """The time of each step, (count,) int64 ms."""
+        return self.start + self.step * np.arange(self.count, dtype=np.int64)
+
+    @property
+    def end(self) -> int:
+        """The time of the last step in ms."""
+        return self.start + (self.count - 1) * self.step
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(slots=True)
+class Limits:
+    """What one query may cost, and what it has cost.
+
+    :param max_samples: samples read altogether, and values of one intermediate result.
+    :param max_series: series of one selector. :param max_steps: steps of the query.
+    :param expired: whether the time is up; asked often.
+    """
+
+    max_samples: float = inf
+    max_series: float = inf
+    max_steps: float = inf
+    expired: Callable[[], bool] = _never
+    samples: int = field(default=0, init=False)
+
+    def check_time(self) -> None:
+        """Refuse to go on when the time is up.
+
+        :raises InvalidQuery: then.
+        """
+        if self.expired():
+            raise InvalidQuery(QueryFault.TIMEOUT, "query timed out in expression evaluation")
+
+    def take_samples(self, count: int) -> None:
+        """Count samples that were read.
+
+        :raises InvalidQuery: above the limit.
+        """
+        self.samples += count
+        if self.samples > self.max_samples:
+            raise _too_many_samples()
+
+    def check_size(self, series: int, steps: int) -> None:
+        """Refuse a result of too many values, before it takes its memory.
+
+        :raises InvalidQuery: above the limit.
+        """
+        if series * steps > self.max_samples:
+            raise _too_many_samples()
+
+    def check_series(self, count: int) -> None:
+        """Refuse a selector of too many series.
+
+        :raises InvalidQuery: above the limit.
+        """
+        if count > self.max_series:
+            raise InvalidQuery(
+                QueryFault.TOO_MANY_SERIES,
+                "query would load too many series into memory in expression evaluation",
+            )
+
+    def check_steps(self, count: int) -> None:
+        """Refuse a query of too many steps.
+
+        :raises InvalidQuery: above the limit.
+        """
+        if count > self.max_steps:
+            raise InvalidQuery(
+                QueryFault.TOO_MANY_STEPS,
+                f"exceeded maximum resolution of {self.max_steps:,} points per timeseries. Try decreasing "
+                "the query resolution (?step=XX)",
+            )
+
+
+def _too_many_samples() -> InvalidQuery:
+    return InvalidQuery(
+        QueryFault.TOO_MANY_SAMPLES,
+        "query processing would load too many samples into memory in expression evaluation",
+    )

@@ -1,0 +1,175 @@
+"""Functions of range vectors: which kernel, and what becomes of the labels."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from streamgauge.promql import over_time_kernels, rate_kernels, trend_kernels, window_kernels
+from streamgauge.promql.annotations import Annotations
+from streamgauge.promql.ast import MatrixSelector, Subquery
+from streamgauge.promql.faults import InvalidQuery, QueryFault
+from streamgauge.promql.labels import METADATA
+from streamgauge.promql.literals import number_text
+from streamgauge.promql.query import Grid, Limits
+from streamgauge.promql.vectors import Matrix, Values, Vector, same_labels
+from streamgauge.series.labels import NAME
+
+CHUNK_COST = 20_000_000
+"""Samples in windows between two looks at the clock, a fraction of a second."""
+ANCHORED = ("changes", "delta", "increase", "rate", "resets")
+SMOOTHED = ("delta", "increase", "rate")
+_KEEP_NAME = frozenset({"first_over_time", "last_over_time"})
+
+Kernel = Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """A kernel of (offsets, timestamps, values, ends, width, *arguments, out, present)."""
+
+    kernel: Kernel
+    arguments: tuple[Any, ...] = ()
+
+
+_PLAIN: Mapping[str, _Plain] = {
+    "rate": _Plain(rate_kernels.extrapolated, (True, True)),
+    "increase": _Plain(rate_kernels.extrapolated, (True, False)),
+    "delta": _Plain(rate_kernels.extrapolated, (False, False)),
+    "irate": _Plain(rate_kernels.last_two, (True,)),
+    "idelta": _Plain(rate_kernels.last_two, (False,)),
+    "changes": _Plain(rate_kernels.turns, (0, False)),
+    "resets": _Plain(rate_kernels.turns, (0, True)),
+    "sum_over_time": _Plain(over_time_kernels.total),
+    "avg_over_time": _Plain(over_time_kernels.mean),
+    "max_over_time": _Plain(over_time_kernels.extreme, (1.0, False)),
+    "min_over_time": _Plain(over_time_kernels.extreme, (-1.0, False)),
+    "ts_of_max_over_time": _Plain(over_time_kernels.extreme, (1.0, True)),
+    "ts_of_min_over_time": _Plain(over_time_kernels.extreme, (-1.0, True)),
+    "stddev_over_time": _Plain(over_time_kernels.variance, (True,)),
+    "stdvar_over_time": _Plain(over_time_kernels.variance, (False,)),
+    "mad_over_time": _Plain(over_time_kernels.median_deviation),
+    "count_over_time": _Plain(window_kernels.count),
+    "present_over_time": _Plain(window_kernels.count),
+    "absent_over_time": _Plain(window_kernels.count),
+    "first_over_time": _Plain(window_kernels.edge, (True, False)),
+    "last_over_time": _Plain(window_kernels.edge, (False, False)),
+    "ts_of_first_over_time": _Plain(window_kernels.edge, (True, True)),
+    "ts_of_last_over_time": _Plain(window_kernels.edge, (False, True)),
+    "deriv": _Plain(trend_kernels.slope),
+}
+
+
+def apply(
+    name: str,
+    matrix: Matrix,
+    node: MatrixSelector | Subquery,
+    scalars: list[Values],
+    grid: Grid,
+    lookback: int,
+    limits: Limits,
+    annotations: Annotations,
+) -> Vector:
+    """A function at every step, under its final labels.
+
+    :param scalars: the other arguments, (steps,) each.
+    :raises InvalidQuery: for a bad argument, if series are alike without their names, and by the limits.
+    """
+    anchored = isinstance(node, MatrixSelector) and node.selector.anchored
+    smoothed = isinstance(node, MatrixSelector) and node.selector.smoothed
+    if anchored and name not in ANCHORED:
+        raise _not_with("anchored", ANCHORED, name)
+    if smoothed and name not in SMOOTHED:
+        raise _not_with("smoothed", SMOOTHED, name)
+    if scalars and len(matrix.ends) != grid.count:
+        ends = np.full(grid.count, matrix.ends[0])
+        matrix = Matrix(matrix.labels, matrix.offsets, matrix.timestamps, matrix.values, ends, matrix.width)
+    match name:
+        case "quantile_over_time":
+            function = _Plain(over_time_kernels.quantile, (scalars[0],))
+        case "predict_linear":
+            function = _Plain(trend_kernels.prediction, (grid.times, scalars[0]))
+        case "double_exponential_smoothing":
+            function = _Plain(trend_kernels.smoothed, tuple(scalars))
+            _check_smoothing(matrix, *scalars)
+        case "rate" | "increase" | "delta" if anchored or smoothed:
+            arguments = (lookback, smoothed, name != "delta", name == "rate")
+            function = _Plain(rate_kernels.extended, arguments)
+        case "changes" | "resets" if anchored:
+            function = _Plain(rate_kernels.turns, (lookback, name == "resets"))
+        case _:
+            function = _PLAIN[name]
+    found = _run(function, matrix, grid.count, limits).seen()
+    if name in ("rate", "increase"):
+        annotations.uncounted(found.labels.values_of(NAME), node.span)
+    if name == "quantile_over_time":
+        for value in np.unique(scalars[0][found.present.any(axis=0)]).tolist():
+            annotations.bad_quantile(value, node.span)
+    return _labelled(name, found)
+
+
+def _run(function: _Plain, matrix: Matrix, steps: int, limits: Limits) -> Vector:
+    series = matrix.labels.count
+    limits.check_size(series, steps)
+    windows = len(matrix.ends)
+    out, present = np.zeros((series, windows)), np.zeros((series, windows), bool)
+    data = () if function.kernel is window_kernels.count else (matrix.values,)
+    begin = 0
+    while begin < series:
+        limits.check_time()
+        end = _chunk_end(matrix, begin, windows)
+        function.kernel(
+            matrix.offsets[begin : end + 1],
+            matrix.timestamps,
+            *data,
+            matrix.ends,
+            matrix.width,
+            *function.arguments,
+            out[begin:end],
+            present[begin:end],
+        )
+        begin = end
+    if windows != steps:
+        out, present = np.repeat(out, steps, axis=1), np.repeat(present, steps, axis=1)
+    return Vector(matrix.labels, out, present)
+
+
+def _chunk_end(matrix: Matrix, begin: int, windows: int) -> int:
+    """Where the chunk of series ends that begins at `begin`: at least one series, about `CHUNK_COST`."""
+    samples = matrix.offsets[begin + 1 :] - matrix.offsets[begin]
+    span = int(matrix.ends[-1] - matrix.ends[0]) + matrix.width
+    # how many windows a sample is in, on average
+    times = 1 + windows * matrix.width / span
+    cost = samples * times + windows * np.arange(1, len(samples) + 1)
+    return begin + max(1, int(np.searchsorted(cost, CHUNK_COST)))
+
+
+def _labelled(name: str, found: Vector) -> Vector:
+    if name == "present_over_time":
+        found = Vector(found.labels, found.present.astype(np.float64), found.present)
+    if name not in _KEEP_NAME:
+        found = Vector(found.labels.drop(METADATA), found.values, found.present)
+    if name != "absent_over_time" and not found.labels.is_unique:
+        raise same_labels()
+    return found
+
+
+def _check_smoothing(matrix: Matrix, factors: Values, trends: Values) -> None:
+    if not len(matrix.values):
+        return
+    for word, numbers in (("smoothing", factors), ("trend", trends)):
+        wrong = numbers[~((numbers > 0) & (numbers < 1))]
+        if len(wrong):
+            number = number_text(wrong[0]) if not np.isfinite(wrong[0]) else f"{wrong[0]:f}"
+            raise InvalidQuery(
+                QueryFault.BAD_PARAMETER,
+                f"invalid {word} factor. Expected: 0 < {word[0]}f < 1, got: {number}",
+            )
+
+
+def _not_with(modifier: str, functions: tuple[str, ...], name: str) -> InvalidQuery:
+    listed = ", ".join(functions)
+    return InvalidQuery(
+        QueryFault.BAD_PARAMETER, f"{modifier} modifier can only be used with: {listed} - not with {name}"
+    )

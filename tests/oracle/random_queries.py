@@ -1,0 +1,271 @@
+"""Queries from a seed, over the whole grammar; nearly all are of right types, and most find something."""
+
+from dataclasses import dataclass
+from random import Random
+
+from random_series import MINUTES, START
+
+from streamgauge.promql.functions_table import FUNCTIONS, Function
+from streamgauge.promql.value_type import ValueType
+from streamgauge.promql.words import AggregateOp
+
+METRICS = ("level", "load", "hits_total", "delay_bucket", "strange", "rare", "one", "nowhere")
+LABELS = ("host", "job", "dc", "code", "le", "kind", "__name__", "no_such")
+ARITHMETIC = ("+", "-", "*", "/", "%", "^", "atan2")
+COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")
+SETS = ("and", "or", "unless")
+DURATIONS = ("1s", "15s", "30s", "1m", "90s", "2m", "5m", "10m", "33m", "1m30s", "61", "0.5")
+NUMBERS = ("0", "1", "2", "3", "-1", "0.5", "0.99", "10", "1e3", "NaN", "Inf", "-Inf", "0x1F", "1.5", "100")
+# native histograms and joins with info are not supported; their tests say so
+LEFT_OUT = frozenset(name for name in FUNCTIONS if name.startswith("histogram_")) - {
+    "histogram_quantile",
+    "histogram_fraction",
+    "histogram_quantiles",
+} | {"info", "start_timestamp"}
+_DEPTH = 4
+
+
+@dataclass(frozen=True)
+class RandomQuery:
+    """step is 0 for an instant query; all times in ms."""
+
+    text: str
+    start: int
+    end: int
+    step: int
+
+
+class Queries:
+    """An endless supply."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        calls = [function for function in FUNCTIONS.values() if function.name not in LEFT_OUT]
+        self._vectors = [function for function in calls if function.returns is ValueType.VECTOR]
+        self._scalars = [function for function in calls if function.returns is ValueType.SCALAR]
+        self._ranges = [one for one in self._vectors if ValueType.MATRIX in one.args]
+
+    def next(self) -> RandomQuery:
+        random = self._random
+        start = START + random.randrange(0, MINUTES * 60) * 1000 + random.choice((0, 0, 0, 1, 500))
+        if random.random() < 0.4:
+            kind = random.choices((self.vector, self.scalar, self.matrix, self.string), (20, 2, 3, 0.3))[0]
+            return RandomQuery(kind(_DEPTH), start, start, 0)
+        step = random.choice((1, 7, 15, 30, 60, 60, 300)) * 1000 + random.choice((0, 0, 0, 1))
+        end = min(start + step * random.randint(0, 40), START + (MINUTES + 10) * 60_000)
+        text = self.vector(_DEPTH) if random.random() < 0.95 else self.scalar(_DEPTH)
+        return RandomQuery(text, start, max(start, end), step)
+
+    def vector(self, depth: int) -> str:
+        if depth <= 0:
+            return self.selector()
+        kinds = (
+            (lambda _: self.selector(), 3),
+            (self._of_range, 5),
+            (self._vector_call, 5),
+            (self._aggregation, 5),
+            (self._binary, 6),
+            (self._with_scalar, 3),
+            (lambda depth: f"({self.vector(depth)})", 0.5),
+            (lambda depth: f"-{self._operand(depth)}", 0.5),
+            (self._quantile, 1),
+        )
+        kind = self._random.choices([one for one, _ in kinds], [weight for _, weight in kinds])[0]
+        return kind(depth - 1)
+
+    def scalar(self, depth: int) -> str:
+        random = self._random
+        if depth <= 0 or random.random() < 0.6:
+            return random.choice(NUMBERS)
+        if random.random() < 0.7:
+            return self._call(random.choice(self._scalars), depth - 1)
+        op = random.choice(ARITHMETIC + tuple(f"{one} bool" for one in COMPARISONS))
+        return f"({self.scalar(depth - 1)} {op} {self.scalar(depth - 1)})"
+
+    def string(self, _: int = 0) -> str:
+        return self._random.choice(("'a'", '"x-$1"', "`raw`", "'host'", "'new'", "'ü'", "''"))
+
+    def matrix(self, depth: int) -> str:
+        random = self._random
+        if random.random() < 0.7 or depth <= 0:
+            text = f"{self._plain()}[{self._duration()}]"
+            if random.random() < 0.1:
+                text += random.choice((" anchored", " smoothed"))
+        else:
+            step = random.choice(("", "10s", "15s", "1m", "7s"))
+            text = f"{self._operand(min(depth - 1, 2))}[{random.choice(DURATIONS[2:])}:{step}]"
+        return text + self._modifiers()
+
+    def selector(self) -> str:
+        text = self._plain()
+        if self._random.random() < 0.03:
+            text += " smoothed"
+        return text + self._modifiers()
+
+    def _plain(self) -> str:
+        random = self._random
+        matchers = [self._matcher() for _ in range(random.choice((0, 0, 0, 1, 1, 2)))]
+        choice = random.random()
+        if choice < 0.04:
+            return (
+                "{"
+                + ", ".join(
+                    ['__name__=~"' + random.choice(("l.+", "level|load", ".*_total")) + '"', *matchers]
+                )
+                + "}"
+            )
+        if choice < 0.07:
+            return "{" + ", ".join(['"grün.wert"', *matchers]) + "}"
+        name = random.choices(METRICS, (6, 5, 6, 4, 3, 3, 1, 0.3))[0]
+        return name + ("{" + ", ".join(matchers) + "}" if matchers else "")
+
+    def _matcher(self) -> str:
+        name, pattern = self._random.choice(
+            (
+                ("host", "a|b"),
+                ("host", "[a-c]"),
+                ("job", "web"),
+                ("job", ".*b"),
+                ("dc", "x"),
+                ("dc", ""),
+                ("code", "2.."),
+                ("code", "200"),
+                ("kind", "0|1"),
+                ("le", "1"),
+                ("no_such", ".+"),
+                ("no_such", ""),
+            )
+        )
+        op = self._random.choice(("=", "!=", "=~", "!~", "=~"))
+        return f'{name}{op}"{pattern}"'
+
+    def _duration(self) -> str:
+        if self._random.random() < 0.06:
+            return self._random.choice(
+                ("step()*3+1m", "5m-1m", "range()+1m", "max_of(step(),30s)", "2*1m", "-(-1m)")
+            )
+        return self._random.choice(DURATIONS)
+
+    def _modifiers(self) -> str:
+        random = self._random
+        parts = []
+        if random.random() < 0.15:
+            parts.append(f" offset {random.choice(('', '', '-'))}{random.choice(DURATIONS)}")
+        if random.random() < 0.1:
+            time = START / 1000 + random.randrange(MINUTES * 60)
+            parts.append(f" @ {random.choice(('start()', 'end()', str(time)))}")
+        random.shuffle(parts)
+        return "".join(parts)
+
+    def _operand(self, depth: int) -> str:
+        text = self.vector(depth)
+        return f"({text})" if depth > 0 else text
+
+    def _of_range(self, depth: int) -> str:
+        return self._call(self._random.choice(self._ranges), depth)
+
+    def _vector_call(self, depth: int) -> str:
+        return self._call(self._random.choice(self._vectors), depth)
+
+    def _call(self, function: Function, depth: int) -> str:
+        if function.name in ("label_replace", "label_join"):
+            return self._label_call(function.name, depth)
+        if function.name.startswith("sort_by_label"):
+            names = ", ".join(f"'{name}'" for name in self._names(1))
+            return f"{function.name}({self.vector(depth)}, {names})"
+        if function.name == "histogram_quantiles":
+            return f"histogram_quantiles({self._buckets(depth)}, 'q', {self.scalar(1)}, {self.scalar(0)})"
+        most = function.least + 2 if function.most is None else function.most
+        count = self._random.randint(function.least, most)
+        kinds = [function.args[min(at, len(function.args) - 1)] for at in range(count)]
+        return f"{function.name}({', '.join(self._argument(kind, depth) for kind in kinds)})"
+
+    def _argument(self, kind: ValueType, depth: int) -> str:
+        if kind is ValueType.SCALAR:
+            return self.scalar(min(depth, 2))
+        return {ValueType.VECTOR: self.vector, ValueType.MATRIX: self.matrix, ValueType.STRING: self.string}[
+            kind
+        ](depth)
+
+    def _label_call(self, name: str, depth: int) -> str:
+        random = self._random
+        target = random.choice(("new", "host", "job", "__name__", "bad-name"))
+        if name == "label_join":
+            sources = "".join(f", '{one}'" for one in self._names(0))
+            return f"label_join({self.vector(depth)}, '{target}', '{random.choice(('-', '', '/'))}'{sources})"
+        pattern = random.choice(("(.*)", "(.)(.*)", "a|b", "(?P<x>[a-z]).*", "", "(", "web"))
+        value = random.choice(("$1", "x", "${x}y", "$2-$1", "", "$0", "$$"))
+        rest = f"'{target}', '{value}', '{random.choice(LABELS)}', '{pattern}'"
+        return f"label_replace({self.vector(depth)}, {rest})"
+
+    def _names(self, least: int) -> list[str]:
+        return self._random.sample(LABELS, self._random.choice((least, 1, 1, 2, 3)))
+
+    def _aggregation(self, depth: int) -> str:
+        random = self._random
+        op = random.choice(list(AggregateOp))
+        param = ""
+        if op in ("topk", "bottomk", "limitk"):
+            param = random.choice(("1", "2", "3", "0", "-1", "1.7", self.scalar(2))) + ", "
+        elif op == "limit_ratio":
+            param = random.choice(("0.5", "-0.5", "0.1", "1", "-1", "2", self.scalar(1))) + ", "
+        elif op == "quantile":
+            param = random.choice(("0.5", "0.9", "0", "1", "-0.1", "1.2", "NaN", self.scalar(2))) + ", "
+        elif op == "count_values":
+            param = random.choice(("'v'", "'host'", "'a b'", "''")) + ", "
+        grouping = random.choice(("", " by", " by", " without"))
+        if grouping:
+            grouping += f" ({', '.join(self._names(0))})"
+        return f"{op}{grouping} ({param}{self.vector(depth)})"
+
+    def _binary(self, depth: int) -> str:
+        random = self._random
+        op = random.choice(ARITHMETIC[:4] * 3 + ARITHMETIC + COMPARISONS * 2 + SETS * 3)
+        modifier = ""
+        if op in COMPARISONS and random.random() < 0.4:
+            modifier += " bool"
+        names = ", ".join(
+            one for one in random.sample(("host", "job", "dc", "code", "le"), random.randint(0, 3))
+        )
+        if random.random() < 0.7:
+            modifier += f" {random.choice(('on', 'on', 'ignoring'))} ({names})"
+            if op not in SETS and random.random() < 0.4:
+                extra = random.choice(("", "", "()", "(dc)", "(kind)", "(code)"))
+                modifier += f" {random.choice(('group_left', 'group_right'))} {extra}"
+        if op not in SETS and random.random() < 0.1:
+            modifier += random.choice(
+                (" fill(0)", " fill_left(1)", " fill_right(NaN)", " fill_left(2) fill_right(3)")
+            )
+        sides = [self._operand(depth - 1) for _ in range(2)]
+        if random.random() < 0.5:
+            # both of one metric: labels then match without more ado
+            sides[1] = random.choice((sides[0], f"sum by ({names}) ({sides[0]})", f"{sides[0]} * 2"))
+            sides[1] = f"({sides[1]})"
+        return f"{sides[0]} {op}{modifier} {sides[1]}"
+
+    def _with_scalar(self, depth: int) -> str:
+        op = self._random.choice(ARITHMETIC + COMPARISONS)
+        if op in COMPARISONS and self._random.random() < 0.4:
+            op += " bool"
+        sides = [self._operand(depth), self.scalar(2)]
+        if self._random.random() < 0.3:
+            sides.reverse()
+        return f"{sides[0]} {op} {sides[1]}"
+
+    def _quantile(self, depth: int) -> str:
+        if self._random.random() < 0.3:
+            return f"histogram_fraction({self.scalar(1)}, {self.scalar(1)}, {self._buckets(depth)})"
+        return f"histogram_quantile({self.scalar(1)}, {self._buckets(depth)})"
+
+    def _buckets(self, depth: int) -> str:
+        random = self._random
+        rated = f"{random.choice(('rate', 'increase'))}(delay_bucket[{random.choice(DURATIONS[3:9])}])"
+        return random.choice(
+            (
+                "delay_bucket",
+                rated,
+                f"sum by (le) ({rated})",
+                f"sum by (le, job) ({rated})",
+                self.vector(depth),
+            )
+        )

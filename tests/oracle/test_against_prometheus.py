@@ -1,0 +1,84 @@
+"""Our engine and a real Prometheus answer the same random queries on the same random samples.
+
+`pytest tests/oracle` takes 5000 queries of a fixed seed; --oracle-queries and --oracle-seed change that.
+What differs is written to build/oracle, a file a run.
+"""
+
+import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+
+import pytest
+from answers import Answer, difference, of_prometheus, of_streamgauge, remarks_differ
+from prometheus_server import Prometheus, binary
+from random_queries import Queries, RandomQuery
+from random_series import Shelf, generate
+
+_AHEAD = 50
+"""Queries that Prometheus may be ahead of our engine."""
+
+
+@pytest.fixture(scope="module")
+def seed(request):
+    return request.config.getoption("--oracle-seed")
+
+
+@pytest.fixture(scope="module")
+def series(seed):
+    return generate(Random(f"series {seed}"))
+
+
+@pytest.fixture(scope="module")
+def prometheus(series, tmp_path_factory):
+    program = binary()
+    if program is None:
+        pytest.skip("real Prometheus is not there to compare with: `make oracle` builds it")
+    with Prometheus(program, tmp_path_factory.mktemp("prometheus")) as server:
+        server.load(series)
+        yield server
+
+
+def test_every_query_gives_what_prometheus_gives(request, prometheus, series, seed):
+    random, source = Random(f"queries {seed}"), Shelf(series)
+    supply, count = Queries(random), request.config.getoption("--oracle-queries")
+    queries = [supply.next() for _ in range(count)]
+    tally, found = Counter(), []
+    with ThreadPoolExecutor(1) as asking:
+        for first in range(0, count, _AHEAD):
+            batch = queries[first : first + _AHEAD]
+            asked = [asking.submit(prometheus.query, q.text, q.start, q.end, q.step) for q in batch]
+            for query, answer in zip(batch, asked, strict=True):
+                theirs = of_prometheus(answer.result())
+                tally[_kind(theirs)] += 1
+                if what := _compared(query, source, theirs):
+                    found.append({"query": query.text, **_grid(query), "difference": what})
+    folder = Path("build/oracle")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"seed-{seed}.json").write_text(json.dumps(found, indent=1, ensure_ascii=False))
+    print(f"{count} queries of seed {seed}: {dict(tally)}, {len(found)} differ")
+    lines = [
+        f"{row['query']}  [{row['start']} {row['end']} {row['step']}]\n    {row['difference']}"
+        for row in found
+    ]
+    assert not found, "\n".join([f"{len(found)} of {count} queries differ", *lines[:20]])
+
+
+def _compared(query: RandomQuery, source, theirs: Answer) -> str | None:
+    try:
+        ours = of_streamgauge(query, source)
+    except Exception as crash:  # whatever it is, the run goes on and names the query
+        return f"crash: {type(crash).__name__}: {crash}"
+    in_order = query.step == 0 and query.text.startswith(("sort", "topk (", "bottomk ("))
+    return difference(ours, theirs, in_order) or remarks_differ(ours, theirs)
+
+
+def _kind(answer: Answer) -> str:
+    if answer.error:
+        return "refused" if answer.error.startswith("bad_data") else "failed"
+    return "with a value" if answer.series or answer.text is not None else "empty"
+
+
+def _grid(query: RandomQuery) -> dict[str, int]:
+    return {"start": query.start, "end": query.end, "step": query.step}
