@@ -125,10 +125,8 @@ class _Checker:
         given, least, most = len(call.args), function.least, function.most
         if given >= least and (most is None or given <= most):
             return
-        if function.variadic == 0:
-            wanted = f"{least}"
-        else:
-            wanted = f"at least {least}" if given < least else f"at most {most}"
+        too_few = f"{least}" if function.variadic == 0 else f"at least {least}"
+        wanted = too_few if given < least or function.variadic == 0 else f"at most {most}"
         self._fail(
             f"expected {wanted} argument(s) in call to {quoted(function.name)}, got {given}", call.span
         )
