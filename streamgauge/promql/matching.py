@@ -43,8 +43,8 @@ def vector_operation(
     swapped = matching.card is Card.ONE_TO_MANY
     many, one = (right, left) if swapped else (left, right)
     many, one = many.seen(), one.seen()
-    # with group_right too Prometheus's fill_left stands for the side that may have many
-    fill_many, fill_one = matching.fill_left, matching.fill_right
+    fills = matching.fill_left, matching.fill_right
+    fill_many, fill_one = reversed(fills) if swapped else fills
     many_codes, one_codes, groups = _signatures(many.labels, one.labels, matching)
     filled = fill_many is not None or fill_one is not None
     evaluated = np.ones(one.present.shape[1], bool) if filled else many.present.any(axis=0)

@@ -87,7 +87,7 @@ class Prometheus:
         """The JSON of an answer; step is 0 for an instant query, all times in ms."""
         if step:
             path = "/api/v1/query_range"
-            form = {"query": text, "start": start / 1000, "end": end / 1000, "step": step / 1000}
+            form = {"query": text, "start": start / 1000, "end": end / 1000, "step": f"{step}ms"}
         else:
             path, form = "/api/v1/query", {"query": text, "time": start / 1000}
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
