@@ -123,8 +123,15 @@ def test_a_batch_held_back_over_a_restart_is_not_lost(stack, stored, simulated):
     for due, request in held:
         producer.send(request, due)
     simulated.next = work.end + MINUTE_MS
-    producer.heartbeat(simulated.next)
-    producer.flush()
+
+    def time_moves():
+        simulated.next += 1000
+        producer.heartbeat(simulated.next)
+        producer.flush()
+        return stored.sealed_to() >= work.end
+
+    wait_for(time_moves, 180)
+    simulated.next = simulated.next // MINUTE_MS * MINUTE_MS + MINUTE_MS
     _assert_stored(work, stored)
 
 
