@@ -5,12 +5,13 @@ import pyarrow as pa
 
 from schemas import batch
 from schemas.blocks import ON_TIME, late_part
-from schemas.tables import Resolution
+from schemas.tables import Resolution, StorageClass
 from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series import ids as series_ids
 from streamgauge.series import labels
 from streamgauge.series.ids import Shards, lane_of
 from streamgauge.series.samples import MINUTE_MS, Samples, concat
+from streamgauge.store.progress import ProgressStore
 from streamgauge.store.write_blocks import BlockStore
 from streamgauge.store.write_head import HeadStore
 from streamgauge.store.write_index import IndexStore
@@ -19,11 +20,12 @@ from streamgauge.store.write_index import IndexStore
 class Population:
     """Writes samples as the jobs would; remembers them by canonical labels as {timestamp: value}."""
 
-    def __init__(self, session, shards: Shards) -> None:
+    def __init__(self, session, shards: Shards, kept: StorageClass) -> None:
         self.session = session
         self.truth: dict[bytes, dict[int, float]] = {}
         self._lanes = shards.lanes
-        self._blocks = BlockStore(session, shards)
+        self._blocks = BlockStore(session, shards, kept)
+        self._progress = ProgressStore(session)
         self._head = HeadStore(session)
         self._index = IndexStore(session, shards)
         self._offset = 0
@@ -44,7 +46,7 @@ class Population:
                 else:
                     self.write_head(lane, minute, rows)
         for lane, to in sealed.items():
-            self._blocks.write_progress(Resolution.MIN1, lane, to)
+            self._progress.write(Resolution.MIN1, lane, to)
 
     def write_head(self, lane: int, minute: int, rows: dict[bytes, dict[int, float]]) -> int:
         """Store one batch and return its offset."""

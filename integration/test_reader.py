@@ -26,7 +26,7 @@ class Store:
         self.start = int(time.time() * 1000) // MINUTE_MS * MINUTE_MS - MINUTES * MINUTE_MS
         self.end = self.start + MINUTES * MINUTE_MS - 1
         times = range(self.start, self.end, 10_000)
-        self.population = Population(self.session, config.shards)
+        self.population = Population(self.session, config.shards, config.storage_classes[-1])
         self.sealed = dict.fromkeys(range(1, config.layout.lanes), self.start + SEALED_MINUTES * MINUTE_MS)
         self.population.push(
             series(40, "temperature", times, job="mill", zone="été")
@@ -34,7 +34,7 @@ class Store:
             | series(5, "idle", times, job="office"),
             self.sealed,
         )
-        self.reader = Reader(self.session, config.shards)
+        self.reader = Reader(self.session, config.shards, config.storage_classes)
 
     def select(self, *matchers, **limits):
         return self.reader.select(

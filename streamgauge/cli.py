@@ -121,6 +121,17 @@ def logs(config: Config, name: str, follow: bool, lines: int) -> None:
     print_log(log, lines, follow)
 
 
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def flink(config: Config, arguments: tuple[str, ...]) -> None:
+    """Flink's own command line, for the local stack: `streamgauge flink run -py jobs/backfill.py ...`."""
+    from streamgauge.local.home import Home
+    from streamgauge.local.jobs import run_flink
+
+    run_flink(arguments, Home(config.local.home))
+
+
 @main.group()
 def schema() -> None:
     """Topics and tables."""

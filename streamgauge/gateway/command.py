@@ -35,7 +35,7 @@ def run(config: Config) -> None:
     try:
         schema.check(session, config)
         _warm()
-        uvloop.run(_serve(config, Gateway(config, Reader(session, config.shards))))
+        uvloop.run(_serve(config, Gateway(config, Reader(session, config.shards, config.storage_classes))))
     finally:
         session.cluster.shutdown()
 

@@ -1,6 +1,7 @@
 """Reading blocks: raw parts, rollup rows, and how far each lane is sealed."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from cassandra.cluster import Session
 
 from schemas import blocks
 from schemas.blocks import BlockFault, InvalidBlock, RawBlock
-from schemas.tables import ROLLUP_COLUMNS, Level, Resolution
+from schemas.tables import ROLLUP_COLUMNS, Level, Resolution, StorageClass
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids, Shards, groups_of, lanes_of, slices_of
 from streamgauge.series.samples import Samples
@@ -32,17 +33,22 @@ class RollupRow(NamedTuple):
 class BlockReader:
     """Reads the rows that hold wanted series and decodes only those series.
 
-    Ids that are asked for are sorted and distinct. Damaged rows are left out and noted in the reading.
+    A series is looked for in the tables of every storage class, for rules may have changed. Ids that are asked for
+    are sorted and distinct. Damaged rows are left out and noted in the reading.
     """
 
-    def __init__(self, session: Session, shards: Shards) -> None:
+    def __init__(self, session: Session, shards: Shards, classes: Sequence[StorageClass]) -> None:
         self._session = session
         self._shards = shards
-        self._select_raw = session.prepare(
-            f"SELECT window_start, part, format, ids, offsets, timestamps, samples "
-            f"FROM {Resolution.RAW.value.table} WHERE {_KEY} AND {_WINDOWS}"
-        )
-        self._select_rollups: dict[tuple[Resolution, tuple[str, ...]], Any] = {}
+        self._classes = classes
+        self._select_raw = [
+            session.prepare(
+                f"SELECT window_start, part, format, ids, offsets, timestamps, samples "
+                f"FROM {kept.table(Resolution.RAW)} WHERE {_KEY} AND {_WINDOWS}"
+            )
+            for kept in classes
+        ]
+        self._select_rollups: dict[tuple[str, tuple[str, ...]], Any] = {}
         self._select_progress = session.prepare(
             "SELECT lane, sealed_to FROM rollup_progress WHERE resolution = ?"
         )
@@ -60,11 +66,12 @@ class BlockReader:
         level = Resolution.RAW.value
         requests, wanted = self._requests(ids, spans, level, self._shards.raw_slices)
         found: list[tuple[int, Samples]] = []
-        for request, row in fetch(self._session, self._select_raw, requests, reading):
+        rows = (fetch(self._session, select, requests, reading) for select in self._select_raw)
+        for request, row in chain.from_iterable(rows):
             window_start, part, version, id_blob, offsets, times, values = row
             try:
-                rows = rows_of(blocks.decode_ids(id_blob), wanted[_place(request)])
-                block = blocks.narrow_raw(RawBlock(id_blob, offsets, times, values, version), rows)
+                picked = rows_of(blocks.decode_ids(id_blob), wanted[_place(request)])
+                block = blocks.narrow_raw(RawBlock(id_blob, offsets, times, values, version), picked)
                 samples = blocks.decode_raw(block, window_start, level.width_ms)
             except InvalidBlock as fault:
                 _note(reading, fault, level, request, f"window_start={window_start} part={part.hex()}")
@@ -88,35 +95,38 @@ class BlockReader:
         level = resolution.value
         requests, wanted = self._requests(ids, spans, level, self._shards.rollup_slices)
         found = []
-        for request, row in fetch(
-            self._session, self._select_rollup(resolution, tuple(columns)), requests, reading
-        ):
+        rows = (
+            fetch(
+                self._session, self._select_rollup(kept.table(resolution), tuple(columns)), requests, reading
+            )
+            for kept in self._classes
+        )
+        for request, row in chain.from_iterable(rows):
             window_start, version, id_blob, *blobs = row
             try:
                 if version != blocks.ROLLUP_FORMAT:
                     raise InvalidBlock(BlockFault.UNKNOWN_FORMAT, f"rollup format {version}")
                 there = blocks.decode_ids(id_blob)
-                rows = rows_of(there, wanted[_place(request)])
+                picked = rows_of(there, wanted[_place(request)])
                 arrays = {
-                    name: blocks.decode_column(name, blob or b"", len(there))[rows]
+                    name: blocks.decode_column(name, blob or b"", len(there))[picked]
                     for name, blob in zip(columns, blobs, strict=True)
                 }
             except InvalidBlock as fault:
                 _note(reading, fault, level, request, f"window_start={window_start}")
                 continue
-            reading.take_samples(len(rows))
-            found.append(RollupRow(window_start, there[rows], arrays))
+            reading.take_samples(len(picked))
+            found.append(RollupRow(window_start, there[picked], arrays))
         return found
 
-    def _select_rollup(self, resolution: Resolution, columns: tuple[str, ...]) -> Any:
-        statement = self._select_rollups.get((resolution, columns))
+    def _select_rollup(self, table: str, columns: tuple[str, ...]) -> Any:
+        statement = self._select_rollups.get((table, columns))
         if statement is None:
             if unknown := set(columns) - set(ROLLUP_COLUMNS):
                 raise KeyError(f"no such rollup column: {', '.join(sorted(unknown))}")
             names = "".join(f', "{name}"' for name in columns)
-            statement = self._select_rollups[resolution, columns] = self._session.prepare(
-                f"SELECT window_start, format, ids{names} FROM {resolution.value.table} "
-                f"WHERE {_KEY} AND {_WINDOWS}"
+            statement = self._select_rollups[table, columns] = self._session.prepare(
+                f"SELECT window_start, format, ids{names} FROM {table} WHERE {_KEY} AND {_WINDOWS}"
             )
         return statement
 

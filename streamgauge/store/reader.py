@@ -14,7 +14,7 @@ import numpy.typing as npt
 from cassandra.cluster import Session
 
 from schemas.batch import minute_of
-from schemas.tables import HEAD_RETENTION_MS, RAW_GRACE_MS, Resolution
+from schemas.tables import HEAD_RETENTION_MS, RAW_GRACE_MS, Resolution, StorageClass
 from schemas.topics import MAX_FUTURE_MS
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids, Shards, lanes_of
@@ -49,16 +49,24 @@ class Rollups(NamedTuple):
 class Reader:
     """Reads what the jobs store. One for a process; all methods may be called from many threads.
 
-    :param session: in the keyspace. :param clock: the time in ms; nothing outside what is kept is asked for.
+    :param session: in the keyspace. :param classes: how long what is kept. :param clock: the time in ms; nothing
+        outside what is kept is asked for.
     """
 
     def __init__(
-        self, session: Session, shards: Shards, clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+        self,
+        session: Session,
+        shards: Shards,
+        classes: Sequence[StorageClass],
+        clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._shards = shards
         self._clock = clock
-        self.index = IndexReader(session, shards, clock)
-        self.blocks = BlockReader(session, shards)
+        self._kept_ms = {
+            resolution: max(kept.retention_ms[resolution] for kept in classes) for resolution in Resolution
+        }
+        self.index = IndexReader(session, shards, clock, self._kept_ms[Resolution.RAW] + RAW_GRACE_MS)
+        self.blocks = BlockReader(session, shards, classes)
         self.head = HeadCache(session, shards.lanes)
 
     def select(
@@ -81,7 +89,7 @@ class Reader:
         """
         reading = reading or Reading()
         now = self._clock()
-        start = max(start_ms, now - Resolution.RAW.value.retention_ms - RAW_GRACE_MS)
+        start = max(start_ms, now - self._kept_ms[Resolution.RAW] - RAW_GRACE_MS)
         end = min(end_ms, now + MAX_FUTURE_MS + MINUTE_MS)
         if start > end or not len(selection.ids):
             return empty()
@@ -115,7 +123,7 @@ class Reader:
         """
         reading = reading or Reading()
         level = resolution.value
-        start = max(start_ms, self._clock() - level.retention_ms)
+        start = max(start_ms, self._clock() - self._kept_ms[resolution])
         progress = self.blocks.progress(resolution, reading)
         spans = {
             lane: (start, min(end_ms, sealed - level.width_ms))
