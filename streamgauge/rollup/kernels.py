@@ -60,7 +60,7 @@ def reduce(  # type: ignore[no-untyped-def]
         total[series] = sum_ + rest if np.isfinite(sum_) else sum_
         low[series] = smallest
         high[series] = largest
-        nans = _sort_nan_first(scratch, kept)
+        nans = sort_nan_first(scratch, kept)
         for which in range(3):
             rank = (0.5, 0.95, 0.99)[which]
             quantiles[series, which] = _quantile(scratch, kept, nans, rank)
@@ -78,7 +78,7 @@ def _add(sum_, rest, value):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _sort_nan_first(scratch, size):  # type: ignore[no-untyped-def]
+def sort_nan_first(scratch, size):  # type: ignore[no-untyped-def]
     """Sort scratch[:size] with NaN below every number, as PromQL does; return the number of NaN."""
     nans = 0
     for place in range(size):
