@@ -2,36 +2,20 @@ import itertools
 
 import numpy as np
 import pytest
+from digest_rows import FEW, ROWS, digests_of, same
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamgauge.rollup import tdigest
-from streamgauge.rollup.tdigest import MAX_CENTROIDS, Digests
 from streamgauge.rollup.tdigest_rounding import round_means
-from streamgauge.rollup.tdigest_shape import cell_weights
+from streamgauge.series.digest_shape import MAX_CENTROIDS, MAX_COUNT, cell_weights
+from streamgauge.series.digests import Digests, concat, take
 
 QS = np.array([-0.1, 0.0, 0.01, 0.25, 0.5, 0.9, 0.95, 0.99, 1.0, 1.1, np.nan])
-FLOATS = st.one_of(
-    st.floats(), st.integers(-3, 3).map(float), st.sampled_from([-0.0, 0.0, np.nan, np.inf, -np.inf])
-)
-FEW = st.lists(FLOATS, max_size=60)
-MANY = st.tuples(st.integers(0, 2**32 - 1), st.integers(MAX_CENTROIDS + 1, 3000)).map(
-    lambda drawn: np.random.default_rng(drawn[0]).lognormal(0, 2, drawn[1]).tolist()
-)
-ROWS = st.lists(st.one_of(FEW, MANY, st.tuples(MANY, FEW).map(lambda two: two[0] + two[1])), max_size=6)
-
-
-def digests_of(rows):
-    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)]).astype(np.int64)
-    return tdigest.build(offsets, np.array([value for row in rows for value in row], np.float64))
-
-
-def same(one, other):
-    return all(ours.tobytes() == theirs.tobytes() for ours, theirs in zip(one, other, strict=True))
 
 
 def of_one(digests, number):
-    return tdigest.take(digests, np.array([number]))
+    return take(digests, np.array([number]))
 
 
 def unknown(digests):
@@ -121,7 +105,7 @@ def test_a_merge_does_not_depend_on_the_order_of_its_parts(rows, data):
     merged = tdigest.merge(digests, groups, 3)
     well_formed(merged)
     shuffled = np.array(data.draw(st.permutations(range(len(rows)))), np.int64)
-    assert same(tdigest.merge(tdigest.take(digests, shuffled), groups[shuffled], 3), merged)
+    assert same(tdigest.merge(take(digests, shuffled), groups[shuffled], 3), merged)
     totals = [sum(len(row) for row, group in zip(rows, groups, strict=True) if group == g) for g in range(3)]
     assert [of_one(merged, g).weights.sum() for g in range(3)] == totals
 
@@ -159,7 +143,7 @@ def weights_by_rule(total):
     return weights + rest + weights[::-1]
 
 
-@given(st.one_of(st.integers(0, 5000), st.integers(0, 2**52)))
+@given(st.one_of(st.integers(0, 5000), st.integers(0, MAX_COUNT)))
 def test_weights_follow_from_the_count(total):
     out = np.zeros(MAX_CENTROIDS, np.int64)
     weights = out[: cell_weights(total, out)]
@@ -233,7 +217,7 @@ def test_quantiles_rise_and_stay_between_the_extremes(rows):
 
 
 def test_no_digest_at_all():
-    none = tdigest.concat([])
+    none = concat([])
     assert isinstance(none, Digests)
     assert same(tdigest.merge(none, np.zeros(0, np.int64), 0), none)
     assert tdigest.quantiles(none, np.zeros(0), np.zeros(0), QS).shape == (0, len(QS))

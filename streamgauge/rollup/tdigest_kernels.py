@@ -7,11 +7,12 @@ if it occurs. A point is a finite value with a multiplicity.
 import numpy as np
 from numba import njit
 
+from streamgauge.rollup.tdigest_parabola import border, bounded
 from streamgauge.rollup.tdigest_rounding import round_means
-from streamgauge.rollup.tdigest_shape import SPREAD, border, bounded, cell_weights
+from streamgauge.series.digest_shape import MAX_CENTROIDS, cell_weights
 
-MAX_CENTROIDS = 100
-"""Also the number of distinct values up to which a digest is exact."""
+SPREAD = 4
+"""Points into which a centroid is taken apart before it is merged with others."""
 
 
 @njit(cache=True, nogil=True)

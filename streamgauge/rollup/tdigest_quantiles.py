@@ -5,7 +5,7 @@ from numba import njit
 
 from streamgauge.rollup.kernels import sort_nan_first
 from streamgauge.rollup.tdigest_kernels import of_sorted
-from streamgauge.rollup.tdigest_shape import inside
+from streamgauge.rollup.tdigest_parabola import inside
 
 
 @njit(cache=True, nogil=True)
