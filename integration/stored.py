@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from schemas import blocks
-from schemas.tables import ROLLUP_COLUMNS, Resolution
+from schemas.tables import Resolution, rollup_blobs
 from streamgauge.config import Config
 from streamgauge.rollup.aggregates import COLUMNS
 from streamgauge.series import ids
@@ -112,7 +112,7 @@ class Stored:
         return {
             tuple(getattr(row, name) for name in place): (
                 row.ids,
-                *(getattr(row, name) for name in ROLLUP_COLUMNS),
+                *(getattr(row, name) for name in rollup_blobs(level)),
             )
             for row in table
         }

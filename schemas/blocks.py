@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas import raw_kernels
-from schemas.tables import ROLLUP_COLUMNS
+from schemas.tables import QUANTILES, ROLLUP_COLUMNS
 from streamgauge.series import ids as series_ids
 from streamgauge.series.ids import Ids
 from streamgauge.series.samples import Samples
 
+_KINDS = ROLLUP_COLUMNS | dict.fromkeys(QUANTILES, "<f8")
 RAW_FORMAT = 1
 ROLLUP_FORMAT = 1
 ON_TIME = b""
@@ -146,7 +147,7 @@ def narrow_raw(block: RawBlock, rows: npt.NDArray[np.int64]) -> RawBlock:
 
 def encode_column(name: str, column: npt.NDArray[np.generic]) -> bytes:
     """Pack one aggregate of a rollup row."""
-    return column.astype(ROLLUP_COLUMNS[name]).tobytes()
+    return column.astype(_KINDS[name]).tobytes()
 
 
 def decode_column(name: str, data: bytes, series: int) -> npt.NDArray[np.generic]:
@@ -154,7 +155,7 @@ def decode_column(name: str, data: bytes, series: int) -> npt.NDArray[np.generic
 
     :raises InvalidBlock: if the length does not fit.
     """
-    kind = np.dtype(ROLLUP_COLUMNS[name])
+    kind = np.dtype(_KINDS[name])
     if len(data) != series * kind.itemsize:
         raise InvalidBlock(BlockFault.WRONG_LENGTH, f"{name}: {len(data)} bytes for {series} series")
     return np.frombuffer(data, kind)

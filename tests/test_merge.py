@@ -70,3 +70,17 @@ def test_squares_of_large_values_do_not_cancel():
 
 def test_nothing_merges_to_nothing():
     assert len(merge([], START).ids) == 0
+
+
+@given(st.lists(_series, min_size=1, max_size=4))
+def test_percentiles_of_few_values_merged_are_those_of_all_at_once(series):
+    samples = _samples(series)
+    merged, whole = merge(_minutes(samples), START), aggregate(samples, START)
+    np.testing.assert_allclose(
+        merged.quantiles([0.0, 0.5, 0.95, 0.99, 1.0]),
+        whole.quantiles([0.0, 0.5, 0.95, 0.99, 1.0]),
+        rtol=1e-12,
+    )
+    bare = aggregate(samples, START, with_digests=False)
+    assert bare.digests is None
+    assert merge([(START, bare)], START).digests is None

@@ -90,3 +90,25 @@ def add(sum_, rest, value):  # type: ignore[no-untyped-def]
         else:
             rest += (value - new) + sum_
     return new, rest
+
+
+@njit(cache=True, nogil=True)
+def sort_nan_first(scratch, size):  # type: ignore[no-untyped-def]
+    """Sort scratch[:size] with NaN below every number, as PromQL does; return the number of NaN."""
+    nans = 0
+    for place in range(size):
+        if scratch[place] != scratch[place]:
+            scratch[place] = scratch[nans]
+            scratch[nans] = np.nan
+            nans += 1
+    if size - nans > 32:
+        scratch[nans:size].sort()
+        return nans
+    for place in range(nans + 1, size):
+        value = scratch[place]
+        before = place
+        while before > nans and scratch[before - 1] > value:
+            scratch[before] = scratch[before - 1]
+            before -= 1
+        scratch[before] = value
+    return nans

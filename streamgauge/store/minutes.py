@@ -37,7 +37,8 @@ class MinuteStore:
         samples, skipped = self._decode(lane, minute, batches)
         for store, own in self._by_class(lane, minute, samples, batches):
             store.write_raw(lane, minute, ON_TIME, own)
-            store.write_rollup(Resolution.MIN1, lane, minute, aggregate(own, minute))
+            rolled = aggregate(own, minute, with_digests=store.kept.digests)
+            store.write_rollup(Resolution.MIN1, lane, minute, rolled)
         return Written(len(samples.values), skipped)
 
     def write_late(self, lane: int, minute: int, batches: Sequence[Waiting], keep_ms: int = 0) -> Written:
@@ -60,7 +61,9 @@ class MinuteStore:
         samples, skipped = self._decode(lane, minute, batches)
         changes = False
         for store, own in self._by_class(lane, minute, samples, batches):
-            found = store.rollup_blobs(aggregate(concat([store.read_raw(lane, minute), own]), minute))
+            everything = concat([store.read_raw(lane, minute), own])
+            rolled = aggregate(everything, minute, with_digests=store.kept.digests)
+            found = store.rollup_blobs(Resolution.MIN1, rolled)
             changes |= found != store.read_rollup_blobs(Resolution.MIN1, lane, minute)
         return Written(len(samples.values), skipped), changes
 

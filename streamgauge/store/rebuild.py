@@ -100,14 +100,14 @@ class Rebuilder:
 
 def _compute(store: BlockStore, level: Resolution, lane: int, start: int) -> Aggregates:
     if level is Resolution.MIN1:
-        return aggregate(store.read_raw(lane, start), start)
+        return aggregate(store.read_raw(lane, start), start, with_digests=store.kept.digests)
     return merge(store.read_rollups(BELOW[level], lane, start, start + level.value.width_ms), start)
 
 
 def _compare(store: BlockStore, level: Resolution, lane: int, start: int) -> tuple[Outcome, RollupBlobs]:
     """What building the bucket again would come to, and the rows that differ from those that are stored."""
     try:
-        found = store.rollup_blobs(_compute(store, level, lane, start))
+        found = store.rollup_blobs(level, _compute(store, level, lane, start))
     except InvalidBlock:
         return Outcome.DAMAGED, {}
     there = store.read_rollup_blobs(level, lane, start)
@@ -133,6 +133,6 @@ def _shrinks(there: RollupBlobs, found: RollupBlobs) -> bool:
     return False
 
 
-def _counts(row: tuple[bytes, ...]) -> tuple[Ids, npt.NDArray[np.generic]]:
-    ids = blocks.decode_ids(row[0])
-    return ids, blocks.decode_column("count", row[1 + _COUNT], len(ids))
+def _counts(row: tuple[bytes | None, ...]) -> tuple[Ids, npt.NDArray[np.generic]]:
+    ids = blocks.decode_ids(row[0] or b"")
+    return ids, blocks.decode_column("count", row[1 + _COUNT] or b"", len(ids))

@@ -9,17 +9,25 @@ import numpy.typing as npt
 from cassandra.cluster import Session
 from cassandra.concurrent import execute_concurrent
 
-from schemas import blocks
+from schemas import blocks, digests
 from schemas.blocks import BlockFault, InvalidBlock
-from schemas.tables import RAW_GRACE_MS, ROLLUP_COLUMNS, Resolution, StorageClass, ttl_seconds
+from schemas.tables import (
+    QUANTILES,
+    RAW_GRACE_MS,
+    ROLLUP_COLUMNS,
+    Resolution,
+    StorageClass,
+    rollup_blobs,
+    ttl_seconds,
+)
 from streamgauge.rollup.aggregates import COLUMNS, Aggregates
 from streamgauge.series.ids import Ids, Shards, groups_of, slices_of
 from streamgauge.series.samples import Samples, concat, take
 
 CONCURRENCY = 32
 ROWS_A_PAGE = 64
-RollupBlobs = dict[tuple[int, int], tuple[bytes, ...]]
-"""Of one window, the ids and then the columns of each (metric group, slice), as they are stored."""
+RollupBlobs = dict[tuple[int, int], tuple[bytes | None, ...]]
+"""Of one window, the ids and then the blobs of each (metric group, slice), as they are stored."""
 SAMPLES_A_ROW = 400_000
 """At 19 bytes a sample at worst, and 28 a series, half of the 16 MiB that Cassandra takes at once."""
 
@@ -43,26 +51,20 @@ class BlockStore:
             f"SELECT format, ids, offsets, timestamps, samples FROM {raw} WHERE lane = ? AND period = ? "
             "AND metric_group IN ? AND slice IN ? AND window_start = ?"
         )
-        names = ", ".join(f'"{name}"' for name in ROLLUP_COLUMNS)
-        marks = ", ".join("?" * len(ROLLUP_COLUMNS))
-        self._insert_rollup: dict[Resolution, object] = {
-            resolution: session.prepare(
-                f"INSERT INTO {kept.table(resolution)} (lane, period, metric_group, slice, window_start, "
-                f"format, ids, {names}) VALUES (?, ?, ?, ?, ?, ?, ?, {marks}) USING TTL ?"
+        self._insert_rollup: dict[Resolution, Any] = {}
+        self._select_rollup: dict[Resolution, Any] = {}
+        for resolution in list(Resolution)[1:]:
+            names = [f'"{name}"' for name in rollup_blobs(resolution)]
+            self._insert_rollup[resolution] = session.prepare(
+                f"INSERT INTO {kept.table(resolution)} (lane, period, metric_group, slice, window_start, format, "
+                f"ids, {', '.join(names)}) VALUES (?, ?, ?, ?, ?, ?, ?, {', '.join('?' * len(names))}) USING TTL ?"
             )
-            for resolution in Resolution
-            if resolution is not Resolution.RAW
-        }
-        self._select_rollup: dict[Resolution, Any] = {
-            resolution: session.prepare(
-                f"SELECT metric_group, slice, window_start, format, ids, {names} FROM {kept.table(resolution)} "
-                "WHERE lane = ? AND period = ? AND metric_group IN ? AND slice IN ? "
-                "AND window_start >= ? AND window_start < ?"
+            self._select_rollup[resolution] = session.prepare(
+                f"SELECT metric_group, slice, window_start, format, ids, {', '.join(names)} "
+                f"FROM {kept.table(resolution)} WHERE lane = ? AND period = ? AND metric_group IN ? "
+                "AND slice IN ? AND window_start >= ? AND window_start < ?"
             )
-            for resolution in self._insert_rollup
-        }
-        for statement in self._select_rollup.values():
-            statement.fetch_size = ROWS_A_PAGE
+            self._select_rollup[resolution].fetch_size = ROWS_A_PAGE
 
     def write_raw(
         self, lane: int, window_start: int, part: bytes, samples: Samples, keep_ms: int = 0
@@ -111,15 +113,16 @@ class BlockStore:
         self, resolution: Resolution, lane: int, window_start: int, aggregates: Aggregates
     ) -> None:
         """Store the aggregates of one window, over what may be there."""
-        self.write_rollup_blobs(resolution, lane, window_start, self.rollup_blobs(aggregates))
+        self.write_rollup_blobs(resolution, lane, window_start, self.rollup_blobs(resolution, aggregates))
 
-    def rollup_blobs(self, aggregates: Aggregates) -> RollupBlobs:
+    def rollup_blobs(self, resolution: Resolution, aggregates: Aggregates) -> RollupBlobs:
         """The rows that aggregates of one window make."""
+        names = rollup_blobs(resolution)
         found = {}
         for group, piece, which in self._shares(aggregates.ids, self._shards.rollup_slices):
             share = aggregates.rows(which)
-            columns = [blocks.encode_column(name, share.columns[name]) for name in ROLLUP_COLUMNS]
-            found[group, piece] = (blocks.encode_ids(share.ids), *columns)
+            columns = encode_rollup(share)
+            found[group, piece] = (blocks.encode_ids(share.ids), *(columns.get(name) for name in names))
         return found
 
     def write_rollup_blobs(
@@ -141,7 +144,7 @@ class BlockStore:
     def read_rollup_blobs(self, resolution: Resolution, lane: int, window_start: int) -> RollupBlobs:
         """The rows of one window as they are stored, without those of another format."""
         return {
-            (group, piece): tuple(blob or b"" for blob in blobs)
+            (group, piece): tuple(blobs)
             for group, piece, _, version, *blobs in self._rollup_rows(
                 resolution, lane, window_start, window_start + 1
             )
@@ -157,9 +160,10 @@ class BlockStore:
 
         :raises InvalidBlock: for a damaged row.
         """
+        names = ("ids", *rollup_blobs(resolution))
         return [
-            (window_start, decode_rollup(version, dict(zip(_ROW, blobs, strict=True))))
-            for _, _, window_start, version, *blobs in self._rollup_rows(resolution, lane, start, end)
+            (window_start, decode_rollup(version, dict(zip(names, row, strict=True))))
+            for _, _, window_start, version, *row in self._rollup_rows(resolution, lane, start, end)
         ]
 
     def _rollup_rows(self, resolution: Resolution, lane: int, start: int, end: int) -> Iterator[Any]:
@@ -178,20 +182,27 @@ class BlockStore:
         execute_concurrent(self._session, [(statement, row) for row in rows], concurrency=CONCURRENCY)
 
 
-_ROW = ("ids", *ROLLUP_COLUMNS)
+def encode_rollup(aggregates: Aggregates) -> dict[str, bytes]:
+    """The blobs of a row, percentiles and digest where there are digests."""
+    found = {name: blocks.encode_column(name, aggregates.columns[name]) for name in ROLLUP_COLUMNS}
+    if aggregates.digests is not None:
+        quantiles = aggregates.quantiles(list(QUANTILES.values()))
+        found |= {name: blocks.encode_column(name, quantiles[:, at]) for at, name in enumerate(QUANTILES)}
+        found["digest"] = digests.encode(aggregates.digests)
+    return found
 
 
-def decode_rollup(version: int, blobs: dict[str, bytes]) -> Aggregates:
-    """The aggregates of a row, without what follows from them.
+def decode_rollup(version: int, blobs: dict[str, bytes | None]) -> Aggregates:
+    """The aggregates of a row, without the percentiles, which follow from the digest.
 
     :raises InvalidBlock: for a damaged row.
     """
     if version != blocks.ROLLUP_FORMAT:
         raise InvalidBlock(BlockFault.UNKNOWN_FORMAT, f"rollup format {version}")
-    ids = blocks.decode_ids(blobs["ids"])
-    return Aggregates(
-        ids, {name: blocks.decode_column(name, blobs[name] or b"", len(ids)) for name in COLUMNS}
-    )
+    ids = blocks.decode_ids(blobs["ids"] or b"")
+    columns = {name: blocks.decode_column(name, blobs[name] or b"", len(ids)) for name in COLUMNS}
+    digest = blobs["digest"]
+    return Aggregates(ids, columns, None if digest is None else digests.decode(digest, len(ids)))
 
 
 def _mutations(samples: Samples, rows: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
