@@ -12,6 +12,7 @@ from streamgauge.series import labels
 from streamgauge.series.ids import Shards, lane_of
 from streamgauge.series.samples import MINUTE_MS, Samples, concat
 from streamgauge.store.progress import ProgressStore
+from streamgauge.store.rebuild import Rebuilder
 from streamgauge.store.write_blocks import BlockStore
 from streamgauge.store.write_head import HeadStore
 from streamgauge.store.write_index import IndexStore
@@ -26,6 +27,7 @@ class Population:
         self._lanes = shards.lanes
         self._blocks = BlockStore(session, shards, kept)
         self._progress = ProgressStore(session)
+        self._rebuilder = Rebuilder(session, shards, [kept], lambda: 0)
         self._head = HeadStore(session)
         self._index = IndexStore(session, shards)
         self._offset = 0
@@ -54,6 +56,15 @@ class Population:
         payload = batch.encode(_samples(rows), pa.array(sorted(rows, key=series_ids.series_id), pa.binary()))
         self._head.write(lane, minute, 0, self._offset, payload)
         return self._offset
+
+    def roll_up(self, sealed: dict[int, int], start: int) -> None:
+        """Build every coarser bucket that ends before a lane's `sealed`, from the one that holds `start`."""
+        for level in (Resolution.MIN5, Resolution.HOUR1):
+            width = level.value.width_ms
+            for lane, to in sealed.items():
+                for bucket in range(start - start % width, to - width + 1, width):
+                    self._rebuilder.build(level, lane, bucket)
+                self._progress.write(level, lane, to - to % width)
 
     def _seal(self, lane: int, minute: int, rows: dict[bytes, dict[int, float]]) -> None:
         early = {data: dict(list(samples.items())[::2]) for data, samples in rows.items()}

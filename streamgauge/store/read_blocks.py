@@ -2,32 +2,25 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from cassandra.cluster import Session
 
 from schemas import blocks
 from schemas.blocks import BlockFault, InvalidBlock, RawBlock
-from schemas.tables import ROLLUP_COLUMNS, Level, Resolution, StorageClass
+from schemas.digests import decode as decode_digests
+from schemas.tables import Level, Resolution, StorageClass
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids, Shards, groups_of, lanes_of, slices_of
 from streamgauge.series.samples import Samples
 from streamgauge.store.reading import Damage, Reading, fetch
+from streamgauge.store.rollups import DIGEST, RollupRow, derive, stored
 
 Span = tuple[int, int]
 """The first and the last window (starts in ms, both included) to be read of a lane."""
 _KEY = "lane = ? AND period = ? AND metric_group = ? AND slice = ?"
 _WINDOWS = "window_start >= ? AND window_start <= ?"
-
-
-class RollupRow(NamedTuple):
-    """The wanted series of one rollup row: ids (n, 2), and an array of length n for each column."""
-
-    window_start: int
-    ids: Ids
-    columns: dict[str, npt.NDArray[np.generic]]
 
 
 class BlockReader:
@@ -85,45 +78,46 @@ class BlockReader:
         ids: Ids,
         resolution: Resolution,
         spans: Mapping[int, Span],
-        columns: Sequence[str],
+        wanted: Sequence[str],
         reading: Reading,
     ) -> list[RollupRow]:
-        """The wanted series and columns of every rollup row, in no order.
+        """The wanted series and aggregates of every rollup row, in no order.
 
-        :raises DeadlinePassed, TooManySamples: by the reading's limits. :raises KeyError: for an unknown column.
+        :raises DeadlinePassed, TooManySamples: by the reading's limits. :raises KeyError: for an unknown aggregate.
+        :raises NoDigests: for percentiles of a storage class without digests.
         """
-        level = resolution.value
-        requests, wanted = self._requests(ids, spans, level, self._shards.rollup_slices)
+        level, names = resolution.value, stored(resolution, wanted)
+        requests, places = self._requests(ids, spans, level, self._shards.rollup_slices)
         found = []
-        rows = (
-            fetch(
-                self._session, self._select_rollup(kept.table(resolution), tuple(columns)), requests, reading
-            )
-            for kept in self._classes
-        )
-        for request, row in chain.from_iterable(rows):
-            window_start, version, id_blob, *blobs = row
-            try:
-                if version != blocks.ROLLUP_FORMAT:
-                    raise InvalidBlock(BlockFault.UNKNOWN_FORMAT, f"rollup format {version}")
-                there = blocks.decode_ids(id_blob)
-                picked = rows_of(there, wanted[_place(request)])
-                arrays = {
-                    name: blocks.decode_column(name, blob or b"", len(there))[picked]
-                    for name, blob in zip(columns, blobs, strict=True)
-                }
-            except InvalidBlock as fault:
-                _note(reading, fault, level, request, f"window_start={window_start}")
-                continue
-            reading.take_samples(len(picked))
-            found.append(RollupRow(window_start, there[picked], arrays))
+        for kept in self._classes:
+            statement = self._select_rollup(kept.table(resolution), tuple(names))
+            for request, row in fetch(self._session, statement, requests, reading):
+                window_start, version, id_blob, *blobs = row
+                try:
+                    if version != blocks.ROLLUP_FORMAT:
+                        raise InvalidBlock(BlockFault.UNKNOWN_FORMAT, f"rollup format {version}")
+                    there = blocks.decode_ids(id_blob)
+                    picked = rows_of(there, places[_place(request)])
+                    by_name = dict(zip(names, blobs, strict=True))
+                    digest = by_name.pop(DIGEST, None)
+                    own = None if digest is None else decode_digests(digest, len(there), picked)
+                    arrays = {
+                        name: blocks.decode_column(name, blob or b"", len(there))[picked]
+                        for name, blob in by_name.items()
+                    }
+                except InvalidBlock as fault:
+                    _note(reading, fault, level, request, f"window_start={window_start}")
+                    continue
+                reading.take_samples(len(picked))
+                shown = own if DIGEST in wanted else None
+                found.append(
+                    RollupRow(window_start, level.width_ms, there[picked], derive(wanted, arrays, own), shown)
+                )
         return found
 
     def _select_rollup(self, table: str, columns: tuple[str, ...]) -> Any:
         statement = self._select_rollups.get((table, columns))
         if statement is None:
-            if unknown := set(columns) - set(ROLLUP_COLUMNS):
-                raise KeyError(f"no such rollup column: {', '.join(sorted(unknown))}")
             names = "".join(f', "{name}"' for name in columns)
             statement = self._select_rollups[table, columns] = self._session.prepare(
                 f"SELECT window_start, format, ids{names} FROM {table} WHERE {_KEY} AND {_WINDOWS}"
