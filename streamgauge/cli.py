@@ -147,6 +147,37 @@ def apply(config: Config) -> None:
 
 
 @main.command()
+@click.argument("selector")
+@click.option("--from", "start", default="now-1h", show_default=True, help="RFC 3339, Unix seconds, now-1h.")
+@click.option("--to", "end", default="now", show_default=True, help="Likewise.")
+@click.option("--limit", default=10, show_default=True, help="How many series to show.")
+@click.pass_obj
+def inspect(config: Config, selector: str, start: str, end: str, limit: int) -> None:
+    """Show what is stored of the series that SELECTOR selects, at each resolution."""
+    from rich.console import Console
+
+    from streamgauge.promql import parser
+    from streamgauge.store.inspection import inspect as look
+    from streamgauge.store.reader import Reader
+    from streamgauge.store.session import connect
+    from streamgauge.times import timestamp
+
+    try:
+        matchers, first, last = parser.selector(selector), timestamp(start), timestamp(end)
+    except ValueError as fault:
+        raise click.ClickException(str(fault)) from None
+    if first >= last:
+        raise click.ClickException("--from has to be before --to")
+    session = connect(config.cassandra)
+    try:
+        reader = Reader(session, config.shards, config.storage_classes)
+        for shown in look(reader, config.shards, matchers, first, last, limit):
+            Console(highlight=False).print(shown)
+    finally:
+        session.cluster.shutdown()
+
+
+@main.command()
 @click.pass_obj
 def collect(config: Config) -> None:
     """Run the collector."""
