@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from schemas import blocks
+from schemas.columns import decode_column
 from schemas.tables import ROLLUP_COLUMNS, Resolution
 from streamgauge.config import Config
 from streamgauge.series import ids
@@ -68,7 +69,7 @@ class Stored:
             for row in rows:
                 packed = _packed(blocks.decode_ids(row.ids))
                 columns = {
-                    name: blocks.decode_column(name, getattr(row, name), len(packed)).tolist()
+                    name: decode_column(name, getattr(row, name), len(packed)).tolist()
                     for name in ROLLUP_COLUMNS
                 }
                 for at, identity in enumerate(packed):

@@ -73,7 +73,7 @@ class SealLanes(KeyedProcessFunction):
 
     def _rebuild(self, lane: int, before: int) -> None:
         """Roll up again the marked minutes that end at or before a time (ms)."""
-        from schemas.blocks import InvalidBlock
+        from schemas.invalid_block import InvalidBlock
         from schemas.tables import Resolution
         from streamgauge.rollup.aggregates import aggregate
 

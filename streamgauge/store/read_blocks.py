@@ -8,7 +8,9 @@ import numpy.typing as npt
 from cassandra.cluster import Session
 
 from schemas import blocks
-from schemas.blocks import BlockFault, InvalidBlock, RawBlock
+from schemas.blocks import RawBlock
+from schemas.columns import ROLLUP_FORMAT, decode_column
+from schemas.invalid_block import BlockFault, InvalidBlock
 from schemas.tables import ROLLUP_COLUMNS, Level, Resolution
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids, Shards, groups_of, lanes_of, slices_of
@@ -39,7 +41,7 @@ class BlockReader:
         self._session = session
         self._shards = shards
         self._select_raw = session.prepare(
-            f"SELECT window_start, part, format, ids, offsets, timestamps, samples "
+            f"SELECT window_start, part, format, ids, timestamps, samples "
             f"FROM {Resolution.RAW.value.table} WHERE {_KEY} AND {_WINDOWS}"
         )
         self._select_rollups: dict[tuple[Resolution, tuple[str, ...]], Any] = {}
@@ -61,11 +63,10 @@ class BlockReader:
         requests, wanted = self._requests(ids, spans, level, self._shards.raw_slices)
         found: list[tuple[int, Samples]] = []
         for request, row in fetch(self._session, self._select_raw, requests, reading):
-            window_start, part, version, id_blob, offsets, times, values = row
+            window_start, part, version, id_blob, times, values = row
             try:
-                rows = rows_of(blocks.decode_ids(id_blob), wanted[_place(request)])
-                block = blocks.narrow_raw(RawBlock(id_blob, offsets, times, values, version), rows)
-                samples = blocks.decode_raw(block, window_start, level.width_ms)
+                block = RawBlock(id_blob, times, values, version)
+                samples = blocks.decode_raw(block, window_start, level.width_ms, wanted[_place(request)])
             except InvalidBlock as fault:
                 _note(reading, fault, level, request, f"window_start={window_start} part={part.hex()}")
                 continue
@@ -93,12 +94,12 @@ class BlockReader:
         ):
             window_start, version, id_blob, *blobs = row
             try:
-                if version != blocks.ROLLUP_FORMAT:
+                if version != ROLLUP_FORMAT:
                     raise InvalidBlock(BlockFault.UNKNOWN_FORMAT, f"rollup format {version}")
                 there = blocks.decode_ids(id_blob)
                 rows = rows_of(there, wanted[_place(request)])
                 arrays = {
-                    name: blocks.decode_column(name, blob or b"", len(there))[rows]
+                    name: decode_column(name, blob or b"", len(there))[rows]
                     for name, blob in zip(columns, blobs, strict=True)
                 }
             except InvalidBlock as fault:
