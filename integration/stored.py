@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from schemas import blocks
+from schemas.columns import decode_column
 from schemas.tables import Resolution, rollup_blobs
 from streamgauge.config import Config
 from streamgauge.rollup.aggregates import COLUMNS
@@ -77,8 +78,7 @@ class Stored:
             for row in self._session.execute(self._select_rollups[level], self._key(level, lane, start)):
                 packed = _packed(blocks.decode_ids(row.ids))
                 columns = {
-                    name: blocks.decode_column(name, getattr(row, name), len(packed)).tolist()
-                    for name in COLUMNS
+                    name: decode_column(name, getattr(row, name), len(packed)).tolist() for name in COLUMNS
                 }
                 for at, identity in enumerate(packed):
                     if identity in expected:

@@ -124,7 +124,7 @@ class RollUp(KeyedProcessFunction):
             self._progress.write(level, key, start + level.value.width_ms)
 
     def _build(self, key: int, level: "Resolution", start: int) -> None:
-        from schemas.blocks import InvalidBlock
+        from schemas.invalid_block import InvalidBlock
 
         try:
             self._rebuilder.build(level, key, start)

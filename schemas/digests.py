@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas import digest_kernels as kernels
-from schemas.blocks import BlockFault, InvalidBlock
+from schemas.invalid_block import BlockFault, InvalidBlock
 from streamgauge.series.digests import Digests
 
 FORMAT = 1

@@ -129,7 +129,7 @@ def _blocks(keyspace: str, resolution: Resolution, kept: StorageClass) -> str:
     if resolution is Resolution.RAW:
         key, columns = (
             "window_start, part",
-            "part blob, format int, offsets blob, timestamps blob, samples blob",
+            "part blob, format int, timestamps blob, samples blob",
         )
     else:
         key = "window_start"

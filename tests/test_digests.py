@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import digests
-from schemas.blocks import BlockFault, InvalidBlock
+from schemas.invalid_block import BlockFault, InvalidBlock
 from streamgauge.rollup import tdigest
 from streamgauge.series.digest_shape import MAX_COUNT
 from streamgauge.series.digests import Digests, take

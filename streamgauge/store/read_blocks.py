@@ -8,8 +8,10 @@ import numpy as np
 from cassandra.cluster import Session
 
 from schemas import blocks
-from schemas.blocks import BlockFault, InvalidBlock, RawBlock
+from schemas.blocks import RawBlock
+from schemas.columns import ROLLUP_FORMAT, decode_column
 from schemas.digests import decode as decode_digests
+from schemas.invalid_block import BlockFault, InvalidBlock
 from schemas.tables import Level, Resolution, StorageClass
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids, Shards, groups_of, lanes_of, slices_of
@@ -36,7 +38,7 @@ class BlockReader:
         self._classes = classes
         self._select_raw = [
             session.prepare(
-                f"SELECT window_start, part, format, ids, offsets, timestamps, samples "
+                f"SELECT window_start, part, format, ids, timestamps, samples "
                 f"FROM {kept.table(Resolution.RAW)} WHERE {_KEY} AND {_WINDOWS}"
             )
             for kept in classes
@@ -61,11 +63,10 @@ class BlockReader:
         found: list[tuple[int, Samples]] = []
         rows = (fetch(self._session, select, requests, reading) for select in self._select_raw)
         for request, row in chain.from_iterable(rows):
-            window_start, part, version, id_blob, offsets, times, values = row
+            window_start, part, version, id_blob, times, values = row
             try:
-                picked = rows_of(blocks.decode_ids(id_blob), wanted[_place(request)])
-                block = blocks.narrow_raw(RawBlock(id_blob, offsets, times, values, version), picked)
-                samples = blocks.decode_raw(block, window_start, level.width_ms)
+                block = RawBlock(id_blob, times, values, version)
+                samples = blocks.decode_raw(block, window_start, level.width_ms, wanted[_place(request)])
             except InvalidBlock as fault:
                 _note(reading, fault, level, request, f"window_start={window_start} part={part.hex()}")
                 continue
@@ -94,7 +95,7 @@ class BlockReader:
             for request, row in fetch(self._session, statement, requests, reading):
                 window_start, version, id_blob, *blobs = row
                 try:
-                    if version != blocks.ROLLUP_FORMAT:
+                    if version != ROLLUP_FORMAT:
                         raise InvalidBlock(BlockFault.UNKNOWN_FORMAT, f"rollup format {version}")
                     there = blocks.decode_ids(id_blob)
                     picked = rows_of(there, places[_place(request)])
@@ -102,7 +103,7 @@ class BlockReader:
                     digest = by_name.pop(DIGEST, None)
                     own = None if digest is None else decode_digests(digest, len(there), picked)
                     arrays = {
-                        name: blocks.decode_column(name, blob or b"", len(there))[picked]
+                        name: decode_column(name, blob or b"", len(there))[picked]
                         for name, blob in by_name.items()
                     }
                 except InvalidBlock as fault:

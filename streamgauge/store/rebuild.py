@@ -11,7 +11,8 @@ import numpy.typing as npt
 from cassandra.cluster import Session
 
 from schemas import blocks
-from schemas.blocks import InvalidBlock
+from schemas.columns import decode_column
+from schemas.invalid_block import InvalidBlock
 from schemas.tables import RAW_GRACE_MS, ROLLUP_COLUMNS, Resolution, StorageClass, ttl_seconds
 from streamgauge.rollup.aggregates import Aggregates, aggregate, merge
 from streamgauge.series.id_kernels import rows_of
@@ -135,4 +136,4 @@ def _shrinks(there: RollupBlobs, found: RollupBlobs) -> bool:
 
 def _counts(row: tuple[bytes | None, ...]) -> tuple[Ids, npt.NDArray[np.generic]]:
     ids = blocks.decode_ids(row[0] or b"")
-    return ids, blocks.decode_column("count", row[1 + _COUNT] or b"", len(ids))
+    return ids, decode_column("count", row[1 + _COUNT] or b"", len(ids))

@@ -10,7 +10,8 @@ from cassandra.cluster import Session
 from cassandra.concurrent import execute_concurrent
 
 from schemas import blocks, digests
-from schemas.blocks import BlockFault, InvalidBlock
+from schemas.columns import ROLLUP_FORMAT, decode_column, encode_column
+from schemas.invalid_block import BlockFault, InvalidBlock
 from schemas.tables import (
     QUANTILES,
     RAW_GRACE_MS,
@@ -29,7 +30,7 @@ ROWS_A_PAGE = 64
 RollupBlobs = dict[tuple[int, int], tuple[bytes | None, ...]]
 """Of one window, the ids and then the blobs of each (metric group, slice), as they are stored."""
 SAMPLES_A_ROW = 400_000
-"""At 19 bytes a sample at worst, and 28 a series, half of the 16 MiB that Cassandra takes at once."""
+"""At 11 bytes a sample at worst, and 30 a series, a third of the 16 MiB that Cassandra takes at once."""
 
 
 class BlockStore:
@@ -45,10 +46,10 @@ class BlockStore:
         raw = kept.table(Resolution.RAW)
         self._insert_raw = session.prepare(
             f"INSERT INTO {raw} (lane, period, metric_group, slice, window_start, part, format, ids, "
-            "offsets, timestamps, samples) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TTL ?"
+            "timestamps, samples) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TTL ?"
         )
         self._select_raw = session.prepare(
-            f"SELECT format, ids, offsets, timestamps, samples FROM {raw} WHERE lane = ? AND period = ? "
+            f"SELECT format, ids, timestamps, samples FROM {raw} WHERE lane = ? AND period = ? "
             "AND metric_group IN ? AND slice IN ? AND window_start = ?"
         )
         self._insert_rollup: dict[Resolution, Any] = {}
@@ -85,7 +86,7 @@ class BlockStore:
                 block = blocks.encode_raw(take(samples, some), window_start)
                 own_part = part + number.to_bytes(2, "big") if number else part
                 key = (lane, level.period(window_start), group, piece, window_start, own_part)
-                content = (block.format, block.ids, block.offsets, block.timestamps, block.samples)
+                content = (block.format, block.ids, block.timestamps, block.samples)
                 rows.append((*key, *content, ttl))
         self._write(self._insert_raw, rows)
 
@@ -101,7 +102,7 @@ class BlockStore:
         return concat(
             [
                 blocks.decode_raw(
-                    blocks.RawBlock(row.ids, row.offsets, row.timestamps, row.samples, row.format),
+                    blocks.RawBlock(row.ids, row.timestamps, row.samples, row.format),
                     window_start,
                     level.width_ms,
                 )
@@ -136,7 +137,7 @@ class BlockStore:
             self._write(
                 self._insert_rollup[resolution],
                 [
-                    (*place, group, piece, window_start, blocks.ROLLUP_FORMAT, *blobs, ttl)
+                    (*place, group, piece, window_start, ROLLUP_FORMAT, *blobs, ttl)
                     for (group, piece), blobs in rows.items()
                 ],
             )
@@ -148,7 +149,7 @@ class BlockStore:
             for group, piece, _, version, *blobs in self._rollup_rows(
                 resolution, lane, window_start, window_start + 1
             )
-            if version == blocks.ROLLUP_FORMAT
+            if version == ROLLUP_FORMAT
         }
 
     def read_rollups(
@@ -184,10 +185,10 @@ class BlockStore:
 
 def encode_rollup(aggregates: Aggregates) -> dict[str, bytes]:
     """The blobs of a row, percentiles and digest where there are digests."""
-    found = {name: blocks.encode_column(name, aggregates.columns[name]) for name in ROLLUP_COLUMNS}
+    found = {name: encode_column(name, aggregates.columns[name]) for name in ROLLUP_COLUMNS}
     if aggregates.digests is not None:
         quantiles = aggregates.quantiles(list(QUANTILES.values()))
-        found |= {name: blocks.encode_column(name, quantiles[:, at]) for at, name in enumerate(QUANTILES)}
+        found |= {name: encode_column(name, quantiles[:, at]) for at, name in enumerate(QUANTILES)}
         found["digest"] = digests.encode(aggregates.digests)
     return found
 
@@ -197,10 +198,10 @@ def decode_rollup(version: int, blobs: dict[str, bytes | None]) -> Aggregates:
 
     :raises InvalidBlock: for a damaged row.
     """
-    if version != blocks.ROLLUP_FORMAT:
+    if version != ROLLUP_FORMAT:
         raise InvalidBlock(BlockFault.UNKNOWN_FORMAT, f"rollup format {version}")
     ids = blocks.decode_ids(blobs["ids"] or b"")
-    columns = {name: blocks.decode_column(name, blobs[name] or b"", len(ids)) for name in COLUMNS}
+    columns = {name: decode_column(name, blobs[name] or b"", len(ids)) for name in COLUMNS}
     digest = blobs["digest"]
     return Aggregates(ids, columns, None if digest is None else digests.decode(digest, len(ids)))
 
