@@ -8,7 +8,7 @@ import numpy as np
 
 from schemas import blocks
 from schemas.columns import decode_column
-from schemas.tables import Resolution, rollup_blobs
+from schemas.tables import ROLLUP_BLOBS, Resolution
 from streamgauge.config import Config
 from streamgauge.rollup.aggregates import COLUMNS
 from streamgauge.series import ids
@@ -112,7 +112,7 @@ class Stored:
         return {
             tuple(getattr(row, name) for name in place): (
                 row.ids,
-                *(getattr(row, name) for name in rollup_blobs(level)),
+                *(getattr(row, name) for name in ROLLUP_BLOBS),
             )
             for row in table
         }

@@ -79,13 +79,10 @@ ROLLUP_COLUMNS: dict[str, str] = {
 }
 """The aggregates of a rollup row, and how each is packed; times are ms after the start of the window."""
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-"""Kept beside the digest where a digest is large; elsewhere they are read from it."""
-
-
-def rollup_blobs(resolution: Resolution) -> list[str]:
-    """The blob columns of a rollup table, beside the ids."""
-    quantiles = list(QUANTILES) if resolution in (Resolution.HOUR1, Resolution.DAY1) else []
-    return [*ROLLUP_COLUMNS, *quantiles, "digest"]
+"""Kept beside the digest, which is many times as large."""
+DIGEST = "digest"
+ROLLUP_BLOBS = (*ROLLUP_COLUMNS, *QUANTILES, DIGEST)
+"""The blob columns of a rollup table, beside the ids; those of QUANTILES and DIGEST are null without digests."""
 
 
 def ttl_seconds(now_ms: int, window_start: int, retention_ms: int) -> int:
@@ -133,7 +130,7 @@ def _blocks(keyspace: str, resolution: Resolution, kept: StorageClass) -> str:
         )
     else:
         key = "window_start"
-        columns = "format int, " + ", ".join(f'"{name}" blob' for name in rollup_blobs(resolution))
+        columns = "format int, " + ", ".join(f'"{name}" blob' for name in ROLLUP_BLOBS)
     buckets = max(kept.retention_ms[resolution] // 24, HOUR_MS)
     return (
         f"CREATE TABLE IF NOT EXISTS {keyspace}.{kept.table(resolution)} (lane int, period bigint, metric_group int, "

@@ -71,7 +71,7 @@ class Kept(Section):
     retention: dict[Label, str] = Field(default_factory=dict)
     """By resolution, as durations; what is not named is as in the standard class."""
     digests: bool = True
-    """Whether rollups hold t-digests: without them any percentile but p50, p95 and p99 is refused over rollups."""
+    """Whether rollups hold t-digests and percentiles: without them a percentile over rollups is refused."""
 
     @field_validator("match")
     @classmethod

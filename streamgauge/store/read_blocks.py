@@ -12,12 +12,12 @@ from schemas.blocks import RawBlock
 from schemas.columns import ROLLUP_FORMAT, decode_column
 from schemas.digests import decode as decode_digests
 from schemas.invalid_block import BlockFault, InvalidBlock
-from schemas.tables import Level, Resolution, StorageClass
+from schemas.tables import DIGEST, Level, Resolution, StorageClass
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids, Shards, groups_of, lanes_of, slices_of
 from streamgauge.series.samples import Samples
 from streamgauge.store.reading import Damage, Reading, fetch
-from streamgauge.store.rollups import DIGEST, RollupRow, derive, stored
+from streamgauge.store.rollups import NoDigests, RollupRow, derive, stored
 
 Span = tuple[int, int]
 """The first and the last window (starts in ms, both included) to be read of a lane."""
@@ -87,7 +87,7 @@ class BlockReader:
         :raises DeadlinePassed, TooManySamples: by the reading's limits. :raises KeyError: for an unknown aggregate.
         :raises NoDigests: for percentiles of a storage class without digests.
         """
-        level, names = resolution.value, stored(resolution, wanted)
+        level, names = resolution.value, stored(wanted)
         requests, places = self._requests(ids, spans, level, self._shards.rollup_slices)
         found = []
         for kept in self._classes:
@@ -100,19 +100,19 @@ class BlockReader:
                     there = blocks.decode_ids(id_blob)
                     picked = rows_of(there, places[_place(request)])
                     by_name = dict(zip(names, blobs, strict=True))
+                    if None in by_name.values():
+                        raise NoDigests
                     digest = by_name.pop(DIGEST, None)
                     own = None if digest is None else decode_digests(digest, len(there), picked)
                     arrays = {
-                        name: decode_column(name, blob or b"", len(there))[picked]
-                        for name, blob in by_name.items()
+                        name: decode_column(name, blob, len(there))[picked] for name, blob in by_name.items()
                     }
                 except InvalidBlock as fault:
                     _note(reading, fault, level, request, f"window_start={window_start}")
                     continue
                 reading.take_samples(len(picked))
-                shown = own if DIGEST in wanted else None
                 found.append(
-                    RollupRow(window_start, level.width_ms, there[picked], derive(wanted, arrays, own), shown)
+                    RollupRow(window_start, level.width_ms, there[picked], derive(wanted, arrays), own)
                 )
         return found
 

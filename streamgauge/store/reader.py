@@ -15,7 +15,6 @@ from cassandra.cluster import Session
 from schemas.batch import minute_of
 from schemas.tables import HEAD_RETENTION_MS, RAW_GRACE_MS, Resolution, StorageClass
 from schemas.topics import MAX_FUTURE_MS
-from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids, Shards, lanes_of
 from streamgauge.series.matchers import Matcher
@@ -24,7 +23,7 @@ from streamgauge.store.head_cache import HeadCache, Place
 from streamgauge.store.read_blocks import BlockReader, Span
 from streamgauge.store.read_index import IndexReader, Selection
 from streamgauge.store.reading import Reading
-from streamgauge.store.rollups import DIGEST, RollupRow, Rollups, by_series, derive
+from streamgauge.store.rollups import RollupRow, Rollups, by_series, of_samples
 
 SEALED_HEAD_MINUTES = 2
 """So many minutes before the seal are read from the head too: a batch that came between its minute's end and the
@@ -149,11 +148,7 @@ class Reader:
         for lane, begin in late.items():
             own = take(samples, np.flatnonzero(lanes == lane))
             for minute in range(begin + -begin % MINUTE_MS, end_ms + 1, MINUTE_MS):
-                found = aggregate(between(own, minute, minute + MINUTE_MS - 1), minute)
-                if len(found.ids):
-                    columns = derive(wanted, found.columns, found.digests)
-                    shown = found.digests if DIGEST in wanted else None
-                    rows.append(RollupRow(minute, MINUTE_MS, found.ids, columns, shown))
+                rows.append(of_samples(between(own, minute, minute + MINUTE_MS - 1), minute, wanted))
         return rows
 
     def _head(

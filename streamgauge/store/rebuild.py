@@ -108,7 +108,7 @@ def _compute(store: BlockStore, level: Resolution, lane: int, start: int) -> Agg
 def _compare(store: BlockStore, level: Resolution, lane: int, start: int) -> tuple[Outcome, RollupBlobs]:
     """What building the bucket again would come to, and the rows that differ from those that are stored."""
     try:
-        found = store.rollup_blobs(level, _compute(store, level, lane, start))
+        found = store.rollup_blobs(_compute(store, level, lane, start))
     except InvalidBlock:
         return Outcome.DAMAGED, {}
     there = store.read_rollup_blobs(level, lane, start)

@@ -6,13 +6,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from schemas.tables import QUANTILES, ROLLUP_COLUMNS, Resolution, rollup_blobs
-from streamgauge.rollup import tdigest
+from schemas.tables import DIGEST, MINUTE_MS, QUANTILES, ROLLUP_BLOBS, ROLLUP_COLUMNS
+from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series import digests
 from streamgauge.series.digests import Digests
 from streamgauge.series.ids import Ids
+from streamgauge.series.samples import Samples
 
-DIGEST = "digest"
 INCREASE = "increase"
 AGGREGATES = (*ROLLUP_COLUMNS, INCREASE, *QUANTILES, DIGEST)
 """What can be asked for. `increase` is that of a counter from the first sample of the window to its last."""
@@ -50,46 +50,41 @@ class Rollups(NamedTuple):
     digests: Digests | None
 
 
-def stored(resolution: Resolution, wanted: Sequence[str]) -> list[str]:
+def stored(wanted: Sequence[str]) -> list[str]:
     """The blob columns that have to be read for these aggregates.
 
     :raises KeyError: for one that there is not.
     """
     if unknown := set(wanted) - set(AGGREGATES):
         raise KeyError(f"no such rollup column: {', '.join(sorted(unknown))}")
-    there = rollup_blobs(resolution)
-    needed = set(wanted) & set(there)
-    if INCREASE in wanted:
-        needed |= {"first", "last", "reset_total"}
-    if set(wanted) & set(QUANTILES) - set(there):
-        needed |= {DIGEST, "min", "max"}
-    return [name for name in there if name in needed]
+    needed = set(wanted) | ({"first", "last", "reset_total"} if INCREASE in wanted else set())
+    return [name for name in ROLLUP_BLOBS if name in needed]
 
 
-def derive(
-    wanted: Sequence[str], columns: Mapping[str, npt.NDArray[np.generic]], digest: Digests | None
-) -> Columns:
-    """The wanted aggregates, but the digests, from those that are stored.
-
-    :raises NoDigests: for percentiles that are not there.
-    """
+def derive(wanted: Sequence[str], columns: Mapping[str, npt.NDArray[np.generic]]) -> Columns:
+    """The wanted aggregates but the digests, some of which follow from others."""
     found = {name: columns[name] for name in wanted if name in columns}
     if INCREASE in wanted:
         first, last, before = (columns[name].astype(np.float64) for name in ("first", "last", "reset_total"))
         found[INCREASE] = last - first + before
-    missing = [name for name in wanted if name in QUANTILES and name not in found]
-    if missing:
-        if digest is None:
-            raise NoDigests
-        low, high = (columns[name].astype(np.float64) for name in ("min", "max"))
-        values = tdigest.quantiles(digest, low, high, np.array([QUANTILES[name] for name in missing]))
-        found |= {name: values[:, at] for at, name in enumerate(missing)}
     return found
+
+
+def of_samples(samples: Samples, minute: int, wanted: Sequence[str]) -> RollupRow:
+    """The row that the samples of a minute (ms) make."""
+    from_digest = {DIGEST, *QUANTILES}.intersection(wanted)
+    rolled = aggregate(samples, minute, with_digests=bool(from_digest))
+    columns = derive(wanted, rolled.columns)
+    if quantiles := [name for name in wanted if name in QUANTILES]:
+        values = rolled.quantiles([QUANTILES[name] for name in quantiles])
+        columns |= {name: values[:, at] for at, name in enumerate(quantiles)}
+    return RollupRow(minute, MINUTE_MS, rolled.ids, columns, rolled.digests if DIGEST in wanted else None)
 
 
 def by_series(rows: Sequence[RollupRow], wanted: Sequence[str]) -> Rollups:
     """Group rows by series; of two of one series and window the first stays."""
     names = [name for name in wanted if name != DIGEST]
+    rows = [row for row in rows if len(row.ids)]
     if not rows:
         nothing = np.zeros(0, np.int64)
         none: Columns = {name: np.zeros(0) for name in names}

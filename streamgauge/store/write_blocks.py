@@ -15,10 +15,10 @@ from schemas.invalid_block import BlockFault, InvalidBlock
 from schemas.tables import (
     QUANTILES,
     RAW_GRACE_MS,
+    ROLLUP_BLOBS,
     ROLLUP_COLUMNS,
     Resolution,
     StorageClass,
-    rollup_blobs,
     ttl_seconds,
 )
 from streamgauge.rollup.aggregates import COLUMNS, Aggregates
@@ -54,8 +54,8 @@ class BlockStore:
         )
         self._insert_rollup: dict[Resolution, Any] = {}
         self._select_rollup: dict[Resolution, Any] = {}
+        names = [f'"{name}"' for name in ROLLUP_BLOBS]
         for resolution in list(Resolution)[1:]:
-            names = [f'"{name}"' for name in rollup_blobs(resolution)]
             self._insert_rollup[resolution] = session.prepare(
                 f"INSERT INTO {kept.table(resolution)} (lane, period, metric_group, slice, window_start, format, "
                 f"ids, {', '.join(names)}) VALUES (?, ?, ?, ?, ?, ?, ?, {', '.join('?' * len(names))}) USING TTL ?"
@@ -114,16 +114,18 @@ class BlockStore:
         self, resolution: Resolution, lane: int, window_start: int, aggregates: Aggregates
     ) -> None:
         """Store the aggregates of one window, over what may be there."""
-        self.write_rollup_blobs(resolution, lane, window_start, self.rollup_blobs(resolution, aggregates))
+        self.write_rollup_blobs(resolution, lane, window_start, self.rollup_blobs(aggregates))
 
-    def rollup_blobs(self, resolution: Resolution, aggregates: Aggregates) -> RollupBlobs:
+    def rollup_blobs(self, aggregates: Aggregates) -> RollupBlobs:
         """The rows that aggregates of one window make."""
-        names = rollup_blobs(resolution)
         found = {}
         for group, piece, which in self._shares(aggregates.ids, self._shards.rollup_slices):
             share = aggregates.rows(which)
             columns = encode_rollup(share)
-            found[group, piece] = (blocks.encode_ids(share.ids), *(columns.get(name) for name in names))
+            found[group, piece] = (
+                blocks.encode_ids(share.ids),
+                *(columns.get(name) for name in ROLLUP_BLOBS),
+            )
         return found
 
     def write_rollup_blobs(
@@ -161,7 +163,7 @@ class BlockStore:
 
         :raises InvalidBlock: for a damaged row.
         """
-        names = ("ids", *rollup_blobs(resolution))
+        names = ("ids", *ROLLUP_BLOBS)
         return [
             (window_start, decode_rollup(version, dict(zip(names, row, strict=True))))
             for _, _, window_start, version, *row in self._rollup_rows(resolution, lane, start, end)
