@@ -53,7 +53,8 @@ def encode_column(name: str, column: npt.NDArray[np.generic]) -> bytes:
         planes = np.empty(8 * series, np.uint8)
         length = put_planes(np.zeros(series, np.int64), lengths, integers, planes)
         return bytes([NUMBERS]) + kinds.tobytes() + planes[:length].tobytes()
-    return bytes([PLANES]) + bits.astype("<u8").view(np.uint8).reshape(-1, 8).T.tobytes()
+    every = ((bits >> np.uint64(8 * plane)).astype(np.uint8).tobytes() for plane in range(8))
+    return bytes([PLANES]) + b"".join(every)
 
 
 def decode_column(name: str, data: bytes, series: int) -> npt.NDArray[np.generic]:
