@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from math import inf
 from typing import NamedTuple
 
@@ -10,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from streamgauge.promql import histogram_kernels as kernels
-from streamgauge.promql.aggregations import short
-from streamgauge.promql.annotations import Annotations
+from streamgauge.promql.annotations import Annotations, Repairs
 from streamgauge.promql.ast import Span
 from streamgauge.promql.labels import METADATA, Codes, LabelTable, concat
-from streamgauge.promql.literals import quoted
+from streamgauge.promql.literals import quoted, short
 from streamgauge.promql.vectors import Mask, Times, Values, Vector, merged
 
 BUCKET = "le"
@@ -120,21 +118,18 @@ def _quantile(buckets: _Buckets, q: Values, times: Times, span: Span, annotation
     kernels.quantile(buckets.values, buckets.present, buckets.bounds, buckets.starts, q, out, seen, repairs)
     repaired = ~np.isnan(repairs[:, :, 0])
     if repaired.any():
-        _inform_of_repairs(repairs[repaired], times[repaired.any(axis=0)], span, annotations)
+        annotations.repaired(_told(repairs[repaired], times[repaired.any(axis=0)]), span)
     return Vector(buckets.labels, out, seen)
 
 
-def _inform_of_repairs(repairs: Values, times: Times, span: Span, annotations: Annotations) -> None:
-    first, last = (
-        datetime.fromtimestamp(time // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        for time in (int(times[0]), int(times[-1]))
-    )
-    annotations.inform(
-        "input to histogram_quantile needed to be fixed for monotonicity (see "
-        "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile), from buckets "
-        f"{short(repairs[:, 0].min())} to {short(repairs[:, 1].max())}, with a max diff of "
-        f"{repairs[:, 2].max():.2g}, over {len(repairs)} samples from {first} to {last}",
-        span,
+def _told(repairs: Values, times: Times) -> Repairs:
+    return Repairs(
+        float(repairs[:, 0].min()),
+        float(repairs[:, 1].max()),
+        float(repairs[:, 2].max()),
+        len(repairs),
+        int(times[0]),
+        int(times[-1]),
     )
 
 
