@@ -1,5 +1,6 @@
 """Functions of instant vectors that look at one value at a time."""
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -10,6 +11,16 @@ from streamgauge.promql.vectors import Times, Values, Vector
 
 def _sign(values: Values) -> Values:
     return np.where(values == 0, values, np.sign(values))
+
+
+def _log2(values: Values) -> Values:
+    # Go takes the exponent apart, so that log10(0.1) and log10(1000) come out on another side of a whole number
+    fraction, exponent = np.frexp(values)
+    return np.where(fraction == 0.5, exponent - 1.0, np.log(fraction) * (1 / math.log(2)) + exponent)
+
+
+def _log10(values: Values) -> Values:
+    return _log2(values) * (math.log(2) / math.log(10))
 
 
 MATH: Mapping[str, Callable[[Values], Values]] = {
@@ -27,8 +38,8 @@ MATH: Mapping[str, Callable[[Values], Values]] = {
     "exp": np.exp,
     "floor": np.floor,
     "ln": np.log,
-    "log10": np.log10,
-    "log2": np.log2,
+    "log10": _log10,
+    "log2": _log2,
     "rad": lambda values: values * np.pi / 180,
     "sgn": _sign,
     "sin": np.sin,

@@ -1,7 +1,8 @@
 """An answer of either engine in one shape, and what is different between two."""
 
 import math
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 
 from random_queries import RandomQuery
 
@@ -15,8 +16,8 @@ from streamgauge.promql.value_type import ValueType
 from streamgauge.promql.vectors import Matrix, Vector
 
 RELATIVE, FLOOR = 1e-9, 1e-9
-_SHOWN = 10
-"""Of how many warnings, and of how many infos, Prometheus sends."""
+_COUNT = re.compile(r"over -?\d+ samples")
+Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass
@@ -24,8 +25,8 @@ class Answer:
     """error: why there is none. series: by label pairs, the values by time in ms. order: of those labels."""
 
     error: str | None = None
-    series: dict[tuple[tuple[str, str], ...], dict[int, float]] = field(default_factory=dict)
-    order: list[tuple[tuple[str, str], ...]] = field(default_factory=list)
+    series: dict[Labels, dict[int, float]] = field(default_factory=dict)
+    order: list[Labels] = field(default_factory=list)
     text: str | None = None
     warnings: list[str] = field(default_factory=list)
     infos: list[str] = field(default_factory=list)
@@ -77,37 +78,64 @@ def of_streamgauge(query: RandomQuery, source) -> Answer:
 
 
 def difference(ours: Answer, theirs: Answer, in_order: bool) -> str | None:
-    """The first difference that matters, in words."""
+    """The first difference that matters, in words. With `in_order` the series' order does, up to equal values."""
     if (ours.error is None) != (theirs.error is None):
         return f"error: ours {ours.error}, theirs {theirs.error}"
     if ours.error is not None:
         return None
     if ours.text != theirs.text:
         return f"string: ours {ours.text!r}, theirs {theirs.text!r}"
-    if only := set(ours.series) ^ set(theirs.series):
-        sides = [("ours" if labels in ours.series else "theirs", dict(labels)) for labels in sorted(only)]
-        return f"series only in {sides[0][0]}: {sides[0][1]}, {len(sides)} such series"
-    for labels, expected in theirs.series.items():
-        found = ours.series[labels]
-        if found.keys() != expected.keys():
-            return f"presence: {dict(labels)} at {sorted(found.keys() ^ expected.keys())[:3]}"
-        for at, number in expected.items():
-            if not alike(found[at], number):
-                return f"value: {dict(labels)} at {at}: ours {found[at]!r}, theirs {number!r}"
-    if in_order and ours.order != theirs.order:
+    if points := differing(ours, theirs):
+        labels, at = min(points)
+        found, expected = _value(ours, labels, at), _value(theirs, labels, at)
+        return f"{len(points)} values: {dict(labels)} at {at}: ours {found}, theirs {expected}"
+    if in_order and not _same_order(ours, theirs):
         return f"order: ours {ours.order}, theirs {theirs.order}"
-    return None
-
-
-def remarks_differ(ours: Answer, theirs: Answer) -> str | None:
-    """The first difference between warnings or infos. Prometheus sends but some when there are many."""
-    if ours.error is not None:
-        return None
     for found, expected in ((ours.warnings, theirs.warnings), (ours.infos, theirs.infos)):
-        if len(expected) <= _SHOWN and set(found) != set(expected):
-            only = [sorted(set(found) - set(expected)), sorted(set(expected) - set(found))]
-            return f"remarks: only ours {only[0]}, only theirs {only[1]}"
+        if not _same_remarks(found, expected):
+            return f"remarks: ours {found}, theirs {expected}"
     return None
+
+
+def differing(ours: Answer, theirs: Answer) -> set[tuple[Labels, int]]:
+    """Labels and times at which only one has a value, or another one."""
+    points = {(labels, at) for one in (ours, theirs) for labels, row in one.series.items() for at in row}
+    return {point for point in points if not _alike_at(ours, theirs, point)}
+
+
+def depends_on_order(query: RandomQuery, ours: Answer, theirs: Answer, others: list[Answer]) -> bool:
+    """Whether the difference is one between two orders in which series may come, such as a tie of topk.
+
+    In range queries Prometheus takes them from a map, in an order that is another one each time. At every place
+    where it has something else than we have, one of `others`, our answers for other orders, has to have it too.
+
+    :param others: our answers to the query for the same series in other orders.
+    """
+    if theirs.error is not None or ours.error is not None:
+        return any((one.error is None) == (theirs.error is None) for one in others)
+    points = differing(ours, theirs)
+    if not all(any(_alike_at(one, theirs, point) for one in others if not one.error) for point in points):
+        return False
+    if points:
+        return True
+    changes = [one for one in others if not one.error and difference(one, ours, query.in_order)]
+    return bool(changes)
+
+
+def without_counts(answer: Answer) -> Answer:
+    """The answer without the number of samples in an info, which Prometheus doubles with each step."""
+    return replace(answer, infos=[_COUNT.sub("over some samples", info) for info in answer.infos])
+
+
+def by_rounded_numbers(answer: Answer) -> Answer:
+    """The answer with the numbers in its labels, which count_values writes, to 12 digits."""
+    series = {}
+    for labels, row in answer.series.items():
+        key = tuple((name, _rounded(value)) for name, value in labels)
+        if key in series:
+            return answer
+        series[key] = row
+    return replace(answer, series=series, order=list(series))
 
 
 def alike(found: float, expected: float) -> bool:
@@ -115,6 +143,38 @@ def alike(found: float, expected: float) -> bool:
     if math.isnan(found) or math.isnan(expected):
         return math.isnan(found) and math.isnan(expected)
     return math.isclose(found, expected, rel_tol=RELATIVE, abs_tol=FLOOR)
+
+
+def _value(answer: Answer, labels: Labels, at: int) -> float | None:
+    return answer.series.get(labels, {}).get(at)
+
+
+def _alike_at(one: Answer, other: Answer, point: tuple[Labels, int]) -> bool:
+    left, right = _value(one, *point), _value(other, *point)
+    return left is right if left is None or right is None else alike(left, right)
+
+
+def _same_order(ours: Answer, theirs: Answer) -> bool:
+    if len(ours.order) != len(theirs.order):
+        return False
+    return all(
+        left == right or list(map(str, ours.series[left].values())) == list(map(str, ours.series[right].values()))
+        for left, right in zip(ours.order, theirs.order, strict=True)
+    )
+
+
+def _same_remarks(found: list[str], expected: list[str]) -> bool:
+    if expected and expected[-1].endswith("annotations omitted"):
+        # which ones Prometheus leaves out is another one each time
+        return found[-1:] == expected[-1:]
+    return set(found) == set(expected)
+
+
+def _rounded(text: str) -> str:
+    try:
+        return f"{float(text):.12g}"
+    except ValueError:
+        return text
 
 
 def _add(answer: Answer, labels: dict[str, str], points) -> None:

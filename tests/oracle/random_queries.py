@@ -34,6 +34,16 @@ class RandomQuery:
     end: int
     step: int
 
+    @property
+    def in_order(self) -> bool:
+        """Whether the series of the answer come in an order that the query asks for."""
+        return self.step == 0 and self.text.startswith(("sort", "topk (", "bottomk ("))
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether something of it is evaluated more than once: it is a range query or has a subquery."""
+        return self.step > 0 or ":" in self.text
+
 
 class Queries:
     """An endless supply."""

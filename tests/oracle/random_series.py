@@ -1,6 +1,7 @@
 """Series from a seed: gauges, counters, histograms; gaps, resets, stale markers, NaN and infinities."""
 
 import math
+from copy import copy
 from random import Random
 
 import numpy as np
@@ -39,7 +40,7 @@ def generate(random: Random) -> list[tuple[dict[str, str], list[tuple[int, float
         found.append(({"__name__": "rare", "host": "abc"[kind], "kind": str(kind)}, values))
     found.append(({"__name__": "one"}, [(at, 1.0) for at in _times(random)]))
     found.append(({"__name__": "grün.wert", "ä.b": "ü"}, _gauge(random)))
-    return found
+    return sorted(found, key=lambda row: canonical(row[0]))
 
 
 def _times(random: Random) -> list[int]:
@@ -91,17 +92,23 @@ def _histogram(random: Random, labels):
 
 
 class Shelf:
-    """A `streamgauge.promql.query.Source` of these series."""
+    """A `streamgauge.promql.query.Source` of these series, in this order."""
 
     def __init__(self, series) -> None:
-        self._series = sorted(
+        self._series = [
             (
                 canonical(labels),
                 np.array([at for at, _ in samples], np.int64),
                 np.array([v for _, v in samples]),
             )
             for labels, samples in series
-        )
+        ]
+
+    def shuffled(self, seed: int) -> "Shelf":
+        """The same series in another order."""
+        other = copy(self)
+        other._series = Random(seed).sample(self._series, len(self._series))
+        return other
 
     def fetch(self, matchers, start_ms, end_ms):
         named = [(matcher.name.encode(), matcher) for matcher in matchers]
