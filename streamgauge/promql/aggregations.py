@@ -11,18 +11,17 @@ from streamgauge.promql.annotations import Annotations
 from streamgauge.promql.arithmetic import maximum, minimum
 from streamgauge.promql.ast import Aggregate, AggregateOp, Span
 from streamgauge.promql.faults import InvalidQuery, QueryFault
-from streamgauge.promql.labels import Codes, LabelTable
+from streamgauge.promql.labels import METADATA, Codes, LabelTable
 from streamgauge.promql.literals import number_text, short
 from streamgauge.promql.vectors import Mask, Times, Values, Vector, counts, empty, merged
 from streamgauge.promql.walk import bare
-from streamgauge.series.labels import NAME
 
 _INT64 = 2.0**63
 
 
 def grouping(labels: LabelTable, names: Sequence[str], without: bool) -> LabelTable:
     """The labels by which series are grouped, and which the groups keep."""
-    return labels.drop({*names, NAME}) if without else labels.keep(names)
+    return labels.drop({*names, *METADATA}) if without else labels.keep(names)
 
 
 def aggregate(node: Aggregate, vector: Vector, param: Values | None, annotations: Annotations) -> Vector:

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isfinite
 
 from streamgauge.promql.ast import Span
-from streamgauge.promql.literals import short
+from streamgauge.promql.literals import number_text, quoted, short
 
 _LIMIT = 10
 
@@ -38,10 +39,11 @@ class Repairs:
             datetime.fromtimestamp(time // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             for time in (self.first, self.last)
         )
+        fall = f"{self.fall:.2g}" if isfinite(self.fall) else number_text(self.fall)
         return (
             "input to histogram_quantile needed to be fixed for monotonicity (see "
             "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile), from buckets "
-            f"{short(self.least)} to {short(self.most)}, with a max diff of {self.fall:.2g}, over {self.count} "
+            f"{short(self.least)} to {short(self.most)}, with a max diff of {fall}, over {self.count} "
             f"samples from {first} to {last}"
         )
 
@@ -94,7 +96,7 @@ class Annotations:
             if name and not name.endswith(("_total", "_sum", "_count", "_bucket")):
                 self.inform(
                     "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "
-                    f'"{name}"',
+                    f"{quoted(name)}",
                     span,
                 )
 

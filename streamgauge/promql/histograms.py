@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from math import inf
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -58,13 +58,16 @@ def histogram_quantiles(
         _warn_of_quantile(q, place, annotations)
     buckets = _buckets(vector, span, annotations)
     parts = []
+    broken = np.ones(len(times), bool)
     for q, _ in qs:
         # a quantile may differ from step to step, its label with it
         for value in np.unique(q).tolist():
-            part = _quantile(buckets, np.full(len(q), value), times, span, annotations)
-            labels = part.labels.with_values(label, [_label_of(value)] * part.labels.count)
             there = (q == value) | (np.isnan(q) & np.isnan(value))
+            part = _quantile(buckets, np.full(len(q), value), times, span, annotations, broken & there)
+            labels = part.labels.with_values(label, [_label_of(value)] * part.labels.count)
             parts.append(Vector(labels, part.values, part.present & there))
+        # the first quantile finds the buckets repaired for all that follow
+        broken &= ~((q >= 0) & (q <= 1))
     return merged(
         Vector(
             concat([part.labels for part in parts]),
@@ -111,12 +114,20 @@ def _buckets(vector: Vector, span: Span, annotations: Annotations) -> _Buckets:
     )
 
 
-def _quantile(buckets: _Buckets, q: Values, times: Times, span: Span, annotations: Annotations) -> Vector:
+def _quantile(
+    buckets: _Buckets,
+    q: Values,
+    times: Times,
+    span: Span,
+    annotations: Annotations,
+    told: Mask | Literal[True] = True,
+) -> Vector:
+    """The quantile of each histogram; `told` are the steps whose repairs are worth an info."""
     out = np.zeros((buckets.labels.count, len(q)))
     seen = np.zeros(out.shape, bool)
     repairs = np.empty((*out.shape, 3))
     kernels.quantile(buckets.values, buckets.present, buckets.bounds, buckets.starts, q, out, seen, repairs)
-    repaired = ~np.isnan(repairs[:, :, 0])
+    repaired = ~np.isnan(repairs[:, :, 0]) & told
     if repaired.any():
         annotations.repaired(_told(repairs[repaired], times[repaired.any(axis=0)]), span)
     return Vector(buckets.labels, out, seen)

@@ -9,7 +9,6 @@ from streamgauge.promql.ast import BinaryOp, Card, Matching
 from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.labels import METADATA, Codes, Column, LabelTable, concat
 from streamgauge.promql.vectors import Mask, Values, Vector, counts, joined, merged, written
-from streamgauge.series.labels import NAME
 
 
 class _Pairs(NamedTuple):
@@ -80,7 +79,7 @@ def _signatures(left: LabelTable, right: LabelTable, matching: Matching) -> tupl
 
 
 def _matching_labels(labels: LabelTable, matching: Matching) -> LabelTable:
-    return labels.keep(matching.labels) if matching.on else labels.drop({*matching.labels, NAME})
+    return labels.keep(matching.labels) if matching.on else labels.drop({*matching.labels, *METADATA})
 
 
 def _check_one_side(one: Vector, codes: Codes, groups: int, matching: Matching, evaluated: Mask) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from random_queries import RandomQuery
@@ -14,6 +15,7 @@ from streamgauge.promql.parser import parse
 from streamgauge.promql.query import Query
 from streamgauge.promql.value_type import ValueType
 from streamgauge.promql.vectors import Matrix, Vector
+from streamgauge.promql.walk import bare
 
 RELATIVE, FLOOR = 1e-9, 1e-9
 _COUNT = re.compile(r"over -?\d+ samples")
@@ -77,8 +79,8 @@ def of_streamgauge(query: RandomQuery, source) -> Answer:
     return found
 
 
-def difference(ours: Answer, theirs: Answer, in_order: bool) -> str | None:
-    """The first difference that matters, in words. With `in_order` the series' order does, up to equal values."""
+def difference(query: RandomQuery, ours: Answer, theirs: Answer) -> str | None:
+    """The first difference that matters, in words. The order of equal values does not."""
     if (ours.error is None) != (theirs.error is None):
         return f"error: ours {ours.error}, theirs {theirs.error}"
     if ours.error is not None:
@@ -89,7 +91,7 @@ def difference(ours: Answer, theirs: Answer, in_order: bool) -> str | None:
         labels, at = min(points)
         found, expected = _value(ours, labels, at), _value(theirs, labels, at)
         return f"{len(points)} values: {dict(labels)} at {at}: ours {found}, theirs {expected}"
-    if in_order and not _same_order(ours, theirs):
+    if query.in_order and not _same_order(query, ours, theirs):
         return f"order: ours {ours.order}, theirs {theirs.order}"
     for found, expected in ((ours.warnings, theirs.warnings), (ours.infos, theirs.infos)):
         if not _same_remarks(found, expected):
@@ -103,23 +105,37 @@ def differing(ours: Answer, theirs: Answer) -> set[tuple[Labels, int]]:
     return {point for point in points if not _alike_at(ours, theirs, point)}
 
 
-def depends_on_order(query: RandomQuery, ours: Answer, theirs: Answer, others: list[Answer]) -> bool:
+def depends_on_order(query: RandomQuery, ours: Answer, theirs: Answer, others: Iterator[Answer]) -> bool:
     """Whether the difference is one between two orders in which series may come, such as a tie of topk.
 
     In range queries Prometheus takes them from a map, in an order that is another one each time. At every place
     where it has something else than we have, one of `others`, our answers for other orders, has to have it too.
 
-    :param others: our answers to the query for the same series in other orders.
+    :param others: our answers to the query for the same series in other orders, until they are enough.
     """
     if theirs.error is not None or ours.error is not None:
         return any((one.error is None) == (theirs.error is None) for one in others)
     points = differing(ours, theirs)
-    if not all(any(_alike_at(one, theirs, point) for one in others if not one.error) for point in points):
+    if not points:
+        return any(not one.error and difference(query, one, ours) for one in others)
+    for one in others:
+        points = {point for point in points if one.error or not _alike_at(one, theirs, point)}
+        if not points:
+            return True
+    return False
+
+
+def is_ill_conditioned(ours: Answer, theirs: Answer, nudged: Answer) -> bool:
+    """Whether the same places have values, and where they differ the last bit of a sample changes them too.
+
+    :param nudged: our answer for samples that differ by that.
+    """
+    if ours.series.keys() != theirs.series.keys() or not (points := differing(ours, theirs)):
         return False
-    if points:
-        return True
-    changes = [one for one in others if not one.error and difference(one, ours, query.in_order)]
-    return bool(changes)
+    pairs = [(_value(ours, *point), _value(theirs, *point)) for point in points]
+    return all(None not in pair and all(map(math.isfinite, pair)) for pair in pairs) and points <= differing(
+        ours, nudged
+    )
 
 
 def without_counts(answer: Answer) -> Answer:
@@ -154,11 +170,17 @@ def _alike_at(one: Answer, other: Answer, point: tuple[Labels, int]) -> bool:
     return left is right if left is None or right is None else alike(left, right)
 
 
-def _same_order(ours: Answer, theirs: Answer) -> bool:
+def _same_order(query: RandomQuery, ours: Answer, theirs: Answer) -> bool:
+    if query.text.startswith("sort_by_label"):
+        names = [name.value for name in bare(parse(query.text)).args[1:]]
+        there = [tuple(name in dict(labels) for name in names) for labels in ours.order]
+        # to Prometheus each of two series comes after the other if but one of them has the label
+        return ours.order == theirs.order or len(set(there)) > 1
     if len(ours.order) != len(theirs.order):
         return False
     return all(
-        left == right or list(map(str, ours.series[left].values())) == list(map(str, ours.series[right].values()))
+        left == right
+        or list(map(str, ours.series[left].values())) == list(map(str, ours.series[right].values()))
         for left, right in zip(ours.order, theirs.order, strict=True)
     )
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from answers import Answer, difference, of_prometheus, of_streamgauge, without_counts
 from prometheus_server import Prometheus
+from promql.language import Case, read
 from random_queries import RandomQuery
 
-from promql.language import Case, read
 from streamgauge.series.labels import parse
 
 FOLDER = Path(__file__).parent.parent / "promql" / "cases"
@@ -35,7 +35,7 @@ def _difference(case: Case, theirs: Answer) -> str | None:
         return f"error: ours {ours.error}, theirs {theirs.error}"
     if query.has_steps:
         ours, theirs = without_counts(ours), without_counts(theirs)
-    return difference(ours, theirs, case.in_order)
+    return difference(query, ours, theirs)
 
 
 def _is_ours_alone(case: Case) -> bool:
