@@ -156,5 +156,5 @@ def _bound(text: str) -> float | None:
 
 
 def _label_of(value: float) -> str:
-    text = short(value)
+    text = short(value or 0.0)
     return text if any(mark in text for mark in ".eNI") else f"{text}.0"

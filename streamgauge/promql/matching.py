@@ -89,10 +89,13 @@ def _check_one_side(one: Vector, codes: Codes, groups: int, matching: Matching, 
     if not doubled.any():
         return
     step = int(np.argmax(doubled.any(axis=0)))
-    group = int(np.argmax(doubled[:, step]))
-    rows = np.flatnonzero((codes == group) & one.present[:, step])[:2]
-    named = sorted(written(one.labels.row(row)) for row in rows.tolist())
-    alike = written(_matching_labels(one.labels, matching).row(int(rows[0])))
+    rows = np.flatnonzero(one.present[:, step])
+    again = np.ones(len(rows), bool)
+    again[np.unique(codes[rows], return_index=True)[1]] = False
+    second = int(rows[np.argmax(again)])
+    first = int(rows[np.argmax(codes[rows] == codes[second])])
+    named = sorted(written(one.labels.row(row)) for row in (first, second))
+    alike = written(_matching_labels(one.labels, matching).row(first))
     side = "left" if matching.card is Card.ONE_TO_MANY else "right"
     raise InvalidQuery(
         QueryFault.MATCHING,

@@ -14,13 +14,13 @@ def _sign(values: Values) -> Values:
 
 
 def _log2(values: Values) -> Values:
-    # Go takes the exponent apart, so that log10(0.1) and log10(1000) come out on another side of a whole number
+    # this and the next as Go does it, because a last bit decides on which side of a whole number they come out
     fraction, exponent = np.frexp(values)
-    return np.where(fraction == 0.5, exponent - 1.0, np.log(fraction) * (1 / math.log(2)) + exponent)
+    return np.where(fraction == 0.5, exponent - 1.0, np.log(fraction) * math.log2(math.e) + exponent)
 
 
 def _log10(values: Values) -> Values:
-    return _log2(values) * (math.log(2) / math.log(10))
+    return np.log(values) * math.log10(math.e)
 
 
 MATH: Mapping[str, Callable[[Values], Values]] = {

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from random_queries import RandomQuery
 
@@ -18,6 +19,9 @@ from streamgauge.promql.vectors import Matrix, Vector
 from streamgauge.promql.walk import bare
 
 RELATIVE, FLOOR = 1e-9, 1e-9
+_SOME = 20
+_GIVEN = re.compile(r"got ([-+.\d][-+.e\d]*)")
+_LABELS = re.compile(r"\{[^}]*\}")
 _COUNT = re.compile(r"over -?\d+ samples")
 Labels = tuple[tuple[str, str], ...]
 
@@ -81,10 +85,8 @@ def of_streamgauge(query: RandomQuery, source) -> Answer:
 
 def difference(query: RandomQuery, ours: Answer, theirs: Answer) -> str | None:
     """The first difference that matters, in words. The order of equal values does not."""
-    if (ours.error is None) != (theirs.error is None):
-        return f"error: ours {ours.error}, theirs {theirs.error}"
-    if ours.error is not None:
-        return None
+    if ours.error is not None or theirs.error is not None:
+        return None if _same_error(ours, theirs) else f"error: ours {ours.error}, theirs {theirs.error}"
     if ours.text != theirs.text:
         return f"string: ours {ours.text!r}, theirs {theirs.text!r}"
     if points := differing(ours, theirs):
@@ -114,7 +116,12 @@ def depends_on_order(query: RandomQuery, ours: Answer, theirs: Answer, others: I
     :param others: our answers to the query for the same series in other orders, until they are enough.
     """
     if theirs.error is not None or ours.error is not None:
-        return any((one.error is None) == (theirs.error is None) for one in others)
+        found = list(islice(others, _SOME))
+        if any(_same_error(one, theirs) for one in found):
+            return True
+        # one error about another pair of series
+        alike = _same_error(_without_labels(ours), _without_labels(theirs))
+        return alike and any(one.error != ours.error for one in found)
     points = differing(ours, theirs)
     if not points:
         return any(not one.error and difference(query, one, ours) for one in others)
@@ -170,6 +177,17 @@ def _alike_at(one: Answer, other: Answer, point: tuple[Labels, int]) -> bool:
     return left is right if left is None or right is None else alike(left, right)
 
 
+def _same_error(ours: Answer, theirs: Answer) -> bool:
+    """Whether both give none, or Prometheus our words after its own name of the kind."""
+    if ours.error is None or theirs.error is None:
+        return ours.error is theirs.error
+    return ours.error.strip() in theirs.error
+
+
+def _without_labels(answer: Answer) -> Answer:
+    return replace(answer, error=answer.error and _LABELS.sub("{}", answer.error))
+
+
 def _same_order(query: RandomQuery, ours: Answer, theirs: Answer) -> bool:
     if query.text.startswith("sort_by_label"):
         names = [name.value for name in bare(parse(query.text)).args[1:]]
@@ -189,7 +207,11 @@ def _same_remarks(found: list[str], expected: list[str]) -> bool:
     if expected and expected[-1].endswith("annotations omitted"):
         # which ones Prometheus leaves out is another one each time
         return found[-1:] == expected[-1:]
-    return set(found) == set(expected)
+    return set(map(_with_rounded_number, found)) == set(map(_with_rounded_number, expected))
+
+
+def _with_rounded_number(remark: str) -> str:
+    return _GIVEN.sub(lambda found: f"got {_rounded(found[1])}", remark)
 
 
 def _rounded(text: str) -> str:
