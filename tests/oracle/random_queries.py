@@ -65,8 +65,8 @@ class Queries:
             return RandomQuery(self._dressed(kind(_DEPTH)), start, start, 0)
         step = random.choice((1, 7, 15, 30, 60, 60, 300)) * 1000 + random.choice((0, 0, 0, 1))
         end = min(start + step * random.randint(0, 40), START + (MINUTES + 10) * 60_000)
-        text = self.vector(_DEPTH) if random.random() < 0.95 else self.scalar(_DEPTH)
-        return RandomQuery(self._dressed(text), start, max(start, end), step)
+        kind = random.choices((self.vector, self.scalar, self.matrix, self.string), (95, 5, 0.5, 0.2))[0]
+        return RandomQuery(self._dressed(kind(_DEPTH)), start, max(start, end), step)
 
     def _dressed(self, text: str) -> str:
         """With a comment, or on several lines, now and then."""

@@ -16,7 +16,7 @@ MINUTES = 60
 _BOUNDS = ("0.1", "0.5", "1", "2.5", "10", "+Inf")
 _STRANGE = (
     *(math.nan, math.inf, -math.inf, 0.0, -0.0, 1e300, -1e300, 1.7e308, -1.7e308),
-    *(5e-324, 1e-9, 2.0**53, -1.0, 0.5, 1.0),
+    *(2.3e-308, 1e-9, 2.0**53, -1.0, 0.5, 1.0),
 )
 
 
@@ -107,10 +107,10 @@ def _histogram(random: Random, labels):
     return [*there, ({**labels, "le": "odd"}, samples[0])] if random.random() < 0.3 else there
 
 
-def _farther(values):
+def _farther(values, bits):
     # a stale marker is a signalling NaN
     with np.errstate(all="ignore"):
-        return np.where(np.abs(values) < 1e300, values * (1 + 2**-52), values)
+        return np.where(np.abs(values) < 1e300, values * (1 + bits * 2**-52), values)
 
 
 class Shelf:
@@ -132,10 +132,10 @@ class Shelf:
         other._series = Random(seed).sample(self._series, len(self._series))
         return other
 
-    def nudged(self) -> "Shelf":
-        """The same series with each value one bit farther from zero."""
+    def nudged(self, bits: int) -> "Shelf":
+        """The same series with each value about so many units in its last place farther from zero."""
         other = copy(self)
-        other._series = [(labels, times, _farther(values)) for labels, times, values in self._series]
+        other._series = [(labels, times, _farther(values, bits)) for labels, times, values in self._series]
         return other
 
     def fetch(self, matchers, start_ms, end_ms):

@@ -1,6 +1,6 @@
 """Our engine and a real Prometheus answer the same random queries on the same random samples.
 
-`pytest tests/oracle` takes 5000 queries of a fixed seed; --oracle-queries and --oracle-seed change that.
+`pytest tests/oracle` takes 10,000 queries of a fixed seed; --oracle-queries and --oracle-seed change that.
 What differs is written to build/oracle, a file a run.
 """
 
@@ -30,6 +30,7 @@ _AHEAD = 50
 """Queries that Prometheus may be ahead of our engine."""
 _ORDERS = 200
 """Orders of series that are tried on a difference, until it is explained."""
+_NUDGES = (1, -1, 2, -2, 3, 4, 5, 6)
 _STEEP = re.compile(r"\b(sin|cos|tan|minute|hour|day_of_\w+|days_in_month|month|year) ?\(|%")
 """What makes much of the last bit of a large number, where Go's powers and exponentials are another one."""
 UNSETTLED = "hangs on the order of series or on a last bit"
@@ -78,7 +79,7 @@ def test_every_query_gives_what_prometheus_gives(request, prometheus, series, se
         for row in found
     ]
     assert not found, "\n".join([f"{len(found)} of {count} queries differ", *lines[:20]])
-    assert tally[UNSETTLED] < count / 100
+    assert tally[UNSETTLED] < count / 50
 
 
 def _compared(query: RandomQuery, source: Shelf, theirs: Answer) -> str | None:
@@ -95,7 +96,7 @@ def _compared(query: RandomQuery, source: Shelf, theirs: Answer) -> str | None:
     if depends_on_order(query, ours, theirs, (_comparable(query, other) for other in others)):
         return UNSETTLED
     if _STEEP.search(query.text):
-        nudged = _comparable(query, of_streamgauge(query, source.nudged()))
+        nudged = [_comparable(query, of_streamgauge(query, source.nudged(bits))) for bits in _NUDGES]
         if is_ill_conditioned(ours, theirs, nudged):
             return UNSETTLED
     return what
