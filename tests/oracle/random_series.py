@@ -126,12 +126,6 @@ class Shelf:
             for labels, samples in series
         ]
 
-    def shuffled(self, seed: int) -> "Shelf":
-        """The same series in another order."""
-        other = copy(self)
-        other._series = Random(seed).sample(self._series, len(self._series))
-        return other
-
     def nudged(self, bits: int) -> "Shelf":
         """The same series with each value about so many units in its last place farther from zero."""
         other = copy(self)
