@@ -4,7 +4,8 @@
 
 3600 digests of 60 samples are merged all at once, and level by level as rollups do (5, 12, 24, the rest). Each
 trial draws new samples; an error is the distance of a quantile from the ranks its value has among the samples,
-in ppm, root mean square over trials; `all` is that over all kinds but 120 steps. Speeds are of one core's CPU time.
+in ppm, root mean square over trials; `all` is that over all kinds, `but` over all but 120 steps. Speeds are of
+one core's CPU time.
 """
 
 import argparse
@@ -42,7 +43,7 @@ KINDS: dict[str, Callable[[np.random.Generator], Values]] = {
     "120 steps": lambda random: plateaus(random, 120),
 }
 INEXACT_STEPS = "120 steps"
-"""More levels than a digest has centroids, each with more weight than one: no column of `all`."""
+"""More levels than a digest has centroids, each with more weight than a centroid at p99."""
 
 
 def plateaus(random: np.random.Generator, levels: int) -> Values:
@@ -110,12 +111,13 @@ def accuracy(trials: int) -> Table:
                     key = whose, name
                     errors.setdefault(key, {}).setdefault(kind, []).append(rank_errors(ordered, found))
                     centroids.setdefault(key, []).append(kept)
-    shown = Table("", "", "centroids", "q", *KINDS, "all", title=f"rank error in ppm, {trials} trials")
+    shown = Table("", "", "centroids", "q", *KINDS, "all", "but", title=f"rank error in ppm, {trials} trials")
     for (whose, name), by_kind in sorted(errors.items(), reverse=True):
         squares = {kind: np.mean(np.square(found), axis=0) for kind, found in by_kind.items()}
-        overall = np.mean([square for kind, square in squares.items() if kind != INEXACT_STEPS], axis=0)
+        every = np.mean(list(squares.values()), axis=0)
+        but = np.mean([square for kind, square in squares.items() if kind != INEXACT_STEPS], axis=0)
         for at, q in enumerate(QS):
-            cells = [f"{np.sqrt(square[at]):.0f}" for square in (*squares.values(), overall)]
+            cells = [f"{np.sqrt(square[at]):.0f}" for square in (*squares.values(), every, but)]
             mean = np.mean(centroids[whose, name])
             shown.add_row(
                 *((whose, name, f"{mean:.0f}") if at == 0 else ("", "", "")), f"p{100 * q:g}", *cells

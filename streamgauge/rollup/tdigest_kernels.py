@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from streamgauge.rollup.tdigest_parabola import border, bounded
-from streamgauge.rollup.tdigest_rounding import round_means
+from streamgauge.rollup.tdigest_rounding import round_beside_atoms, round_means
 from streamgauge.series.digest_shape import MAX_CENTROIDS, cell_weights
 
 SPREAD = 4
@@ -246,6 +246,7 @@ def _cells(points, counts, size, specials, means, weights, at):  # type: ignore[
     at = _specials_below(specials, means, weights, at)
     total = counts[:size].sum()
     cells = cell_weights(total, weights[at:])
+    atoms = np.zeros(cells, np.bool_)
     place, left = 0, counts[0] if size else 0
     for cell in range(at, at + cells):
         weight = weights[cell]
@@ -265,6 +266,10 @@ def _cells(points, counts, size, specials, means, weights, at):  # type: ignore[
         if not np.isfinite(mean):
             mean = plain
         mean = min(max(mean, first), last)
+        atoms[cell - at] = weight > 1 and first == last
         means[cell] = mean if cell == at else max(mean, means[cell - 1])
-    round_means(means[at : at + cells])
+    if atoms.any():
+        round_beside_atoms(means[at : at + cells], atoms)
+    else:
+        round_means(means[at : at + cells])
     return _specials_above(specials, means, weights, at + cells)
