@@ -56,18 +56,21 @@ def round_means(means):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def round_beside_atoms(means, atoms):  # type: ignore[no-untyped-def]
-    """Round rising finite means in place to two decimals more than the atoms have; those stay as they are.
+    """Round rising finite means in place to decimals, as many as the atoms have and 1/256 of each gap needs.
 
-    An atom is a value so frequent that a centroid holds nothing else, and a mean a little beside it would be
-    off by all its weight in rank. Nothing is rounded if an atom is no decimal.
+    An atom is a value so frequent that a centroid holds nothing else; it stays as it is, since a mean a little
+    beside it would be off by all its weight in rank. Nothing is rounded if that takes too many decimals.
     """
     decimals = 0
     for at in range(len(means)):
         while atoms[at] and decimals <= MAX_DECIMALS and not is_decimal(means[at], 10.0**decimals):
             decimals += 1
+        if at and means[at] > means[at - 1]:
+            while decimals <= MAX_DECIMALS and (means[at] - means[at - 1]) * 10.0**decimals < 1 << _MANTISSA:
+                decimals += 1
     if decimals > MAX_DECIMALS:
         return
-    scale = 10.0 ** min(decimals + 2, MAX_DECIMALS)
+    scale = 10.0**decimals
     for at in range(len(means)):
         if not atoms[at] and abs(means[at]) * scale < 2.0**_FLOAT_BITS:
             means[at] = np.rint(means[at] * scale) / scale + 0.0
