@@ -22,7 +22,7 @@ def choose(levels: Sequence[Level], query: Query, oldest: int, range_ms: int = 0
     The coarsest with at most 1.5 steps a window, and at least two windows a range; an instant query counts as one with
     a hundred steps a range. If none of those goes back far enough, the finest that does.
 
-    :param levels: finest first; none means samples. :param oldest: the earliest time (ms) that is asked for.
+    :param levels: finest first; none means samples. :param oldest: the earliest time (ms) at which it is asked for.
     :param range_ms: of the range function that the selector is under, if it is.
     """
     step = query.step if query.end > query.start else range_ms // 100

@@ -1,0 +1,175 @@
+"""Functions of ranges over rollups give what they give over the samples, where ranges are whole windows."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.tables import QUANTILES, ROLLUP_COLUMNS
+from streamgauge.promql import rolled_functions
+from streamgauge.promql.engine import evaluate
+from streamgauge.promql.labels import from_canonical
+from streamgauge.promql.levels import Level, choose
+from streamgauge.promql.parser import parse
+from streamgauge.promql.query import Limits, Query
+from streamgauge.promql.rolled_functions import NEEDED, Rolled
+from streamgauge.series import ids, labels
+from streamgauge.series.samples import Samples, between
+from streamgauge.store.rollups import by_series, of_samples
+
+START = 1_763_892_000_000
+MINUTE = 60_000
+WANTED = [*ROLLUP_COLUMNS, *QUANTILES, "digest"]
+MINUTES = 40
+
+_value = st.one_of(st.integers(0, 50).map(float), st.floats(-100, 100))
+_series = st.dictionaries(st.integers(0, MINUTES * 6 - 1), _value, min_size=1, max_size=60)
+
+
+def _samples(series):
+    """The samples of every series 500 ms after multiples of 10 s, and the canonical labels."""
+    rows = sorted(
+        (ids.series_id(data), data, samples)
+        for data, samples in (
+            (labels.canonical({"__name__": "x", "n": str(n)}), one) for n, one in enumerate(series)
+        )
+    )
+    counts = [len(samples) for *_, samples in rows]
+    return [data for _, data, _ in rows], Samples(
+        ids.from_bytes(b"".join(identity for identity, *_ in rows)),
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        np.array([START + at * 10_000 + 500 for *_, one in rows for at in sorted(one)], np.int64),
+        np.array([one[at] for *_, one in rows for at in sorted(one)], np.float64),
+    )
+
+
+class Held:
+    """Samples in memory."""
+
+    def __init__(self, canonical, samples):
+        self._held = canonical, samples
+
+    def fetch(self, *_):
+        return self._held
+
+
+def _rolled(canonical, samples, ends, width, coarse_until=0):
+    """Minutes, and five minutes up to a time."""
+    rows = []
+    for minute in range(START, START + MINUTES * MINUTE, MINUTE):
+        if minute >= coarse_until:
+            rows.append(of_samples(between(samples, minute, minute + MINUTE - 1), minute, WANTED))
+    for start in range(START, coarse_until, 5 * MINUTE):
+        wide = of_samples(between(samples, start, start + 5 * MINUTE - 1), start, WANTED)
+        rows.append(wide._replace(width=5 * MINUTE))
+    return Rolled(from_canonical(canonical), by_series(rows, WANTED), ends, width)
+
+
+def _by_series(vector):
+    """{(series, step): value} of what is present."""
+    return {
+        (labels_of["n"], step): vector.values[row, step]
+        for row, labels_of in enumerate(vector.labels.rows())
+        for step in np.flatnonzero(vector.present[row]).tolist()
+    }
+
+
+def _both(series, name, range_minutes, coarse_until=START, resolution=MINUTE):
+    """What the function gives over rollups, and over samples."""
+    canonical, samples = _samples(series)
+    query = Query(START, START + MINUTES * MINUTE, 5 * MINUTE)
+    text = f"{name}({'0.9, ' if name == 'quantile_over_time' else ''}x[{range_minutes}m])"
+    ends = query.grid.times
+    rolled = _rolled(canonical, samples, ends, range_minutes * MINUTE, coarse_until)
+    found = rolled_functions.apply(name, rolled, np.full(len(ends), 0.9), resolution, Limits())
+    if name == "absent_over_time":
+        return _by_series(found).keys(), None
+    if name == "present_over_time":
+        found = dataclasses.replace(found, values=found.present.astype(float))
+    raw = evaluate(parse(text), query, Held(canonical, samples), Limits(), text)
+    return _by_series(found), _by_series(raw.value)
+
+
+@pytest.mark.parametrize("name", sorted(NEEDED.keys() - {"absent_over_time"}))
+@settings(max_examples=15, deadline=None)
+@given(series=st.lists(_series, min_size=1, max_size=3), minutes=st.sampled_from([5, 10, 20]))
+def test_ranges_of_whole_windows_give_what_the_samples_give(name, series, minutes):
+    found, expected = _both(series, name, minutes)
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-7)
+
+
+@pytest.mark.parametrize("name", sorted(NEEDED.keys() - {"absent_over_time"}))
+@settings(max_examples=8, deadline=None)
+@given(series=st.lists(_series, min_size=1, max_size=2))
+def test_windows_of_two_widths_are_one_series(name, series):
+    found, expected = _both(series, name, 10, coarse_until=START + 20 * MINUTE, resolution=5 * MINUTE)
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-7)
+
+
+def test_a_reset_between_two_windows_is_made_up_for():
+    counter = {at: float(at % 50) for at in range(MINUTES * 6)}
+    found, expected = _both([counter], "increase", 10)
+    assert found == pytest.approx(expected)
+    assert max(found.values()) > 50
+
+
+def test_a_range_narrower_than_a_window_is_widened_and_scaled():
+    counter = {at: 1000.0 + at for at in range(MINUTES * 6)}
+    wide = START + MINUTES * MINUTE
+    rates, _ = _both([counter], "rate", 1, coarse_until=wide, resolution=5 * MINUTE)
+    assert list(rates.values()) == pytest.approx([0.1] * len(rates))
+    assert len(rates) == MINUTES // 5
+    sums, _ = _both(
+        [dict.fromkeys(counter, 2.0)], "sum_over_time", 1, coarse_until=wide, resolution=5 * MINUTE
+    )
+    assert list(sums.values()) == pytest.approx([12.0] * len(sums))
+
+
+def test_the_deviation_of_large_values_does_not_cancel():
+    values = {at: 1e9 + at % 2 for at in range(MINUTES * 6)}
+    found, _ = _both([values], "stddev_over_time", 10)
+    assert list(found.values()) == pytest.approx([0.5] * len(found), rel=1e-6)
+
+
+LEVELS = [
+    Level(0, START - 86_400_000),
+    Level(MINUTE, START - 7 * 86_400_000),
+    Level(5 * MINUTE, START - 30 * 86_400_000),
+    Level(60 * MINUTE, START - 365 * 86_400_000),
+    Level(1440 * MINUTE, START - 1095 * 86_400_000),
+]
+
+
+@pytest.mark.parametrize(
+    ("days_back", "step_s", "range_s", "width_minutes"),
+    [
+        (0.04, 15, 0, 0),
+        (0.04, 15, 300, 0),
+        (0.04, 60, 300, 1),
+        (0.5, 60, 60, 0),
+        (6, 60, 0, 1),
+        (20, 60, 300, 5),
+        (30, 2700, 0, 60),
+        (30, 2700, 300, 5),
+        (30, 1800, 3600, 5),
+        (60, 1800, 300, 60),
+        (300, 86_400, 0, 1440),
+        (2000, 60, 0, 1440),
+    ],
+)
+def test_the_coarsest_level_that_the_steps_and_the_range_allow_is_read(
+    days_back, step_s, range_s, width_minutes
+):
+    start = START - int(days_back * 86_400_000)
+    query = Query(start, START, step_s * 1000)
+    assert choose(LEVELS, query, start, range_s * 1000) == width_minutes * MINUTE
+
+
+def test_an_instant_query_reads_samples_or_a_hundredth_of_its_range():
+    now = Query(START, START)
+    assert choose(LEVELS, now, START - 300_000) == 0
+    assert choose(LEVELS, now, START - 300_000, 300_000) == 0
+    assert choose(LEVELS, now, START - 30 * 86_400_000, 30 * 86_400_000) == 60 * MINUTE
+    assert choose([], now, START, 86_400_000) == 0
