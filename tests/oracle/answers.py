@@ -120,7 +120,7 @@ def of_streamgauge(query: RandomQuery, source) -> Answer:
             return Answer(
                 f'invalid expression type "{parsed.type.documented}" for range query, must be Scalar'
             )
-        expression = resolve(parsed, query.step, query.end - query.start)
+        expression = resolve(parsed, query.step, query.end - query.start, query.text)
         steps = Query(query.start, query.end, query.step or 1)
         result = engine.evaluate(expression, steps, source, text=query.text)
     except (InvalidExpression, InvalidQuery) as refusal:
