@@ -27,12 +27,12 @@ from streamgauge.promql.parser import parse
     ],
 )
 def test_computed_durations_become_milliseconds(text, same):
-    assert resolve(parse(text), 15_000, 3_600_000) == parse(same)
+    assert resolve(parse(text), 15_000, 3_600_000, text) == parse(same)
 
 
 def test_an_expression_without_computed_durations_is_kept():
     expr = parse("rate(a[5m] offset 1m) + max_over_time(b[5m:1m])")
-    assert resolve(expr, 1, 1) is expr
+    assert resolve(expr, 1, 1, "") is expr
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,6 @@ def test_an_expression_without_computed_durations_is_kept():
 )
 def test_a_duration_that_none_can_be_is_refused(text, message):
     with pytest.raises(InvalidExpression) as caught:
-        resolve(parse(text), 0, 0)
+        resolve(parse(text), 0, 0, text)
     assert str(caught.value) == message
     assert caught.value.reason is ExpressionFault.DURATION

@@ -66,7 +66,7 @@ def evaluated(text: str, parsed: Expr, query: Query, reader: Reader, reading: Re
         expired=lambda: reading.deadline < inf and time.monotonic() > reading.deadline,
     )
     try:
-        resolved = durations.resolve(parsed, query.step if span else 0, span)
+        resolved = durations.resolve(parsed, query.step if span else 0, span, text)
         return evaluate(resolved, query, ReaderSource(reader, reading), limits, text)
     except InvalidExpression as error:
         raise invalid_parameter("query", str(error)) from None

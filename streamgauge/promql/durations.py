@@ -31,15 +31,16 @@ from streamgauge.promql.walk import walk
 _T = TypeVar("_T", bound=Expr)
 
 
-def resolve(expr: Expr, step_ms: int, range_ms: int) -> Expr:
+def resolve(expr: Expr, step_ms: int, range_ms: int, text: str) -> Expr:
     """The expression with all durations as milliseconds.
 
     :param step_ms: the query's step, 0 for an instant query. :param range_ms: its end less its start.
+    :param text: of the query, for the places in errors.
     :raises InvalidExpression: for a range or step that is not positive, a division by zero and the like.
     """
     if not any(_is_computed(part) for part in walk(expr)):
         return expr
-    return _Resolver(step_ms / 1000, range_ms / 1000).resolve(expr)
+    return _Resolver(step_ms / 1000, range_ms / 1000, text).resolve(expr)
 
 
 def _is_computed(expr: Expr) -> bool:
@@ -55,7 +56,8 @@ def _is_computed(expr: Expr) -> bool:
 
 
 class _Resolver:
-    def __init__(self, step_s: float, range_s: float) -> None:
+    def __init__(self, step_s: float, range_s: float, text: str) -> None:
+        self._text = text
         self._terms = {DurationTerm.STEP: step_s, DurationTerm.RANGE: range_s}
 
     def resolve(self, expr: _T) -> _T:
@@ -88,7 +90,7 @@ class _Resolver:
     def _positive(self, duration: Duration) -> int:
         milliseconds = self._milliseconds(duration)
         if milliseconds <= 0 and not isinstance(duration, int):
-            raise _invalid(duration.span, "duration must be greater than 0")
+            raise self._invalid(duration.span, "duration must be greater than 0")
         return milliseconds
 
     def _milliseconds(self, duration: Duration) -> int:
@@ -98,9 +100,9 @@ class _Resolver:
         with np.errstate(all="ignore"):
             seconds = float(self._seconds(duration))
         if not np.isfinite(seconds):
-            raise _invalid(duration.span, "duration is NaN or infinite")
+            raise self._invalid(duration.span, "duration is NaN or infinite")
         if abs(seconds) > MAX_DURATION_S:
-            raise _invalid(duration.span, "duration is out of range")
+            raise self._invalid(duration.span, "duration is out of range")
         return int(seconds * 1000)
 
     def _seconds(self, expr: DurationExpr) -> np.float64:
@@ -127,10 +129,10 @@ class _Resolver:
                 return np.float64(np.minimum(lhs, rhs))
         if rhs == 0:
             what = "division" if expr.op is DurationOp.DIV else "modulo"
-            raise _invalid(expr.span, f"{what} by zero")
+            raise self._invalid(expr.span, f"{what} by zero")
         return lhs / rhs if expr.op is DurationOp.DIV else np.float64(np.fmod(lhs, rhs))
 
-
-def _invalid(span: Span, detail: str) -> InvalidExpression:
-    # only the words of parse errors come with a line
-    return InvalidExpression(ExpressionFault.DURATION, f"{span.start}:{span.end}", detail, span)
+    def _invalid(self, span: Span, detail: str) -> InvalidExpression:
+        # only the words of parse errors come with a line; places are those of bytes, as in Prometheus
+        start, end = (len(self._text[:place].encode(errors="surrogatepass")) for place in span)
+        return InvalidExpression(ExpressionFault.DURATION, f"{start}:{end}", detail, span)

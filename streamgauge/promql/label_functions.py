@@ -12,7 +12,7 @@ from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.labels import LabelTable
 from streamgauge.promql.vectors import Vector
 from streamgauge.series.labels import NAME
-from streamgauge.series.matchers import MatchOp
+from streamgauge.series.matchers import Matcher, MatchOp
 
 _REFERENCE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})", re.ASCII)
 _CHUNK = re.compile(r"\d+|\D+", re.ASCII)
@@ -70,7 +70,7 @@ def absent_labels(node: Expr) -> dict[str, str]:
     if not isinstance(node, VectorSelector):
         return found
     asked = set()
-    for matcher in node.conditions:
+    for matcher in _as_read(node.conditions):
         if matcher.name == NAME:
             continue
         if matcher.op is MatchOp.EQUAL and matcher.name not in asked:
@@ -79,6 +79,16 @@ def absent_labels(node: Expr) -> dict[str, str]:
         else:
             found.pop(matcher.name, None)
     return {name: value for name, value in found.items() if value}
+
+
+def _as_read(matchers: Sequence[Matcher]) -> list[Matcher]:
+    """In the order into which Prometheus brings them to read: first those that a series needs a label for."""
+    needed = {matcher.name for matcher in matchers if not matcher.matches(b"")}
+    negative = (MatchOp.NOT_EQUAL, MatchOp.NOT_REGEX)
+    return sorted(
+        matchers,
+        key=lambda matcher: matcher.name not in needed or (matcher.op in negative and matcher.matches(b"")),
+    )
 
 
 def by_value(vector: Vector, descending: bool) -> Vector:

@@ -1,5 +1,7 @@
 """Parses durations: of ranges, steps and offsets, computed or not."""
 
+import math
+
 from streamgauge.promql.ast import (
     Duration,
     DurationBinary,
@@ -24,7 +26,7 @@ def positive_duration(cursor: Cursor) -> Duration:
     """A range or a step. Whether a computed one is positive shows once it is computed."""
     found = _expression(cursor, 0)
     if isinstance(found, NumberLiteral):
-        milliseconds = _milliseconds(found)
+        milliseconds = _milliseconds(cursor, found)
         if milliseconds <= 0:
             raise cursor.fault("duration must be greater than 0", found.span)
         return milliseconds
@@ -40,15 +42,15 @@ def offset_duration(cursor: Cursor) -> Duration:
     found: DurationExpr
     if sign:
         if cursor.at("+", "-"):
-            return _offset(_operators(cursor, _negated(cursor, sign, _expression(cursor, _POWER)), 0))
+            return _offset(cursor, _operators(cursor, _negated(cursor, sign, _expression(cursor, _POWER)), 0))
         found = _negated(cursor, sign, number_literal(cursor) if at_number(cursor) else _term(cursor))
     else:
         found = _expression(cursor, 0) if cursor.at("(") else _term(cursor)
-    return _offset(found)
+    return _offset(cursor, found)
 
 
-def _offset(found: DurationExpr) -> Duration:
-    return _milliseconds(found) if isinstance(found, NumberLiteral) else found
+def _offset(cursor: Cursor, found: DurationExpr) -> Duration:
+    return _milliseconds(cursor, found) if isinstance(found, NumberLiteral) else found
 
 
 def _expression(cursor: Cursor, minimum: int) -> DurationExpr:
@@ -102,12 +104,15 @@ def _negated(cursor: Cursor, sign: Token, operand: DurationExpr) -> DurationExpr
 
 
 def _in_range(cursor: Cursor, literal: NumberLiteral) -> NumberLiteral:
-    if not abs(literal.value) <= MAX_DURATION_S:
+    # a NaN shows once the whole is computed
+    if abs(literal.value) > MAX_DURATION_S:
         raise cursor.fault("duration out of range", literal.span)
     return literal
 
 
-def _milliseconds(literal: NumberLiteral) -> int:
+def _milliseconds(cursor: Cursor, literal: NumberLiteral) -> int:
+    if math.isnan(literal.value):
+        raise cursor.fault("duration out of range", literal.span)
     if literal.is_duration:
         # whole milliseconds to begin with
         return round(literal.value * 1000)

@@ -174,8 +174,8 @@ def _extended(cursor: Cursor, expr: Expr, modifier: str) -> Expr:
     smoothed = selector.smoothed or modifier == "smoothed"
     if anchored and smoothed:
         raise cursor.fault("anchored and smoothed modifiers cannot be used together", expr.span)
+    # to Prometheus this word does not belong to the place of the selector
     selector = replace(selector, anchored=anchored, smoothed=smoothed)
-    span = Span(expr.span.start, cursor.end)
     if isinstance(expr, MatrixSelector):
-        return replace(expr, selector=selector, span=span)
-    return replace(selector, span=span)
+        return replace(expr, selector=selector)
+    return selector

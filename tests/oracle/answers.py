@@ -12,6 +12,7 @@ import numpy as np
 from random_queries import RandomQuery
 
 from streamgauge.promql import engine
+from streamgauge.promql.ast import BinaryOp, Call
 from streamgauge.promql.durations import resolve
 from streamgauge.promql.evaluator import Evaluator
 from streamgauge.promql.faults import InvalidQuery
@@ -19,11 +20,14 @@ from streamgauge.promql.invalid_expression import InvalidExpression
 from streamgauge.promql.parser import parse
 from streamgauge.promql.query import Query
 from streamgauge.promql.value_type import ValueType
+from streamgauge.promql.vector_functions import MATH
 from streamgauge.promql.vectors import Matrix, Vector
 from streamgauge.promql.walk import bare
 
 RELATIVE, FLOOR = 1e-9, 1e-9
 _SOME = 20
+_BITS = 16
+_INEXACT = frozenset(MATH) - {"abs", "ceil", "deg", "floor", "rad", "sgn", "sqrt"}
 _GIVEN = re.compile(r"got ([-+.\d][-+.e\d]*)")
 _LABELS = re.compile(r"\{[^}]*\}")
 _COUNT = re.compile(r"over -?\d+ samples")
@@ -71,6 +75,36 @@ class _Shuffling(Evaluator):
         return found
 
 
+class _Nudging(Evaluator):
+    """Changes the last bits of what powers, exponentials, logarithms and trigonometry give."""
+
+    random = np.random.default_rng()
+
+    def value(self, node, grid):
+        found = super().value(node, grid)
+        return self._nudged(found) if isinstance(node, Call) and node.function in _INEXACT else found
+
+    def _operated(self, node, left, right):
+        found = super()._operated(node, left, right)
+        return self._nudged(found) if node.op in (BinaryOp.POW, BinaryOp.ATAN2) else found
+
+    def _nudged(self, found):
+        values = found.values if isinstance(found, Vector) else found
+        with np.errstate(all="ignore"):
+            nudged = values * (1 + self.random.integers(-_BITS, _BITS + 1, values.shape) * 2.0**-52)
+        values = np.where(np.abs(values) < 1e300, nudged, values)
+        return replace(found, values=values) if isinstance(found, Vector) else values
+
+
+def of_streamgauge_with_other_bits(query: RandomQuery, source, seed: int) -> Answer:
+    """What our engine says when functions that Go computes otherwise give other last bits."""
+    with (
+        patch.object(engine, "Evaluator", _Nudging),
+        patch.object(_Nudging, "random", np.random.default_rng(seed)),
+    ):
+        return of_streamgauge(query, source)
+
+
 def of_streamgauge_in_some_order(query: RandomQuery, source, seed: int) -> Answer:
     """What our engine says when series come in an order that is random for every vector."""
     with patch.object(engine, "Evaluator", _Shuffling), patch.object(_Shuffling, "random", Random(seed)):
@@ -86,7 +120,7 @@ def of_streamgauge(query: RandomQuery, source) -> Answer:
             return Answer(
                 f'invalid expression type "{parsed.type.documented}" for range query, must be Scalar'
             )
-        expression = resolve(parsed, query.step, query.end - query.start)
+        expression = resolve(parsed, query.step, query.end - query.start, query.text)
         steps = Query(query.start, query.end, query.step or 1)
         result = engine.evaluate(expression, steps, source, text=query.text)
     except (InvalidExpression, InvalidQuery) as refusal:
@@ -160,9 +194,9 @@ def depends_on_order(query: RandomQuery, ours: Answer, theirs: Answer, others: I
 
 
 def is_ill_conditioned(ours: Answer, theirs: Answer, nudged: list[Answer]) -> bool:
-    """Whether the same places have values, and where they differ the last bits of a sample change them too.
+    """Whether the same places have values, and where they differ the last bits of a function change them too.
 
-    :param nudged: our answers for samples that differ by those.
+    :param nudged: our answers with others of those.
     """
     if ours.series.keys() != theirs.series.keys() or not (points := differing(ours, theirs)):
         return False

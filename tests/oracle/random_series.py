@@ -1,7 +1,6 @@
 """Series from a seed: gauges, counters, histograms; gaps, resets, stale markers, NaN and infinities."""
 
 import math
-from copy import copy
 from random import Random
 
 import numpy as np
@@ -107,12 +106,6 @@ def _histogram(random: Random, labels):
     return [*there, ({**labels, "le": "odd"}, samples[0])] if random.random() < 0.3 else there
 
 
-def _farther(values, bits):
-    # a stale marker is a signalling NaN
-    with np.errstate(all="ignore"):
-        return np.where(np.abs(values) < 1e300, values * (1 + bits * 2**-52), values)
-
-
 class Shelf:
     """A `streamgauge.promql.query.Source` of these series, in this order."""
 
@@ -125,12 +118,6 @@ class Shelf:
             )
             for labels, samples in series
         ]
-
-    def nudged(self, bits: int) -> "Shelf":
-        """The same series with each value about so many units in its last place farther from zero."""
-        other = copy(self)
-        other._series = [(labels, times, _farther(values, bits)) for labels, times, values in self._series]
-        return other
 
     def fetch(self, matchers, start_ms, end_ms):
         named = [(matcher.name.encode(), matcher) for matcher in matchers]

@@ -19,7 +19,7 @@ CASES = [case for path in sorted((Path(__file__).parent / "cases").glob("*.txt")
 
 def evaluated(case: Case):
     query = Query(case.start, case.end, case.step or 1)
-    expression = resolve(parse(case.query), case.step, case.end - case.start)
+    expression = resolve(parse(case.query), case.step, case.end - case.start, case.query)
     return evaluate(expression, query, case.memory, text=case.query)
 
 
