@@ -1,8 +1,8 @@
 """Kernels of aggregations over series.
 
-`values` (series, steps) float64 and `present` (series, steps) bool are the input, `codes` (series,) int64
-the group of each series. Results go to `out` (groups, steps) float64 and `seen` (groups, steps) int64, how
-many series had a value; both start as 0. Series are taken in their order, as rounding depends on it.
+`values` and `present` are (series, steps) float64 and bool, `codes` (series,) int64 the group of each series.
+Results go to arrays (groups, steps) that start as 0: `out` float64, and `seen` int64, how many series had a
+value. Series are taken in their order, as rounding depends on it.
 """
 
 import numpy as np
@@ -13,9 +13,8 @@ from streamgauge.promql.window_kernels import kahan
 
 
 @njit(cache=True, nogil=True)
-def total(values, present, codes, out, seen):  # type: ignore[no-untyped-def]
-    """The compensated sum of each group."""
-    lost = np.zeros(out.shape)
+def total(values, present, codes, out, lost, seen):  # type: ignore[no-untyped-def]
+    """The sum of each group, and what rounding lost of it, which is to be added (Neumaier)."""
     for series in range(len(codes)):
         group = codes[series]
         for step in range(values.shape[1]):
@@ -28,14 +27,14 @@ def total(values, present, codes, out, seen):  # type: ignore[no-untyped-def]
             else:
                 out[group, step] = values[series, step]
             seen[group, step] += 1
-    out += lost
 
 
 @njit(cache=True, nogil=True)
-def mean(values, present, codes, out, seen):  # type: ignore[no-untyped-def]
-    """The mean of each group: of the sum as long as that is finite, from there on incrementally."""
-    lost = np.zeros(out.shape)
-    incremental = np.zeros(out.shape, np.bool_)
+def mean(values, present, codes, out, lost, seen, incremental):  # type: ignore[no-untyped-def]
+    """The sum of each group as in `total`, or its mean from where the sum is not finite any more.
+
+    `incremental` (groups, steps) bool says which of the two it is.
+    """
     for series in range(len(codes)):
         group = codes[series]
         for step in range(values.shape[1]):
@@ -59,17 +58,14 @@ def mean(values, present, codes, out, seen):  # type: ignore[no-untyped-def]
             out[group, step], lost[group, step] = kahan(
                 value / number, share * out[group, step], share * lost[group, step]
             )
-    for group in range(out.shape[0]):
-        for step in range(out.shape[1]):
-            if seen[group, step] and not incremental[group, step]:
-                out[group, step] /= seen[group, step]
-                lost[group, step] /= seen[group, step]
-            out[group, step] += lost[group, step]
 
 
 @njit(cache=True, nogil=True)
 def extreme(values, present, codes, sign, out, seen):  # type: ignore[no-untyped-def]
-    """The largest value (`sign` 1) or the smallest (-1) of each group; NaN only if there is nothing else."""
+    """The largest value (`sign` 1) or the smallest (-1) of each group; NaN only if there is nothing else.
+
+    `seen` is bool here.
+    """
     for series in range(len(codes)):
         group = codes[series]
         for step in range(values.shape[1]):
@@ -78,13 +74,15 @@ def extreme(values, present, codes, sign, out, seen):  # type: ignore[no-untyped
             value, held = values[series, step], out[group, step]
             if not seen[group, step] or sign * value > sign * held or np.isnan(held):
                 out[group, step] = value
-            seen[group, step] += 1
+            seen[group, step] = True
 
 
 @njit(cache=True, nogil=True)
-def variance(values, present, codes, out, seen):  # type: ignore[no-untyped-def]
-    """The population variance of each group (Welford); NaN if the first value is not finite."""
-    middle = np.zeros(out.shape)
+def variance(values, present, codes, middle, out, seen):  # type: ignore[no-untyped-def]
+    """The mean of each group to `middle`, the sum of the squared distances from it to `out` (Welford).
+
+    The latter is NaN if the first value is not finite.
+    """
     for series in range(len(codes)):
         group = codes[series]
         for step in range(values.shape[1]):
@@ -99,10 +97,6 @@ def variance(values, present, codes, out, seen):  # type: ignore[no-untyped-def]
             delta = value - middle[group, step]
             middle[group, step] += delta / seen[group, step]
             out[group, step] += delta * (value - middle[group, step])
-    for group in range(out.shape[0]):
-        for step in range(out.shape[1]):
-            if seen[group, step]:
-                out[group, step] /= seen[group, step]
 
 
 @njit(cache=True, nogil=True)

@@ -6,15 +6,18 @@ import numpy as np
 import xxhash
 
 from streamgauge.promql import aggregate_kernels as kernels
+from streamgauge.promql import merge_kernels
 from streamgauge.promql.annotations import Annotations
 from streamgauge.promql.ast import Aggregate, AggregateOp, Span
 from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.labels import Codes, LabelTable
 from streamgauge.promql.literals import number_text
-from streamgauge.promql.vectors import Mask, Times, Values, Vector, counts, empty, merged
+from streamgauge.promql.partials import FAMILIES, Partial, of_vector, stacked, to_vector
+from streamgauge.promql.vectors import Mask, Values, Vector, counts, empty, merged
 from streamgauge.series.labels import NAME
 
 _INT64 = 2.0**63
+_RANKED = {AggregateOp.TOPK: 1.0, AggregateOp.BOTTOMK: -1.0, AggregateOp.LIMITK: 0.0}
 
 
 def grouping(labels: LabelTable, names: Sequence[str], without: bool) -> LabelTable:
@@ -29,24 +32,58 @@ def aggregate(node: Aggregate, vector: Vector, param: Values | None, annotations
     :raises InvalidQuery: for a parameter that Prometheus refuses.
     """
     _check_param(node.op, param)
+    if node.op is AggregateOp.LIMIT_RATIO:
+        return _sampled(vector.seen(), _required(param), annotations, _span(node))
+    return merge(node, [collect(node, vector, param)], param, annotations)
+
+
+def collect(node: Aggregate, vector: Vector, param: Values | None) -> Partial:
+    """What `merge` needs of the series of one lane, for every aggregation but limit_ratio and count_values.
+
+    :raises InvalidQuery: for a parameter that Prometheus refuses.
+    """
+    _check_param(node.op, param)
     vector = vector.seen()
-    steps = vector.values.shape[1]
-    if not vector.labels.count:
-        return empty(steps)
+    if node.op in _RANKED:
+        return of_vector(_best(node, vector, _required(param)))
     labels = grouping(vector.labels, node.grouping, node.without)
+    if node.op is AggregateOp.QUANTILE:
+        return Partial(labels, {"values": vector.values, "present": vector.present})
     codes, first = labels.groups()
-    span = node.param.span if node.param is not None else node.span
-    match node.op:
-        case AggregateOp.TOPK | AggregateOp.BOTTOMK | AggregateOp.LIMITK:
-            return _best(node.op, vector, codes, len(first), _required(param))
-        case AggregateOp.LIMIT_RATIO:
-            return _sampled(vector, _required(param), annotations, span)
-        case AggregateOp.QUANTILE:
-            _check_quantile(_required(param), annotations, span)
-    out = np.zeros((len(first), steps))
-    seen = np.zeros((len(first), steps), np.int64)
-    _run(node.op, vector, codes, param, out, seen)
-    return Vector(labels.take(first), out, seen > 0)
+    return Partial(labels.take(first), FAMILIES[node.op].collect(vector, codes, len(first)))
+
+
+def merge(
+    node: Aggregate, partials: Sequence[Partial], param: Values | None, annotations: Annotations
+) -> Vector:
+    """The aggregation from what `collect` gave for each lane, at least one.
+
+    :raises InvalidQuery: for a parameter that Prometheus refuses.
+    """
+    _check_param(node.op, param)
+    rows = stacked(partials)
+    if node.op in _RANKED:
+        found = to_vector(rows)
+        return found if len(partials) == 1 else _best(node, found, _required(param))
+    if node.op is AggregateOp.QUANTILE:
+        return _quantile(node, to_vector(rows), _required(param), annotations)
+    family = FAMILIES[node.op]
+    if len(partials) == 1:
+        return Vector(rows.labels, *family.finish(rows.columns))
+    codes, first = rows.labels.groups()
+    return Vector(rows.labels.take(first), *family.finish(family.merge(rows.columns, codes, len(first))))
+
+
+def _quantile(node: Aggregate, vector: Vector, param: Values, annotations: Annotations) -> Vector:
+    if not vector.labels.count:
+        return empty(vector.values.shape[1])
+    _check_quantile(param, annotations, _span(node))
+    codes, first = vector.labels.groups()
+    order, starts = _by_group(codes, len(first))
+    out = np.zeros((len(first), vector.values.shape[1]))
+    seen = np.zeros(out.shape, np.int64)
+    kernels.quantile(vector.values, vector.present, order, starts, param, out, seen)
+    return Vector(vector.labels.take(first), out, seen > 0)
 
 
 def count_values(node: Aggregate, vector: Vector, label: str) -> Vector:
@@ -67,27 +104,13 @@ def count_values(node: Aggregate, vector: Vector, label: str) -> Vector:
     return merged(Vector(labels.take(first), found.astype(np.float64), found > 0))
 
 
-def _run(
-    op: AggregateOp, vector: Vector, codes: Codes, param: Values | None, out: Values, seen: Times
-) -> None:
-    values, present = vector.values, vector.present
-    match op:
-        case AggregateOp.SUM:
-            kernels.total(values, present, codes, out, seen)
-        case AggregateOp.AVG:
-            kernels.mean(values, present, codes, out, seen)
-        case AggregateOp.MIN | AggregateOp.MAX:
-            kernels.extreme(values, present, codes, 1.0 if op is AggregateOp.MAX else -1.0, out, seen)
-        case AggregateOp.STDDEV | AggregateOp.STDVAR:
-            kernels.variance(values, present, codes, out, seen)
-            if op is AggregateOp.STDDEV:
-                np.sqrt(out, out=out)
-        case AggregateOp.COUNT | AggregateOp.GROUP:
-            seen[:] = counts(codes, len(out), present)
-            out[:] = seen if op is AggregateOp.COUNT else 1.0
-        case AggregateOp.QUANTILE:
-            order, starts = _by_group(codes, len(out))
-            kernels.quantile(values, present, order, starts, _required(param), out, seen)
+def merge_counts(counted: Sequence[Vector]) -> Vector:
+    """The count_values of series in several lanes from those of each, at least one."""
+    rows = stacked([of_vector(vector) for vector in counted])
+    codes, first = rows.labels.groups()
+    found = np.zeros((len(first), rows.columns["values"].shape[1]), np.int64)
+    merge_kernels.added(rows.columns["values"].astype(np.int64), codes, found)
+    return Vector(rows.labels.take(first), found.astype(np.float64), found > 0)
 
 
 def _by_group(codes: Codes, groups: int) -> tuple[Codes, Codes]:
@@ -95,27 +118,28 @@ def _by_group(codes: Codes, groups: int) -> tuple[Codes, Codes]:
     return order, np.searchsorted(codes[order], np.arange(groups + 1))
 
 
-def _best(op: AggregateOp, vector: Vector, codes: Codes, groups: int, param: Values) -> Vector:
+def _best(node: Aggregate, vector: Vector, param: Values) -> Vector:
     steps = vector.values.shape[1]
-    if param.max(initial=-np.inf) < 1:
+    if not vector.labels.count or param.max(initial=-np.inf) < 1:
         return empty(steps)
     for value, verb in ((param.min(), "underflows"), (param.max(), "overflows")):
         if value <= -_INT64 if verb == "underflows" else value >= _INT64:
             raise InvalidQuery(QueryFault.BAD_PARAMETER, f"Scalar value {short(value)} {verb} int64")
     limits = np.minimum(param.astype(np.int64), vector.labels.count)
-    sign = {AggregateOp.TOPK: 1.0, AggregateOp.BOTTOMK: -1.0, AggregateOp.LIMITK: 0.0}[op]
-    order, starts = _by_group(codes, groups)
+    # of equal values those are best whose labels come first, wherever the series were read
+    rows = vector.labels.order()
+    codes, first = grouping(vector.labels.take(rows), node.grouping, node.without).groups()
+    order, starts = _by_group(codes, len(first))
     rank = np.zeros(vector.values.shape, np.int64)
-    kernels.ranked(vector.values, vector.present, order, starts, limits, sign, rank)
+    kernels.ranked(vector.values, vector.present, rows[order], starts, limits, _RANKED[node.op], rank)
     found = Vector(vector.labels, vector.values, rank > 0)
     if steps == 1:
-        rows = np.lexsort((rank[:, 0], codes))
-        found = found.take(rows)
+        found = found.take(rows[np.lexsort((rank[rows, 0], codes))])
     return found.seen()
 
 
 def _sampled(vector: Vector, param: Values, annotations: Annotations, span: Span) -> Vector:
-    if (param == 0).all():
+    if not vector.labels.count or (param == 0).all():
         return empty(vector.values.shape[1])
     for value, cap in ((param.max(), 1), (param.min(), -1)):
         if abs(value) > 1 and value * cap > 0:
@@ -162,6 +186,10 @@ def short(value: float) -> str:
     if not exponent and abs(value) >= 1e21:
         return text
     return f"{mantissa}e{exponent}" if exponent else text
+
+
+def _span(node: Aggregate) -> Span:
+    return node.span if node.param is None else node.param.span
 
 
 def _required(param: Values | None) -> Values:

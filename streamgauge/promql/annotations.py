@@ -1,11 +1,14 @@
 """Warnings and infos that come with an answer, in Prometheus's words."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
+from typing import TypeAlias
 
 import numpy as np
 
 from streamgauge.promql.ast import Span
 
+Remark: TypeAlias = tuple[int, str]
+"""Where in the query it belongs, and its text."""
 _LIMIT = 10
 
 
@@ -14,8 +17,8 @@ class Annotations:
 
     def __init__(self, text: str = "") -> None:
         self._text = text
-        self._warnings: dict[str, None] = {}
-        self._infos: dict[str, None] = {}
+        self._warnings: set[Remark] = set()
+        self._infos: set[Remark] = set()
 
     @property
     def warnings(self) -> list[str]:
@@ -27,13 +30,23 @@ class Annotations:
         """What may be a mistake in the query."""
         return _some(self._infos, "info")
 
+    @property
+    def remarks(self) -> tuple[list[Remark], list[Remark]]:
+        """All warnings and all infos, for `take`."""
+        return sorted(self._warnings), sorted(self._infos)
+
+    def take(self, warnings: Iterable[Remark], infos: Iterable[Remark]) -> None:
+        """Add the remarks of another part of the same query."""
+        self._warnings.update(warnings)
+        self._infos.update(infos)
+
     def warn(self, message: str, span: Span) -> None:
         """Add a warning about a part of the query."""
-        self._warnings[f"PromQL warning: {message}{self._place(span)}"] = None
+        self._warnings.add((span.start, f"PromQL warning: {message}{self._place(span)}"))
 
     def inform(self, message: str, span: Span) -> None:
         """Add an info about a part of the query."""
-        self._infos[f"PromQL info: {message}{self._place(span)}"] = None
+        self._infos.add((span.start, f"PromQL info: {message}{self._place(span)}"))
 
     def bad_quantile(self, quantile: float, span: Span) -> None:
         """Warn of a quantile outside [0, 1]."""
@@ -60,8 +73,9 @@ class Annotations:
         return f" ({line}:{column})"
 
 
-def _some(messages: dict[str, None], kind: str) -> list[str]:
-    kept = list(messages)[:_LIMIT]
+def _some(remarks: Set[Remark], kind: str) -> list[str]:
+    messages = list(dict.fromkeys(message for _, message in sorted(remarks)))
+    kept = messages[:_LIMIT]
     left = len(messages) - len(kept)
     return [*kept, f"{left} more {kind} annotations omitted"] if left else kept
 

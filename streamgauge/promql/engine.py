@@ -16,7 +16,6 @@ from streamgauge.promql.ast import (
 )
 from streamgauge.promql.evaluator import Evaluator, Value
 from streamgauge.promql.faults import InvalidQuery, QueryFault
-from streamgauge.promql.label_functions import all_labels
 from streamgauge.promql.query import Limits, Query, Source
 from streamgauge.promql.range_results import windowed
 from streamgauge.promql.vectors import Matrix, Times, Vector, same_labels
@@ -82,17 +81,15 @@ def _ordered(vector: Vector, keeps_order: bool) -> Vector:
         raise same_labels()
     if keeps_order:
         return vector
-    keys = all_labels(vector.labels)
-    return vector.take(np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64))
+    return vector.take(vector.labels.order())
 
 
 def _in_order(matrix: Matrix) -> Matrix:
-    keys = all_labels(matrix.labels)
-    rows = sorted(range(len(keys)), key=keys.__getitem__)
+    rows = matrix.labels.order()
     parts = [np.arange(matrix.offsets[row], matrix.offsets[row + 1]) for row in rows]
     samples = np.concatenate([np.zeros(0, np.int64), *parts])
     return Matrix(
-        matrix.labels.take(np.array(rows, np.int64)),
+        matrix.labels.take(rows),
         np.concatenate([np.zeros(1, np.int64), np.cumsum([len(part) for part in parts])]).astype(np.int64),
         matrix.timestamps[samples],
         matrix.values[samples],

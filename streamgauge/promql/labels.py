@@ -100,6 +100,20 @@ class LabelTable:
         """Which series have the same labels."""
         return _grouped(self.count, [(column.codes, len(column.values)) for column in self.columns.values()])
 
+    def order(self) -> Codes:
+        """The row numbers in Prometheus's order: by the first label in which two series differ."""
+        keys = []
+        none_left = np.ones(self.count, bool)
+        for name in sorted(self.columns, reverse=True):
+            codes, values = self.columns[name]
+            ranks = np.empty(len(values) + 1, np.int64)
+            ranks[sorted(range(len(values)), key=values.__getitem__)] = np.arange(len(values))
+            absent = np.array([not value for value in values], bool)[codes]
+            # a series without this label comes first if it has none after it either, else last
+            keys.append(np.where(absent, np.where(none_left, -1, len(values)), ranks[codes]))
+            none_left &= absent
+        return np.lexsort(keys) if keys else np.arange(self.count)
+
     @property
     def is_unique(self) -> bool:
         """Whether no two series have the same labels."""
