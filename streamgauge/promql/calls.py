@@ -86,7 +86,7 @@ def _over_range(
         evaluator.limits,
         evaluator.annotations,
     )
-    return _absent(ranged, found) if name == "absent_over_time" else found
+    return absent(ranged, found) if name == "absent_over_time" else found
 
 
 def _over_vector(evaluator: "Evaluator", node: Call, grid: Grid) -> Vector:
@@ -99,7 +99,7 @@ def _over_vector(evaluator: "Evaluator", node: Call, grid: Grid) -> Vector:
         return _over_histograms(evaluator, node, grid)
     match name:
         case "absent":
-            return _absent(arguments[0], evaluator.vector(arguments[0], grid))
+            return absent(arguments[0], evaluator.vector(arguments[0], grid))
         case "vector":
             return _constant(evaluator.scalar(arguments[0], grid))
         case "timestamp":
@@ -171,7 +171,11 @@ def _timestamps(evaluator: "Evaluator", argument: Expr, grid: Grid) -> Vector:
     return vector_functions.times_of(evaluator.vector(bare, grid), grid.times)
 
 
-def _absent(argument: Expr, vector: Vector) -> Vector:
+def absent(argument: Expr, vector: Vector) -> Vector:
+    """absent() and absent_over_time(): 1 at the steps at which no series of the vector has a value.
+
+    :param argument: of the function, which gives the result its labels.
+    """
     absent: Mask = ~vector.present.any(axis=0)[None, :]
     labels = from_rows([label_functions.absent_labels(argument)])
     return Vector(labels, np.ones(absent.shape), absent).seen()

@@ -48,22 +48,28 @@ def evaluate(
     :raises InvalidQuery: for what the query asks, and by the limits.
     """
     limits = limits or Limits()
-    grid = query.grid
-    limits.check_steps(grid.count)
-    annotations = Annotations(text)
-    evaluator = Evaluator(query, source, limits, annotations)
+    limits.check_steps(query.grid.count)
+    return answer(expression, Evaluator(query, source, limits, Annotations(text)))
+
+
+def answer(expression: Expr, evaluator: Evaluator) -> Result:
+    """The result of an expression in the order of an answer.
+
+    :raises InvalidQuery: for what the query asks, and by the limits.
+    """
+    grid = evaluator.query.grid
     while isinstance(expression, Paren):
         expression = expression.expr
     try:
         value = evaluator.value(expression, grid)
     except RecursionError:
         raise InvalidQuery(QueryFault.TOO_DEEP, "the expression is nested too deeply") from None
-    limits.check_time()
+    evaluator.limits.check_time()
     if isinstance(value, Vector):
         value = _ordered(value, keeps_order=grid.count == 1 and _is_ranked(expression))
     elif isinstance(value, Matrix) and isinstance(expression, MatrixSelector | Subquery):
         value = _in_order(windowed(value, expression))
-    return Result(value, grid.times, annotations.warnings, annotations.infos)
+    return Result(value, grid.times, evaluator.annotations.warnings, evaluator.annotations.infos)
 
 
 def _is_ranked(expression: Expr) -> bool:

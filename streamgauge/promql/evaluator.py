@@ -1,5 +1,6 @@
 """Evaluating expressions: one method a kind of node, everything else in the modules it calls."""
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -25,10 +26,11 @@ from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.literals import quoted
 from streamgauge.promql.query import Grid, Limits, Query, Source
 from streamgauge.promql.selection import Selection, milliseconds
-from streamgauge.promql.vectors import Matrix, Values, Vector, empty
+from streamgauge.promql.vectors import Matrix, Times, Values, Vector, empty
 
 Value: TypeAlias = Vector | Matrix | Values | str
 """A vector, a range vector, a scalar (steps,) float64 or a string."""
+_NOTHING: Mapping[tuple[int, Grid], Value] = {}
 
 
 class Evaluator:
@@ -37,17 +39,31 @@ class Evaluator:
     Every method may raise InvalidQuery, for what the query asks and by its limits.
     """
 
-    def __init__(self, query: Query, source: Source, limits: Limits, annotations: Annotations) -> None:
+    def __init__(
+        self,
+        query: Query,
+        source: Source,
+        limits: Limits,
+        annotations: Annotations,
+        known: Mapping[tuple[int, Grid], Value] = _NOTHING,
+    ) -> None:
+        """Evaluate from a source.
+
+        :param known: values that are there already, by the `id` of the node and the steps.
+        """
         self.query = query
         self.limits = limits
         self.annotations = annotations
         self.selection = Selection(source, query, limits)
+        self._known = known
 
     def value(self, node: Expr, grid: Grid) -> Value:
         """What an expression is at every step."""
         self.limits.check_time()
         while isinstance(node, Paren):
             node = node.expr
+        if (found := self._known.get((id(node), grid))) is not None:
+            return found
         match node:
             case NumberLiteral():
                 return np.full(grid.count, node.value, np.float64)
@@ -96,29 +112,31 @@ class Evaluator:
             raise _wrong_type("string", node)
         return found
 
+    def counted_label(self, node: Aggregate, grid: Grid) -> str:
+        """The label that count_values gives the values."""
+        if node.param is None:
+            raise _wrong_type("string", node)
+        label = self.string(node.param, grid)
+        if not label:
+            raise InvalidQuery(QueryFault.BAD_PARAMETER, f"invalid label name {quoted(label)}")
+        return label
+
     def _subquery(self, node: Subquery, grid: Grid) -> Matrix:
         ends = self.selection.ends(node.at, node.offset, grid)
         width = milliseconds(node.range)
-        step = self.query.subquery_step if node.step is None else milliseconds(node.step)
-        # steps are multiples of `step` since 1970, so that they do not move with the query
-        start = (int(ends[0]) - width) // step * step + step
-        inner = Grid(start, step, max(0, (int(ends[-1]) - start) // step + 1))
+        inner = subquery_grid(node, ends, self.query)
         # even without any series the steps themselves take memory
         self.limits.check_size(1, inner.count)
         found = self.vector(node.expr, inner) if inner.count else empty(0)
         rows, steps = np.nonzero(found.present)
         self.limits.take_samples(len(rows))
         offsets = np.searchsorted(rows, np.arange(found.labels.count + 1))
-        times = start + steps * step
+        times = inner.start + steps * inner.step
         return Matrix(found.labels, offsets, times, found.values[rows, steps], ends, width)
 
     def _aggregate(self, node: Aggregate, grid: Grid) -> Vector:
         if node.op is AggregateOp.COUNT_VALUES:
-            if node.param is None:
-                raise _wrong_type("string", node)
-            label = self.string(node.param, grid)
-            if not label:
-                raise InvalidQuery(QueryFault.BAD_PARAMETER, f"invalid label name {quoted(label)}")
+            label = self.counted_label(node, grid)
             return aggregations.count_values(node, self.vector(node.expr, grid), label)
         param = None if node.param is None else self.scalar(node.param, grid)
         return aggregations.aggregate(node, self.vector(node.expr, grid), param, self.annotations)
@@ -137,7 +155,7 @@ class Evaluator:
         # a chain of operators is a tree as deep as it is long
         chain = [node]
         left: Expr = node.lhs
-        while isinstance(left, Binary):
+        while isinstance(left, Binary) and (id(left), grid) not in self._known:
             chain.append(left)
             left = left.lhs
         found = self.value(left, grid)
@@ -160,6 +178,14 @@ class Evaluator:
         if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
             return arithmetic.scalars(node.op, left, right)
         raise _wrong_type("scalar or instant vector", node)
+
+
+def subquery_grid(node: Subquery, ends: Times, query: Query) -> Grid:
+    """The steps at which the expression of a subquery is evaluated, whose windows end at `ends`, int64 ms."""
+    step = query.subquery_step if node.step is None else milliseconds(node.step)
+    # steps are multiples of `step` since 1970, so that they do not move with the query
+    start = (int(ends[0]) - milliseconds(node.range)) // step * step + step
+    return Grid(start, step, max(0, (int(ends[-1]) - start) // step + 1))
 
 
 def _wrong_type(wanted: str, node: Expr) -> TypeError:

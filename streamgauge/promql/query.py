@@ -1,7 +1,7 @@
 """What a query asks for, where its samples come from and what it may cost."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Protocol
 
@@ -86,6 +86,10 @@ class Limits:
     max_steps: float = inf
     expired: Callable[[], bool] = _never
     samples: int = field(default=0, init=False)
+
+    def again(self) -> "Limits":
+        """The same limits for another part, nothing spent yet."""
+        return replace(self)
 
     def check_time(self) -> None:
         """Refuse to go on when the time is up.

@@ -20,7 +20,7 @@ CHUNK_COST = 20_000_000
 """Samples in windows between two looks at the clock, a fraction of a second."""
 ANCHORED = ("changes", "delta", "increase", "rate", "resets")
 SMOOTHED = ("delta", "increase", "rate")
-_KEEP_NAME = frozenset({"first_over_time", "last_over_time"})
+KEEP_NAME = frozenset({"first_over_time", "last_over_time"})
 
 Kernel = Callable[..., None]
 
@@ -148,7 +148,7 @@ def _chunk_end(matrix: Matrix, begin: int, windows: int) -> int:
 def _labelled(name: str, found: Vector) -> Vector:
     if name == "present_over_time":
         found = Vector(found.labels, found.present.astype(np.float64), found.present)
-    if name not in _KEEP_NAME:
+    if name not in KEEP_NAME:
         found = Vector(found.labels.drop(METADATA), found.values, found.present)
     if name != "absent_over_time" and not found.labels.is_unique:
         raise same_labels()

@@ -4,9 +4,10 @@ import numpy as np
 
 from streamgauge.promql import window_kernels
 from streamgauge.promql.ast import At, AtBoundary, Duration, MatrixSelector, VectorSelector
-from streamgauge.promql.labels import LabelTable, from_canonical
+from streamgauge.promql.labels import METADATA, LabelTable, from_canonical
 from streamgauge.promql.query import Grid, Limits, Query, Source
 from streamgauge.promql.vectors import Matrix, Times, Values, Vector
+from streamgauge.series.labels import NAME
 from streamgauge.series.samples import STALE_BITS, Samples
 
 _STALE = np.uint64(STALE_BITS)
@@ -19,6 +20,10 @@ class Selection:
         self._source = source
         self._query = query
         self._limits = limits
+        self.series: list[int] = []
+        """How many series each selector gave, in the order in which they were read."""
+        self.has_metadata = False
+        """Whether any of them has a label that says what its values mean, beside the name."""
 
     def vector(self, node: VectorSelector, grid: Grid, times: bool = False) -> Vector:
         """The value of each series at every step, or with `times` the time of that sample in seconds.
@@ -61,19 +66,27 @@ class Selection:
 
     def ends(self, at: At | None, offset: Duration, grid: Grid) -> Times:
         """The times that the steps look at: (steps,) int64 ms, or one for all steps under an @."""
-        back = milliseconds(offset)
-        if at is None:
-            return grid.times - back
-        if isinstance(at, AtBoundary):
-            at = self._query.start if at is AtBoundary.START else self._query.end
-        return np.array([at - back], np.int64)
+        return window_ends(at, offset, grid, self._query)
 
     def _fetch(self, node: VectorSelector, start: int, end: int) -> tuple[LabelTable, Samples]:
         self._limits.check_time()
         canonical, samples = self._source.fetch(node.conditions, start, end)
         self._limits.check_series(len(canonical))
         self._limits.take_samples(len(samples.values))
-        return from_canonical(canonical), samples
+        labels = from_canonical(canonical)
+        self.series.append(labels.count)
+        self.has_metadata |= not METADATA.isdisjoint(labels.columns.keys() - {NAME})
+        return labels, samples
+
+
+def window_ends(at: At | None, offset: Duration, grid: Grid, query: Query) -> Times:
+    """The times that the steps look at: (steps,) int64 ms, or one for all steps under an @."""
+    back = milliseconds(offset)
+    if at is None:
+        return grid.times - back
+    if isinstance(at, AtBoundary):
+        at = query.start if at is AtBoundary.START else query.end
+    return np.array([at - back], np.int64)
 
 
 def without_stale(samples: Samples) -> tuple[Times, Times, Values]:

@@ -94,7 +94,7 @@ class Shelf:
     """A `streamgauge.promql.query.Source` of these series."""
 
     def __init__(self, series) -> None:
-        self._series = sorted(
+        self._series = self._arranged(
             (
                 canonical(labels),
                 np.array([at for at, _ in samples], np.int64),
@@ -102,6 +102,9 @@ class Shelf:
             )
             for labels, samples in series
         )
+
+    def _arranged(self, rows):
+        return sorted(rows, key=lambda row: row[0])
 
     def fetch(self, matchers, start_ms, end_ms):
         named = [(matcher.name.encode(), matcher) for matcher in matchers]

@@ -1,0 +1,191 @@
+"""Executing a plan: in each lane its pieces, then everything else on what the lanes have shipped."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from streamgauge.promql import aggregations
+from streamgauge.promql.annotations import Annotations, Remark
+from streamgauge.promql.ast import (
+    Aggregate,
+    AggregateOp,
+    Call,
+    Expr,
+    MatrixSelector,
+    Subquery,
+)
+from streamgauge.promql.calls import absent
+from streamgauge.promql.engine import Result, answer
+from streamgauge.promql.evaluator import Evaluator, Value
+from streamgauge.promql.faults import InvalidQuery, QueryFault
+from streamgauge.promql.labels import LabelTable
+from streamgauge.promql.partials import Partial, of_vector, stacked, to_vector
+from streamgauge.promql.planner import Piece, Plan, Ships, plan
+from streamgauge.promql.query import Grid, Limits, Query, Source
+from streamgauge.promql.selection import milliseconds, window_ends
+from streamgauge.promql.vectors import Matrix, Vector, merged, same_labels
+from streamgauge.series.matchers import Matcher
+from streamgauge.series.samples import Samples
+
+
+class NotByLanes(Exception):
+    """A lane has series with the labels __type__ or __unit__, which its plan does not allow for."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneAnswer:
+    """What one lane gives for a plan.
+
+    partials: one for each of the plan's tasks, in their order. series: how many each selector gave.
+    samples: how many were read. warnings, infos: what is to be remarked.
+    """
+
+    partials: Sequence[Partial]
+    series: Sequence[int]
+    samples: int
+    warnings: Sequence[Remark] = ()
+    infos: Sequence[Remark] = ()
+
+
+def run_lane(planned: Plan, query: Query, source: Source, limits: Limits, text: str = "") -> LaneAnswer:
+    """Evaluate the pieces of a plan on the series of one lane.
+
+    :param limits: of this lane. :param text: of the query, for the positions in warnings and infos.
+    :raises InvalidQuery: for what the query asks, and by the limits. :raises NotByLanes: for a plan that does not
+        hold for these series.
+    """
+    annotations = Annotations(text)
+    evaluator = Evaluator(query, source, limits, annotations)
+    try:
+        partials = [_shipped(evaluator, piece, grid) for piece, grid in planned.tasks(query)]
+    except RecursionError:
+        raise InvalidQuery(QueryFault.TOO_DEEP, "the expression is nested too deeply") from None
+    selection = evaluator.selection
+    if selection.has_metadata and not planned.metadata_labels:
+        raise NotByLanes
+    return LaneAnswer(partials, selection.series, limits.samples, *annotations.remarks)
+
+
+def finish(
+    planned: Plan, query: Query, answers: Sequence[LaneAnswer], limits: Limits | None = None, text: str = ""
+) -> Result:
+    """The result from the answers of all lanes, at least one.
+
+    :raises InvalidQuery: for what the query asks, and by the limits.
+    """
+    limits = limits or Limits()
+    limits.check_steps(query.grid.count)
+    for counts in zip(*(found.series for found in answers), strict=True):
+        limits.check_series(sum(counts))
+    limits.take_samples(sum(found.samples for found in answers))
+    annotations = Annotations(text)
+    for found in answers:
+        annotations.take(found.warnings, found.infos)
+    known: dict[tuple[int, Grid], Value] = {}
+    evaluator = Evaluator(query, _Nothing(), limits, annotations, known)
+    for at, (piece, grid) in enumerate(planned.tasks(query)):
+        known[id(piece.node), grid] = _merged(
+            evaluator, piece, grid, [found.partials[at] for found in answers]
+        )
+    return answer(planned.expression, evaluator)
+
+
+def execute(
+    expression: Expr,
+    query: Query,
+    sources: Iterable[Source],
+    limits: Limits | None = None,
+    text: str = "",
+    each: Callable[[Callable[[Source], LaneAnswer], Iterable[Source]], Iterable[LaneAnswer]] = map,
+) -> Result:
+    """Plan an expression whose durations are resolved, and execute it.
+
+    :param sources: one a lane, at least one. :param each: how a function is called for each of them: `map`, or that
+        of an executor, whose threads then run at once.
+    :raises InvalidQuery: for what the query asks, and by the limits.
+    """
+    limits = limits or Limits()
+    limits.check_steps(query.grid.count)
+    sources = list(sources)
+    try:
+        return _executed(plan(expression), query, sources, limits, text, each)
+    except NotByLanes:
+        return _executed(plan(expression, metadata_labels=True), query, sources, limits, text, each)
+
+
+def _executed(
+    planned: Plan,
+    query: Query,
+    sources: Sequence[Source],
+    limits: Limits,
+    text: str,
+    each: Callable[[Callable[[Source], LaneAnswer], Iterable[Source]], Iterable[LaneAnswer]],
+) -> Result:
+    answers = each(lambda source: run_lane(planned, query, source, limits.again(), text), sources)
+    return finish(planned, query, list(answers), limits, text)
+
+
+def _shipped(evaluator: Evaluator, piece: Piece, grid: Grid) -> Partial:
+    if piece.ships is Ships.SAMPLES:
+        matrix = evaluator.matrix(piece.lane, grid)
+        sizes = np.diff(matrix.offsets)
+        columns = {"sizes": sizes, "timestamps": matrix.timestamps, "values": matrix.values}
+        return Partial(matrix.labels, columns)
+    vector = evaluator.vector(piece.lane, grid)
+    node = piece.node
+    if piece.ships is Ships.SERIES:
+        return of_vector(vector.seen())
+    if not isinstance(node, Aggregate):
+        return Partial(LabelTable(1, {}), {"present": vector.present.any(axis=0)[None, :]})
+    if node.op is AggregateOp.COUNT_VALUES:
+        return of_vector(aggregations.count_values(node, vector, evaluator.counted_label(node, grid)))
+    param = None if node.param is None else evaluator.scalar(node.param, grid)
+    return aggregations.collect(node, vector, param)
+
+
+def _merged(evaluator: Evaluator, piece: Piece, grid: Grid, partials: Sequence[Partial]) -> Value:
+    node = piece.node
+    match piece.ships:
+        case Ships.SAMPLES:
+            return _matrix(evaluator, node, grid, partials)
+        case Ships.SERIES:
+            return _vector(piece, partials)
+    if isinstance(node, Call):
+        present = stacked(partials).columns["present"]
+        return absent(node.args[0], Vector(LabelTable(len(present), {}), np.ones(present.shape), present))
+    if not isinstance(node, Aggregate):
+        raise TypeError(f"{piece.ships} of {type(node)}")
+    if node.op is AggregateOp.COUNT_VALUES:
+        return aggregations.merge_counts([to_vector(partial) for partial in partials])
+    param = None if node.param is None else evaluator.scalar(node.param, grid)
+    return aggregations.merge(node, partials, param, evaluator.annotations)
+
+
+def _vector(piece: Piece, partials: Sequence[Partial]) -> Vector:
+    vector = to_vector(stacked(partials))
+    if piece.place.strict and not vector.labels.is_unique:
+        raise same_labels()
+    return vector if piece.place.aligned else merged(vector)
+
+
+def _matrix(evaluator: Evaluator, node: Expr, grid: Grid, partials: Sequence[Partial]) -> Matrix:
+    rows = stacked(partials)
+    if not isinstance(node, MatrixSelector | Subquery):
+        raise TypeError(f"samples of {type(node)}")
+    moved = node.selector if isinstance(node, MatrixSelector) else node
+    return Matrix(
+        rows.labels,
+        np.concatenate([np.zeros(1, np.int64), np.cumsum(rows.columns["sizes"])]),
+        rows.columns["timestamps"],
+        rows.columns["values"],
+        window_ends(moved.at, moved.offset, grid, evaluator.query),
+        milliseconds(node.range),
+    )
+
+
+class _Nothing:
+    """The source of what needs none."""
+
+    def fetch(self, _: Sequence[Matcher], __: int, ___: int) -> tuple[Sequence[bytes], Samples]:
+        raise LookupError("a selector outside of the plan's pieces")
