@@ -100,14 +100,14 @@ def variance(values, present, codes, middle, out, seen):  # type: ignore[no-unty
 
 
 @njit(cache=True, nogil=True)
-def quantile(values, present, order, starts, qs, out, seen):  # type: ignore[no-untyped-def]
-    """The quantile `qs` (steps,) of each group.
+def quantile(values, present, order, starts, qs, first_step, end_step, out, seen):  # type: ignore[no-untyped-def]
+    """The quantile `qs` (steps,) of each group at the steps from `first_step` to before `end_step`.
 
     `order` (series,) lists the series group by group; group i owns [starts[i], starts[i + 1]).
     """
     window = np.empty(len(order), np.float64)
     for group in range(len(starts) - 1):
-        for step in range(values.shape[1]):
+        for step in range(first_step, end_step):
             size = absent = 0
             for place in range(starts[group], starts[group + 1]):
                 series = order[place]
@@ -127,15 +127,15 @@ def quantile(values, present, order, starts, qs, out, seen):  # type: ignore[no-
 
 
 @njit(cache=True, nogil=True)
-def ranked(values, present, order, starts, limits, sign, rank):  # type: ignore[no-untyped-def]
+def ranked(values, present, order, starts, limits, sign, first_step, end_step, rank):  # type: ignore[no-untyped-def]
     """The rank from 1 on of the best `limits` (steps,) int64 series of each group, others stay 0.
 
     Best are the largest (`sign` 1), the smallest (-1) or the first (0); NaN is worst, of equals the first is
-    best. `rank` (series, steps) int64. `order` and `starts` as in `quantile`.
+    best. `rank` (series, steps) int64. The rest is as in `quantile`.
     """
     kept = np.empty(len(order), np.int64)
     for group in range(len(starts) - 1):
-        for step in range(values.shape[1]):
+        for step in range(first_step, end_step):
             limit = limits[step]
             if limit < 1:
                 continue

@@ -13,10 +13,13 @@ from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.labels import Codes, LabelTable
 from streamgauge.promql.literals import number_text
 from streamgauge.promql.partials import FAMILIES, Partial, of_vector, stacked, to_vector
+from streamgauge.promql.query import Limits
 from streamgauge.promql.vectors import Mask, Values, Vector, counts, empty, merged
 from streamgauge.series.labels import NAME
 
 _INT64 = 2.0**63
+_SORTING = 16
+"""How many times the work of looking at a value it is to sort it."""
 _RANKED = {AggregateOp.TOPK: 1.0, AggregateOp.BOTTOMK: -1.0, AggregateOp.LIMITK: 0.0}
 
 
@@ -25,56 +28,66 @@ def grouping(labels: LabelTable, names: Sequence[str], without: bool) -> LabelTa
     return labels.drop({*names, NAME}) if without else labels.keep(names)
 
 
-def aggregate(node: Aggregate, vector: Vector, param: Values | None, annotations: Annotations) -> Vector:
+def aggregate(
+    node: Aggregate, vector: Vector, param: Values | None, limits: Limits, annotations: Annotations
+) -> Vector:
     """Every aggregation but count_values.
 
     :param param: (steps,) the number in front, for those that have one.
-    :raises InvalidQuery: for a parameter that Prometheus refuses.
+    :raises InvalidQuery: for a parameter that Prometheus refuses, and by the limits.
     """
     _check_param(node.op, param)
     if node.op is AggregateOp.LIMIT_RATIO:
         return _sampled(vector.seen(), _required(param), annotations, _span(node))
-    return merge(node, [collect(node, vector, param)], param, annotations)
+    return merge(node, [collect(node, vector, param, limits)], param, limits, annotations)
 
 
-def collect(node: Aggregate, vector: Vector, param: Values | None) -> Partial:
+def collect(node: Aggregate, vector: Vector, param: Values | None, limits: Limits) -> Partial:
     """What `merge` needs of the series of one lane, for every aggregation but limit_ratio and count_values.
 
-    :raises InvalidQuery: for a parameter that Prometheus refuses.
+    :raises InvalidQuery: for a parameter that Prometheus refuses, and by the limits.
     """
     _check_param(node.op, param)
     vector = vector.seen()
     if node.op in _RANKED:
-        return of_vector(_best(node, vector, _required(param)))
+        return of_vector(_best(node, vector, _required(param), limits))
     labels = grouping(vector.labels, node.grouping, node.without)
     if node.op is AggregateOp.QUANTILE:
         return Partial(labels, {"values": vector.values, "present": vector.present})
     codes, first = labels.groups()
-    return Partial(labels.take(first), FAMILIES[node.op].collect(vector, codes, len(first)))
+    return Partial(labels.take(first), FAMILIES[node.op].collect(vector, codes, len(first), limits))
 
 
 def merge(
-    node: Aggregate, partials: Sequence[Partial], param: Values | None, annotations: Annotations
+    node: Aggregate,
+    partials: Sequence[Partial],
+    param: Values | None,
+    limits: Limits,
+    annotations: Annotations,
 ) -> Vector:
     """The aggregation from what `collect` gave for each lane, at least one.
 
-    :raises InvalidQuery: for a parameter that Prometheus refuses.
+    :raises InvalidQuery: for a parameter that Prometheus refuses, and by the limits.
     """
     _check_param(node.op, param)
     rows = stacked(partials)
     if node.op in _RANKED:
         found = to_vector(rows)
-        return found if len(partials) == 1 else _best(node, found, _required(param))
+        return found if len(partials) == 1 else _best(node, found, _required(param), limits)
     if node.op is AggregateOp.QUANTILE:
-        return _quantile(node, to_vector(rows), _required(param), annotations)
+        return _quantile(node, to_vector(rows), _required(param), limits, annotations)
     family = FAMILIES[node.op]
     if len(partials) == 1:
         return Vector(rows.labels, *family.finish(rows.columns))
     codes, first = rows.labels.groups()
-    return Vector(rows.labels.take(first), *family.finish(family.merge(rows.columns, codes, len(first))))
+    return Vector(
+        rows.labels.take(first), *family.finish(family.merge(rows.columns, codes, len(first), limits))
+    )
 
 
-def _quantile(node: Aggregate, vector: Vector, param: Values, annotations: Annotations) -> Vector:
+def _quantile(
+    node: Aggregate, vector: Vector, param: Values, limits: Limits, annotations: Annotations
+) -> Vector:
     if not vector.labels.count:
         return empty(vector.values.shape[1])
     _check_quantile(param, annotations, _span(node))
@@ -82,16 +95,22 @@ def _quantile(node: Aggregate, vector: Vector, param: Values, annotations: Annot
     order, starts = _by_group(codes, len(first))
     out = np.zeros((len(first), vector.values.shape[1]))
     seen = np.zeros(out.shape, np.int64)
-    kernels.quantile(vector.values, vector.present, order, starts, param, out, seen)
+    for steps in limits.parts(out.shape[1], _SORTING * len(order)):
+        begin, end = steps.start, steps.stop
+        kernels.quantile(vector.values, vector.present, order, starts, param, begin, end, out, seen)
     return Vector(vector.labels.take(first), out, seen > 0)
 
 
-def count_values(node: Aggregate, vector: Vector, label: str) -> Vector:
-    """How many series have each value, which becomes a label."""
+def count_values(node: Aggregate, vector: Vector, label: str, limits: Limits) -> Vector:
+    """How many series have each value, which becomes a label.
+
+    :raises InvalidQuery: by the limits.
+    """
     rows, steps = np.nonzero(vector.present)
     distinct, codes = np.unique(vector.values[rows, steps].view(np.uint64), return_inverse=True)
     # one series for each pair of a series and a value it has
     pairs, inverse = np.unique(rows * max(1, len(distinct)) + codes, return_inverse=True)
+    limits.check_size(len(pairs), vector.values.shape[1])
     present = np.zeros((len(pairs), vector.values.shape[1]), bool)
     present[inverse, steps] = True
     texts = [number_text(value) for value in distinct.view(np.float64).tolist()]
@@ -118,20 +137,23 @@ def _by_group(codes: Codes, groups: int) -> tuple[Codes, Codes]:
     return order, np.searchsorted(codes[order], np.arange(groups + 1))
 
 
-def _best(node: Aggregate, vector: Vector, param: Values) -> Vector:
+def _best(node: Aggregate, vector: Vector, param: Values, limits: Limits) -> Vector:
     steps = vector.values.shape[1]
     if not vector.labels.count or param.max(initial=-np.inf) < 1:
         return empty(steps)
     for value, verb in ((param.min(), "underflows"), (param.max(), "overflows")):
         if value <= -_INT64 if verb == "underflows" else value >= _INT64:
             raise InvalidQuery(QueryFault.BAD_PARAMETER, f"Scalar value {short(value)} {verb} int64")
-    limits = np.minimum(param.astype(np.int64), vector.labels.count)
+    best = np.minimum(param.astype(np.int64), vector.labels.count)
     # of equal values those are best whose labels come first, wherever the series were read
     rows = vector.labels.order()
     codes, first = grouping(vector.labels.take(rows), node.grouping, node.without).groups()
     order, starts = _by_group(codes, len(first))
     rank = np.zeros(vector.values.shape, np.int64)
-    kernels.ranked(vector.values, vector.present, rows[order], starts, limits, _RANKED[node.op], rank)
+    order, sign = rows[order], _RANKED[node.op]
+    for part in limits.parts(steps, _SORTING * len(order)):
+        begin, end = part.start, part.stop
+        kernels.ranked(vector.values, vector.present, order, starts, best, sign, begin, end, rank)
     found = Vector(vector.labels, vector.values, rank > 0)
     if steps == 1:
         found = found.take(rows[np.lexsort((rank[rows, 0], codes))])

@@ -123,20 +123,22 @@ def _over_vector(evaluator: "Evaluator", node: Call, grid: Grid) -> Vector:
 
 
 def _over_histograms(evaluator: "Evaluator", node: Call, grid: Grid) -> Vector:
-    arguments, annotations = node.args, evaluator.annotations
+    arguments, limits, annotations = node.args, evaluator.limits, evaluator.annotations
     if node.function == "histogram_quantile":
         q = evaluator.scalar(arguments[0], grid)
         vector = evaluator.vector(arguments[1], grid)
         spans = arguments[0].span, arguments[1].span
-        return histograms.histogram_quantile(vector, q, grid.times, spans, annotations)
+        return histograms.histogram_quantile(vector, q, grid.times, spans, limits, annotations)
     if node.function == "histogram_fraction":
         lower, upper = evaluator.scalar(arguments[0], grid), evaluator.scalar(arguments[1], grid)
         vector = evaluator.vector(arguments[2], grid)
-        return histograms.histogram_fraction(vector, lower, upper, arguments[2].span, annotations)
+        return histograms.histogram_fraction(vector, lower, upper, arguments[2].span, limits, annotations)
     label = evaluator.string(arguments[1], grid)
     qs = [(evaluator.scalar(argument, grid), argument.span) for argument in arguments[2:]]
     vector = evaluator.vector(arguments[0], grid)
-    return histograms.histogram_quantiles(vector, label, qs, grid.times, arguments[0].span, annotations)
+    return histograms.histogram_quantiles(
+        vector, label, qs, grid.times, arguments[0].span, limits, annotations
+    )
 
 
 def _sorted(evaluator: "Evaluator", node: Call, grid: Grid) -> Vector:

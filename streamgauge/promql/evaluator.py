@@ -64,6 +64,12 @@ class Evaluator:
             node = node.expr
         if (found := self._known.get((id(node), grid))) is not None:
             return found
+        before = self.limits.held
+        found = self._value(node, grid)
+        self.limits.settle(before, size(found))
+        return found
+
+    def _value(self, node: Expr, grid: Grid) -> Value:
         match node:
             case NumberLiteral():
                 return np.full(grid.count, node.value, np.float64)
@@ -83,6 +89,8 @@ class Evaluator:
                 return self._unary(node, grid)
             case Binary():
                 return self._binary(node, grid)
+            case Paren():
+                return self.value(node.expr, grid)
 
     def vector(self, node: Expr, grid: Grid) -> Vector:
         """An expression that is a vector."""
@@ -137,9 +145,10 @@ class Evaluator:
     def _aggregate(self, node: Aggregate, grid: Grid) -> Vector:
         if node.op is AggregateOp.COUNT_VALUES:
             label = self.counted_label(node, grid)
-            return aggregations.count_values(node, self.vector(node.expr, grid), label)
+            return aggregations.count_values(node, self.vector(node.expr, grid), label, self.limits)
         param = None if node.param is None else self.scalar(node.param, grid)
-        return aggregations.aggregate(node, self.vector(node.expr, grid), param, self.annotations)
+        vector = self.vector(node.expr, grid)
+        return aggregations.aggregate(node, vector, param, self.limits, self.annotations)
 
     def _unary(self, node: Unary, grid: Grid) -> Value:
         found = self.value(node.expr, grid)
@@ -158,9 +167,12 @@ class Evaluator:
         while isinstance(left, Binary) and (id(left), grid) not in self._known:
             chain.append(left)
             left = left.lhs
+        before = self.limits.held
         found = self.value(left, grid)
         for link in reversed(chain):
             found = self._operated(link, found, self.value(link.rhs, grid))
+            self.limits.settle(before, size(found))
+        self.limits.held = before
         return found
 
     def _operated(self, node: Binary, left: Value, right: Value) -> Value:
@@ -178,6 +190,19 @@ class Evaluator:
         if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
             return arithmetic.scalars(node.op, left, right)
         raise _wrong_type("scalar or instant vector", node)
+
+
+def size(value: Value) -> int:
+    """The bytes of its arrays."""
+    match value:
+        case Vector():
+            return value.values.nbytes + value.present.nbytes
+        case Matrix():
+            return value.timestamps.nbytes + value.values.nbytes
+        case str():
+            return 0
+        case _:
+            return value.nbytes
 
 
 def subquery_grid(node: Subquery, ends: Times, query: Query) -> Grid:

@@ -17,7 +17,7 @@ from streamgauge.promql.ast import (
 )
 from streamgauge.promql.calls import absent
 from streamgauge.promql.engine import Result, answer
-from streamgauge.promql.evaluator import Evaluator, Value
+from streamgauge.promql.evaluator import Evaluator, Value, size
 from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.labels import LabelTable
 from streamgauge.promql.partials import Partial, of_vector, stacked, to_vector
@@ -79,15 +79,19 @@ def finish(
     for counts in zip(*(found.series for found in answers), strict=True):
         limits.check_series(sum(counts))
     limits.take_samples(sum(found.samples for found in answers))
+    # the samples themselves stay in the lanes
+    limits.held = 0
     annotations = Annotations(text)
     for found in answers:
         annotations.take(found.warnings, found.infos)
     known: dict[tuple[int, Grid], Value] = {}
     evaluator = Evaluator(query, _Nothing(), limits, annotations, known)
     for at, (piece, grid) in enumerate(planned.tasks(query)):
-        known[id(piece.node), grid] = _merged(
-            evaluator, piece, grid, [found.partials[at] for found in answers]
-        )
+        before = limits.held
+        limits.settle(before, sum(found.partials[at].nbytes for found in answers))
+        value = _merged(evaluator, piece, grid, [found.partials[at] for found in answers])
+        limits.settle(before, size(value))
+        known[id(piece.node), grid] = value
     return answer(planned.expression, evaluator)
 
 
@@ -139,9 +143,10 @@ def _shipped(evaluator: Evaluator, piece: Piece, grid: Grid) -> Partial:
     if not isinstance(node, Aggregate):
         return Partial(LabelTable(1, {}), {"present": vector.present.any(axis=0)[None, :]})
     if node.op is AggregateOp.COUNT_VALUES:
-        return of_vector(aggregations.count_values(node, vector, evaluator.counted_label(node, grid)))
+        label = evaluator.counted_label(node, grid)
+        return of_vector(aggregations.count_values(node, vector, label, evaluator.limits))
     param = None if node.param is None else evaluator.scalar(node.param, grid)
-    return aggregations.collect(node, vector, param)
+    return aggregations.collect(node, vector, param, evaluator.limits)
 
 
 def _merged(evaluator: Evaluator, piece: Piece, grid: Grid, partials: Sequence[Partial]) -> Value:
@@ -159,7 +164,7 @@ def _merged(evaluator: Evaluator, piece: Piece, grid: Grid, partials: Sequence[P
     if node.op is AggregateOp.COUNT_VALUES:
         return aggregations.merge_counts([to_vector(partial) for partial in partials])
     param = None if node.param is None else evaluator.scalar(node.param, grid)
-    return aggregations.merge(node, partials, param, evaluator.annotations)
+    return aggregations.merge(node, partials, param, evaluator.limits, evaluator.annotations)
 
 
 def _vector(piece: Piece, partials: Sequence[Partial]) -> Vector:

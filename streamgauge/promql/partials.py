@@ -14,6 +14,7 @@ import numpy.typing as npt
 from streamgauge.promql import aggregate_kernels, merge_kernels
 from streamgauge.promql.ast import AggregateOp
 from streamgauge.promql.labels import Codes, LabelTable, concat
+from streamgauge.promql.query import Limits
 from streamgauge.promql.vectors import Mask, Values, Vector, counts
 
 Columns: TypeAlias = Mapping[str, npt.NDArray[Any]]
@@ -30,6 +31,11 @@ class Partial:
     labels: LabelTable
     columns: Columns
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the columns."""
+        return sum(column.nbytes for column in self.columns.values())
+
 
 class Family(NamedTuple):
     """One aggregation in its parts.
@@ -38,8 +44,8 @@ class Family(NamedTuple):
     from those of rows and the group of each. finish: values and presence.
     """
 
-    collect: Callable[[Vector, Codes, int], Columns]
-    merge: Callable[[Columns, Codes, int], Columns]
+    collect: Callable[[Vector, Codes, int, Limits], Columns]
+    merge: Callable[[Columns, Codes, int, Limits], Columns]
     finish: Callable[[Columns], tuple[Values, Mask]]
 
 
@@ -78,17 +84,19 @@ def _flags(like: npt.NDArray[Any], groups: int) -> Mask:
     return np.zeros((groups, like.shape[1]), bool)
 
 
-def _sum(vector: Vector, codes: Codes, groups: int) -> Columns:
+def _sum(vector: Vector, codes: Codes, groups: int, limits: Limits) -> Columns:
     values = vector.values
     out, lost, seen = _floats(values, groups), _floats(values, groups), _numbers(values, groups)
-    aggregate_kernels.total(values, vector.present, codes, out, lost, seen)
+    for part in limits.parts(*values.shape):
+        aggregate_kernels.total(values[part], vector.present[part], codes[part], out, lost, seen)
     return {"sum": out, "lost": lost, "count": seen}
 
 
-def _sums(rows: Columns, codes: Codes, groups: int) -> Columns:
-    sums = rows["sum"]
+def _sums(rows: Columns, codes: Codes, groups: int, limits: Limits) -> Columns:
+    sums, losses, seens = rows["sum"], rows["lost"], rows["count"]
     out, lost, seen = _floats(sums, groups), _floats(sums, groups), _numbers(sums, groups)
-    merge_kernels.totals(sums, rows["lost"], rows["count"], codes, out, lost, seen)
+    for part in limits.parts(*sums.shape):
+        merge_kernels.totals(sums[part], losses[part], seens[part], codes[part], out, lost, seen)
     return {"sum": out, "lost": lost, "count": seen}
 
 
@@ -96,19 +104,23 @@ def _summed(columns: Columns) -> tuple[Values, Mask]:
     return columns["sum"] + columns["lost"], columns["count"] > 0
 
 
-def _avg(vector: Vector, codes: Codes, groups: int) -> Columns:
+def _avg(vector: Vector, codes: Codes, groups: int, limits: Limits) -> Columns:
     values = vector.values
     out, lost, seen = _floats(values, groups), _floats(values, groups), _numbers(values, groups)
     is_mean = _flags(values, groups)
-    aggregate_kernels.mean(values, vector.present, codes, out, lost, seen, is_mean)
+    for part in limits.parts(*values.shape):
+        aggregate_kernels.mean(values[part], vector.present[part], codes[part], out, lost, seen, is_mean)
     return {"sum": out, "lost": lost, "count": seen, "is_mean": is_mean}
 
 
-def _avgs(rows: Columns, codes: Codes, groups: int) -> Columns:
-    sums = rows["sum"]
+def _avgs(rows: Columns, codes: Codes, groups: int, limits: Limits) -> Columns:
+    sums, losses, seens, means = rows["sum"], rows["lost"], rows["count"], rows["is_mean"]
     out, lost, seen = _floats(sums, groups), _floats(sums, groups), _numbers(sums, groups)
     is_mean = _flags(sums, groups)
-    merge_kernels.means(sums, rows["lost"], rows["count"], rows["is_mean"], codes, out, lost, seen, is_mean)
+    for part in limits.parts(*sums.shape):
+        merge_kernels.means(
+            sums[part], losses[part], seens[part], means[part], codes[part], out, lost, seen, is_mean
+        )
     return {"sum": out, "lost": lost, "count": seen, "is_mean": is_mean}
 
 
@@ -118,11 +130,11 @@ def _averaged(columns: Columns) -> tuple[Values, Mask]:
     return columns["sum"] / parts + columns["lost"] / parts, count > 0
 
 
-def _count(vector: Vector, codes: Codes, groups: int) -> Columns:
+def _count(vector: Vector, codes: Codes, groups: int, _: Limits) -> Columns:
     return {"count": counts(codes, groups, vector.present)}
 
 
-def _counts(rows: Columns, codes: Codes, groups: int) -> Columns:
+def _counts(rows: Columns, codes: Codes, groups: int, _: Limits) -> Columns:
     seen = _numbers(rows["count"], groups)
     merge_kernels.added(rows["count"], codes, seen)
     return {"count": seen}
@@ -132,11 +144,11 @@ def _counted(columns: Columns) -> tuple[Values, Mask]:
     return columns["count"].astype(np.float64), columns["count"] > 0
 
 
-def _group(vector: Vector, codes: Codes, groups: int) -> Columns:
+def _group(vector: Vector, codes: Codes, groups: int, _: Limits) -> Columns:
     return {"present": counts(codes, groups, vector.present) > 0}
 
 
-def _groups(rows: Columns, codes: Codes, groups: int) -> Columns:
+def _groups(rows: Columns, codes: Codes, groups: int, _: Limits) -> Columns:
     return {"present": counts(codes, groups, rows["present"]) > 0}
 
 
@@ -144,17 +156,19 @@ def _grouped(columns: Columns) -> tuple[Values, Mask]:
     return np.ones(columns["present"].shape), columns["present"]
 
 
-def _moments(vector: Vector, codes: Codes, groups: int) -> Columns:
+def _moments(vector: Vector, codes: Codes, groups: int, limits: Limits) -> Columns:
     values = vector.values
     middle, squares, seen = _floats(values, groups), _floats(values, groups), _numbers(values, groups)
-    aggregate_kernels.variance(values, vector.present, codes, middle, squares, seen)
+    for part in limits.parts(*values.shape):
+        aggregate_kernels.variance(values[part], vector.present[part], codes[part], middle, squares, seen)
     return {"mean": middle, "squares": squares, "count": seen}
 
 
-def _momentses(rows: Columns, codes: Codes, groups: int) -> Columns:
-    means = rows["mean"]
+def _momentses(rows: Columns, codes: Codes, groups: int, limits: Limits) -> Columns:
+    means, distances, seens = rows["mean"], rows["squares"], rows["count"]
     middle, squares, seen = _floats(means, groups), _floats(means, groups), _numbers(means, groups)
-    merge_kernels.variances(means, rows["squares"], rows["count"], codes, middle, squares, seen)
+    for part in limits.parts(*means.shape):
+        merge_kernels.variances(means[part], distances[part], seens[part], codes[part], middle, squares, seen)
     return {"mean": middle, "squares": squares, "count": seen}
 
 
@@ -168,14 +182,15 @@ def _deviation(columns: Columns) -> tuple[Values, Mask]:
 
 
 def _extreme(sign: float) -> Family:
-    def over(values: Values, present: Mask, codes: Codes, groups: int) -> Columns:
+    def over(values: Values, present: Mask, codes: Codes, groups: int, limits: Limits) -> Columns:
         out, seen = _floats(values, groups), _flags(values, groups)
-        aggregate_kernels.extreme(values, present, codes, sign, out, seen)
+        for part in limits.parts(*values.shape):
+            aggregate_kernels.extreme(values[part], present[part], codes[part], sign, out, seen)
         return {"values": out, "present": seen}
 
     return Family(
-        lambda vector, codes, groups: over(vector.values, vector.present, codes, groups),
-        lambda rows, codes, groups: over(rows["values"], rows["present"], codes, groups),
+        lambda vector, *rest: over(vector.values, vector.present, *rest),
+        lambda rows, *rest: over(rows["values"], rows["present"], *rest),
         lambda columns: (columns["values"], columns["present"]),
     )
 

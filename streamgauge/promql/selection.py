@@ -37,15 +37,17 @@ class Selection:
         self._limits.check_size(labels.count, grid.count)
         out = np.zeros((labels.count, len(ends)))
         present = np.zeros(out.shape, bool)
-        self._limits.check_time()
-        if node.smoothed and not times:
-            offsets, stamps, values = without_stale(samples)
-            window_kernels.interpolated(offsets, stamps, values, ends, lookback, out, present)
-        else:
-            window_kernels.last_before_stale(
-                samples.offsets, samples.timestamps, samples.values, ends, lookback, times, out, present
-            )
-        self._limits.check_time()
+        smoothed = node.smoothed and not times
+        offsets, stamps, values = without_stale(samples) if smoothed else samples[1:]
+        cost = len(ends) + len(values) // max(1, labels.count)
+        for part in self._limits.parts(labels.count, cost):
+            rows = offsets[part.start : part.stop + 1]
+            if smoothed:
+                window_kernels.interpolated(rows, stamps, values, ends, lookback, out[part], present[part])
+            else:
+                window_kernels.last_before_stale(
+                    rows, stamps, values, ends, lookback, times, out[part], present[part]
+                )
         if len(ends) != grid.count:
             out, present = np.repeat(out, grid.count, axis=1), np.repeat(present, grid.count, axis=1)
         return Vector(labels, out, present)
