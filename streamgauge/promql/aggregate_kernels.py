@@ -11,6 +11,8 @@ from numba import njit
 from streamgauge.promql.over_time_kernels import sorted_quantile
 from streamgauge.promql.window_kernels import kahan
 
+_KEPT = 1 << 16
+
 
 @njit(cache=True, nogil=True)
 def total(values, present, codes, out, lost, seen):  # type: ignore[no-untyped-def]
@@ -133,33 +135,45 @@ def ranked(values, present, order, starts, limits, sign, first_step, end_step, r
     Best are the largest (`sign` 1), the smallest (-1) or the first (0); NaN is worst, of equals the first is
     best. `rank` (series, steps) int64. The rest is as in `quantile`.
     """
-    kept = np.empty(len(order), np.int64)
+    most = 1
+    for step in range(first_step, end_step):
+        most = max(most, limits[step])
+    # some steps at a time, as the values of a series lie together
+    width = max(1, min(end_step - first_step, _KEPT // most))
+    kept, sizes = np.empty((width, most), np.int64), np.empty(width, np.int64)
     for group in range(len(starts) - 1):
-        for step in range(first_step, end_step):
-            limit = limits[step]
-            if limit < 1:
-                continue
-            size = 0
+        for begin in range(first_step, end_step, width):
+            end = min(end_step, begin + width)
+            sizes[:] = 0
             for place in range(starts[group], starts[group + 1]):
                 series = order[place]
-                if not present[series, step]:
-                    continue
-                value = values[series, step]
-                if size == limit and not _better(value, values[kept[size - 1], step], sign):
-                    continue
-                low, high = 0, size
-                while low < high:
-                    middle = (low + high) // 2
-                    if _better(value, values[kept[middle], step], sign):
-                        high = middle
-                    else:
-                        low = middle + 1
-                size = min(size + 1, limit)
-                for moved in range(size - 1, low, -1):
-                    kept[moved] = kept[moved - 1]
-                kept[low] = series
-            for place in range(size):
-                rank[kept[place], step] = place + 1
+                for step in range(begin, end):
+                    if limits[step] >= 1 and present[series, step]:
+                        _rank(
+                            values, series, step, limits[step], sign, kept[step - begin], sizes, step - begin
+                        )
+            for step in range(begin, end):
+                for place in range(sizes[step - begin]):
+                    rank[kept[step - begin, place], step] = place + 1
+
+
+@njit(cache=True, nogil=True)
+def _rank(values, series, step, limit, sign, kept, sizes, column):  # type: ignore[no-untyped-def]
+    """Put a series to the best ones of a step, `kept` in order and `sizes[column]` many, if it belongs there."""
+    value, size = values[series, step], sizes[column]
+    if size == limit and not _better(value, values[kept[size - 1], step], sign):
+        return
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) // 2
+        if _better(value, values[kept[middle], step], sign):
+            high = middle
+        else:
+            low = middle + 1
+    sizes[column] = size = min(size + 1, limit)
+    for moved in range(size - 1, low, -1):
+        kept[moved] = kept[moved - 1]
+    kept[low] = series
 
 
 @njit(cache=True, nogil=True)

@@ -87,7 +87,8 @@ def _ordered(vector: Vector, keeps_order: bool) -> Vector:
         raise same_labels()
     if keeps_order:
         return vector
-    return vector.take(vector.labels.order())
+    rows = vector.labels.order()
+    return vector if (rows == np.arange(len(rows))).all() else vector.take(rows)
 
 
 def _in_order(matrix: Matrix) -> Matrix:
