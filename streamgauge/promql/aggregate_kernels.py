@@ -140,7 +140,7 @@ def ranked(values, present, order, starts, limits, sign, first_step, end_step, r
         most = max(most, limits[step])
     # some steps at a time, as the values of a series lie together
     width = max(1, min(end_step - first_step, _KEPT // most))
-    kept, sizes = np.empty((width, most), np.int64), np.empty(width, np.int64)
+    kept, sizes, worst = np.empty((width, most), np.int64), np.empty(width, np.int64), np.empty(width)
     for group in range(len(starts) - 1):
         for begin in range(first_step, end_step, width):
             end = min(end_step, begin + width)
@@ -148,21 +148,26 @@ def ranked(values, present, order, starts, limits, sign, first_step, end_step, r
             for place in range(starts[group], starts[group + 1]):
                 series = order[place]
                 for step in range(begin, end):
-                    if limits[step] >= 1 and present[series, step]:
-                        _rank(
-                            values, series, step, limits[step], sign, kept[step - begin], sizes, step - begin
-                        )
+                    if not present[series, step] or limits[step] < 1:
+                        continue
+                    value, column = values[series, step], step - begin
+                    size = sizes[column]
+                    if size == limits[step]:
+                        if sign == 0 or np.isnan(value) or sign * value <= sign * worst[column]:
+                            continue
+                        size -= 1
+                    _insert(values, series, step, sign, kept[column], size)
+                    sizes[column] = size + 1
+                    worst[column] = values[kept[column, size], step]
             for step in range(begin, end):
                 for place in range(sizes[step - begin]):
                     rank[kept[step - begin, place], step] = place + 1
 
 
 @njit(cache=True, nogil=True)
-def _rank(values, series, step, limit, sign, kept, sizes, column):  # type: ignore[no-untyped-def]
-    """Put a series to the best ones of a step, `kept` in order and `sizes[column]` many, if it belongs there."""
-    value, size = values[series, step], sizes[column]
-    if size == limit and not _better(value, values[kept[size - 1], step], sign):
-        return
+def _insert(values, series, step, sign, kept, size):  # type: ignore[no-untyped-def]
+    """Put a series at its place among the best `size` ones, which `kept` holds in order."""
+    value = values[series, step]
     low, high = 0, size
     while low < high:
         middle = (low + high) // 2
@@ -170,8 +175,7 @@ def _rank(values, series, step, limit, sign, kept, sizes, column):  # type: igno
             high = middle
         else:
             low = middle + 1
-    sizes[column] = size = min(size + 1, limit)
-    for moved in range(size - 1, low, -1):
+    for moved in range(size, low, -1):
         kept[moved] = kept[moved - 1]
     kept[low] = series
 
