@@ -186,9 +186,6 @@ class Server(Prometheus):
             raise RuntimeError(f"{text}: {answer['error']}")
         return used, answer["data"]["stats"]["timings"]["evalTotalTime"]
 
-    def ask(self, _: str, text: str, query: Query) -> object:
-        return self.timed(text, query)
-
     def summed(self, text: str, query: Query) -> list[float]:
         """The values of the sum of a query."""
         answer = self.query(f"sum({text})", query.start, query.end, query.step)
@@ -286,6 +283,9 @@ def compare(name: str, rounds: int, queries: Sequence[str], console: Console) ->
         for body in requests(generate(data), data.count):
             server.write(body)
         ours = Ours(name)
+        before = [resident_mib(pid) for pid in (ours.pid, server.pid)]
+        for pid in (ours.pid, server.pid):
+            reset_peak(pid)
         for step in data.steps:
             query = Query(START, START + data.hours * 3_600_000, step * 1000)
             shown = Table(
@@ -309,16 +309,10 @@ def compare(name: str, rounds: int, queries: Sequence[str], console: Console) ->
                 numbers = (cpu * 1000, their_cpu * 1000, their_cpu / cpu, wall * 1000, their_wall * 1000)
                 shown.add_row(text, *(f"{number:.1f}" for number in numbers))
             console.print(shown)
-        memory = []
-        for pid, ask in ((ours.pid, ours.ask), (server.pid, server.ask)):
-            memory.append(resident_mib(pid))
-            reset_peak(pid)
-            for text in queries:
-                ask("time", text, query)
-            memory.append(peak_mib(pid))
+        after = [peak_mib(pid) for pid in (ours.pid, server.pid)]
         console.print(
-            f"resident memory: ours {memory[0]:.0f} MiB, at most {memory[1]:.0f}, Prometheus {memory[2]:.0f}, "
-            f"at most {memory[3]:.0f}\n"
+            f"resident memory: ours {before[0]:.0f} MiB, at most {after[0]:.0f}; "
+            f"Prometheus {before[1]:.0f}, at most {after[1]:.0f}\n"
         )
         ours.stop()
     return ratios
