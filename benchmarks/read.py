@@ -25,6 +25,7 @@ from streamgauge.series.labels import NAME, canonical
 from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.series.samples import MINUTE_MS, Samples
 from streamgauge.store import schema
+from streamgauge.store.progress import ProgressStore
 from streamgauge.store.reader import Reader, Reading
 from streamgauge.store.session import connect
 from streamgauge.store.write_blocks import BlockStore
@@ -57,7 +58,7 @@ def fill(config: Config, session: object) -> int:
     """Write what the jobs would have written up to now; return the time (ms) of the first sample."""
     head, blocks, index = (
         HeadStore(session),
-        BlockStore(session, config.shards),
+        BlockStore(session, config.shards, config.storage_classes[-1]),
         IndexStore(session, config.shards),
     )
     start = int(time.time() * 1000) // MINUTE_MS * MINUTE_MS - (MINUTES - 1) * MINUTE_MS
@@ -83,13 +84,13 @@ def fill(config: Config, session: object) -> int:
             else:
                 payload = batch.encode(samples, pa.array(list(rows.values()), pa.binary()))
                 head.write(lane, minute, 0, number, payload)
-        blocks.write_progress(Resolution.MIN1, lane, start + SEALED_MINUTES * MINUTE_MS)
+        ProgressStore(session).write(Resolution.MIN1, lane, start + SEALED_MINUTES * MINUTE_MS)
     return start
 
 
 def measure(config: Config, session: object, start: int) -> None:
     """Print the median and the fastest of some rounds of each step of a query, and the CPU time used here."""
-    reader = Reader(session, config.shards)
+    reader = Reader(session, config.shards, config.storage_classes)
     end = start + MINUTES * MINUTE_MS - 1
     queries = Queries(config.gateway, reader, lambda: end)
     everything, one = Form("query=load"), Form("query=load{instance='host-0500'}")

@@ -15,14 +15,30 @@ import pytest
 
 from integration.fast_collector import FastClock
 from integration.stored import Stored, wait_for
-from streamgauge.config import Cassandra, Collector, Config, Flink, Gateway, Kafka, Local, Redis, Stream
+from streamgauge.config import (
+    Cassandra,
+    Collector,
+    Config,
+    Flink,
+    Gateway,
+    Kafka,
+    Kept,
+    Local,
+    Redis,
+    Storage,
+    Stream,
+)
 from streamgauge.local.stack import Stack
 
 HOME = Path(__file__).parents[1] / ".streamgauge" / "test"
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
-BEFORE_NOW_MS = 18 * HOUR_MS
-"""How long ago the simulated time of the tests begins: within all retention, and with room to run fast."""
+DAY_MS = 24 * HOUR_MS
+KEPT_HOURS = 72
+ROOM_MS = 12 * HOUR_MS
+"""How far simulated time may run before it meets the real one."""
+BEFORE_MIDNIGHT_MS = 25 * MINUTE_MS
+"""Simulated time begins so long before a midnight, so that hours and a day end during the tests."""
 
 
 def _free_ports(count: int) -> Iterator[int]:
@@ -36,19 +52,25 @@ def _free_ports(count: int) -> Iterator[int]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Simulated time first: a collector with the real clock makes all that comes later late."""
-    items.sort(key=lambda item: not item.path.name.startswith("test_pipeline"))
+    items.sort(key=lambda item: (not item.path.name.startswith("test_pipeline"), item.path.name))
 
 
 def _configuration() -> Config:
     port = _free_ports(11)
     host = "127.0.0.1"
     return Config(
-        kafka=Kafka(bootstrap=f"{host}:{next(port)}"),
+        kafka=Kafka(bootstrap=f"{host}:{next(port)}", retention_hours=KEPT_HOURS),
         cassandra=Cassandra(port=next(port)),
         redis=Redis(url=f"redis://{host}:{next(port)}/0"),
         flink=Flink(rest=f"http://{host}:{next(port)}", checkpoint_interval_s=3),
         # simulated time runs fast, so a real delay of the machine is a long one
-        stream=Stream(lag_ms=5000, late_flush_ms=1000),
+        stream=Stream(lag_ms=5000, late_flush_ms=1000, rebuild_quiet_ms=500),
+        storage=Storage(
+            classes={
+                "short": Kept(match=('{tier="short"}',), retention={"1day": "30d"}, digests=False),
+                "standard": Kept(retention={"raw": f"{KEPT_HOURS}h"}),
+            }
+        ),
         collector=Collector(listen=f"{host}:{next(port)}", name="test"),
         gateway=Gateway(listen=f"{host}:{next(port)}"),
         local=Local(
@@ -92,7 +114,8 @@ class Time:
     """Simulated time for one test after the other; it never goes back, as the watermark never does."""
 
     def __init__(self) -> None:
-        self.next = (int(time.time() * 1000) - BEFORE_NOW_MS) // MINUTE_MS * MINUTE_MS
+        midnight = (int(time.time() * 1000) - ROOM_MS) // DAY_MS * DAY_MS
+        self.next = midnight - BEFORE_MIDNIGHT_MS
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,14 @@ import pyarrow as pa
 
 from schemas import batch
 from schemas.blocks import ON_TIME, late_part
-from schemas.tables import Resolution
+from schemas.tables import Resolution, StorageClass
 from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series import ids as series_ids
 from streamgauge.series import labels
 from streamgauge.series.ids import Shards, lane_of
 from streamgauge.series.samples import MINUTE_MS, Samples, concat
+from streamgauge.store.progress import ProgressStore
+from streamgauge.store.rebuild import Rebuilder
 from streamgauge.store.write_blocks import BlockStore
 from streamgauge.store.write_head import HeadStore
 from streamgauge.store.write_index import IndexStore
@@ -19,11 +21,13 @@ from streamgauge.store.write_index import IndexStore
 class Population:
     """Writes samples as the jobs would; remembers them by canonical labels as {timestamp: value}."""
 
-    def __init__(self, session, shards: Shards) -> None:
+    def __init__(self, session, shards: Shards, kept: StorageClass) -> None:
         self.session = session
         self.truth: dict[bytes, dict[int, float]] = {}
         self._lanes = shards.lanes
-        self._blocks = BlockStore(session, shards)
+        self._blocks = BlockStore(session, shards, kept)
+        self._progress = ProgressStore(session)
+        self._rebuilder = Rebuilder(session, shards, [kept], lambda: 0)
         self._head = HeadStore(session)
         self._index = IndexStore(session, shards)
         self._offset = 0
@@ -44,7 +48,7 @@ class Population:
                 else:
                     self.write_head(lane, minute, rows)
         for lane, to in sealed.items():
-            self._blocks.write_progress(Resolution.MIN1, lane, to)
+            self._progress.write(Resolution.MIN1, lane, to)
 
     def write_head(self, lane: int, minute: int, rows: dict[bytes, dict[int, float]]) -> int:
         """Store one batch and return its offset."""
@@ -52,6 +56,15 @@ class Population:
         payload = batch.encode(_samples(rows), pa.array(sorted(rows, key=series_ids.series_id), pa.binary()))
         self._head.write(lane, minute, 0, self._offset, payload)
         return self._offset
+
+    def roll_up(self, sealed: dict[int, int], start: int) -> None:
+        """Build every coarser bucket that ends before a lane's `sealed`, from the one that holds `start`."""
+        for level in (Resolution.MIN5, Resolution.HOUR1):
+            width = level.value.width_ms
+            for lane, to in sealed.items():
+                for bucket in range(start - start % width, to - width + 1, width):
+                    self._rebuilder.build(level, lane, bucket)
+                self._progress.write(level, lane, to - to % width)
 
     def _seal(self, lane: int, minute: int, rows: dict[bytes, dict[int, float]]) -> None:
         early = {data: dict(list(samples.items())[::2]) for data, samples in rows.items()}

@@ -27,7 +27,7 @@ class Served:
         self.lanes = config.layout.lanes
         self.start = int(time.time() * 1000) // MINUTE_MS * MINUTE_MS - MINUTES * MINUTE_MS
         self.end = self.start + MINUTES * MINUTE_MS - 10_000
-        self.population = Population(self.session, config.shards)
+        self.population = Population(self.session, config.shards, config.storage_classes[-1])
         times = range(self.start, self.end + 1, 10_000)
         gone = canonical({"__name__": "gone"})
         self.sealed = dict.fromkeys(range(1, self.lanes), self.start + SEALED_MINUTES * MINUTE_MS)

@@ -3,19 +3,23 @@
 import os
 import signal
 import time
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import yaml
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from integration.batches import BatchProducer
-from integration.stored import assert_rollups_equal, plain_rollups, wait_for
-from integration.workload import MINUTE_MS, Client, Workload
+from integration.conftest import HOUR_MS
+from integration.stored import LEVELS, assert_rollups_equal, plain_rollups, wait_for
+from integration.workload import MINUTE_MS, STEP_MS, Client, Workload
 from schemas import batch
 from schemas.blocks import ON_TIME
 from schemas.topics import REJECTED
+from streamgauge.series import ids, labels
 from streamgauge.series.samples import Samples
 
 
@@ -36,18 +40,79 @@ def _kill_collector(_, collector):
     collector.kill_and_start()
 
 
+def _other_parallelism(stack, _):
+    """Stopped with a savepoint, and started from it."""
+    stack.stop("store", "rollup")
+    _set_parallelism(stack, 1)
+    stack.start("store", "rollup")
+
+
 def _forget_state(stack, _):
     stack.stop("store", "rollup", keep_state=False)
+    _set_parallelism(stack, stack.config.flink.parallelism)
     stack.start("store", "rollup")
+
+
+def _set_parallelism(stack, parallelism):
+    content = yaml.safe_load(stack.home.config.read_text())
+    content["flink"]["parallelism"] = parallelism
+    stack.home.config.write_text(yaml.safe_dump(content))
 
 
 def _nothing(_, __):
     pass
 
 
+def test_a_stream_shuffled_by_up_to_three_hours_ends_as_the_stream_in_order(stack, stored, simulated):
+    """On every level, byte for byte; an hour and the day end while late samples come."""
+    stack.wait_ready({"store", "rollup"})
+    order = Workload("in_order", simulated.next, minutes=12, series=40, seed=5)
+    shuffled = Workload("shuffled", simulated.next, minutes=12, series=40, seed=5)
+    random = np.random.default_rng(5)
+    due: dict[int, list] = defaultdict(list)
+    for (at, first), (_, second) in zip(order.requests(), shuffled.requests(), strict=True):
+        due[at].append(first)
+        for part in range(0, len(second), 10):
+            delay = int(random.integers(0, 3 * HOUR_MS)) // STEP_MS * STEP_MS
+            due[at + delay].append(second[part : part + 10])
+    producer = BatchProducer(stack.config)
+    simulated.next = order.end + 3 * HOUR_MS
+    for now in range(order.start, simulated.next, STEP_MS):
+        for request in due[now]:
+            producer.send(request, sent=now)
+        if now % 15_000 == 0:
+            producer.heartbeat(now)
+    simulated.next += MINUTE_MS
+    producer.heartbeat(simulated.next)
+    producer.flush()
+    for work in (order, shuffled):
+        _assert_stored(work, stored)
+    for level in LEVELS:
+        first, second = stored.rollups(order.expected, level), stored.rollups(shuffled.expected, level)
+        assert first, f"no {level.value.label} has ended"
+        assert _by_host(order, first) == _by_host(shuffled, second)
+
+
+def _by_host(work, rollups):
+    """The bits of rollups, by the labels of their series but the name."""
+    host = {ids.series_id(labels.canonical(one)): one["host"] for one in work.label_sets()}
+    return {
+        (host[identity], start): {name: np.array(value).tobytes() for name, value in rolled.items()}
+        for (identity, start), rolled in rollups.items()
+    }
+
+
 @pytest.mark.parametrize(
     "fault",
-    [_nothing, _kill_python_worker, _kill_taskmanager, _kill_jobmanager, _kill_collector, _forget_state],
+    [
+        _nothing,
+        _kill_python_worker,
+        _kill_taskmanager,
+        _kill_jobmanager,
+        _kill_collector,
+        _other_parallelism,
+        _forget_state,
+    ],
     ids=lambda fault: fault.__name__.strip("_"),
 )
 def test_every_sample_is_stored_once_and_rolled_up(fault, stack, stored, run_collector):
@@ -144,7 +209,7 @@ def test_a_client_ahead_of_the_others_makes_nothing_late(stack, stored, simulate
         stored.wait_until_sealed(work.end)
         assert stored.raw(work.expected) == work.expected
         assert_rollups_equal(stored.rollups(work.expected), plain_rollups(work.expected))
-        assert stored.parts(work.expected) == {ON_TIME}
+        assert set(stored.parts(work.expected)) == {ON_TIME}
 
 
 def test_garbage_is_set_aside_with_its_reason_and_makes_nothing_late(stack, stored, simulated):
@@ -161,7 +226,7 @@ def test_garbage_is_set_aside_with_its_reason_and_makes_nothing_late(stack, stor
     _produce(stack.config, simulated, [work], put_garbage)
     stored.wait_until_sealed(work.end)
     assert stored.raw(work.expected) == work.expected
-    assert stored.parts(work.expected) == {ON_TIME}
+    assert set(stored.parts(work.expected)) == {ON_TIME}
     found = rejected.read(len(garbage))
     assert set(found) == {(value, reason) for _, value, _, _, reason in garbage}
     assert _restarts(stack) == before
@@ -187,7 +252,21 @@ def _assert_stored(work, stored):
         lambda: _difference(counts, stored.counts(work.expected), work.start),
     )
     assert stored.raw(work.expected) == work.expected
-    assert_rollups_equal(stored.rollups(work.expected), expected)
+    for level in LEVELS:
+        wait_for(
+            lambda level=level: _are_complete(work, stored, level),
+            60,
+            lambda level=level: f"{level} incomplete",
+        )
+        assert_rollups_equal(stored.rollups(work.expected, level), stored.closed(work.expected, level))
+
+
+def _are_complete(work, stored, level):
+    expected = stored.closed(work.expected, level)
+    found = stored.rollups(work.expected, level)
+    return {place: rolled["count"] for place, rolled in expected.items()} == {
+        place: rolled["count"] for place, rolled in found.items()
+    }
 
 
 def _difference(expected, found, start):

@@ -1,5 +1,7 @@
+import itertools
 import time
 
+import numpy as np
 import pytest
 
 from integration.population import Population, series
@@ -26,7 +28,7 @@ class Store:
         self.start = int(time.time() * 1000) // MINUTE_MS * MINUTE_MS - MINUTES * MINUTE_MS
         self.end = self.start + MINUTES * MINUTE_MS - 1
         times = range(self.start, self.end, 10_000)
-        self.population = Population(self.session, config.shards)
+        self.population = Population(self.session, config.shards, config.storage_classes[-1])
         self.sealed = dict.fromkeys(range(1, config.layout.lanes), self.start + SEALED_MINUTES * MINUTE_MS)
         self.population.push(
             series(40, "temperature", times, job="mill", zone="été")
@@ -34,7 +36,7 @@ class Store:
             | series(5, "idle", times, job="office"),
             self.sealed,
         )
-        self.reader = Reader(self.session, config.shards)
+        self.reader = Reader(self.session, config.shards, config.storage_classes)
 
     def select(self, *matchers, **limits):
         return self.reader.select(
@@ -147,31 +149,44 @@ def test_a_batch_shows_however_its_offset_compares(store):
             assert time.monotonic() < deadline, found
 
 
-def test_rollups_are_those_of_sealed_windows(store):
-    selection = store.select(("__name__", "=", "pressure"), ("instance", "=~", "host-[1-5]"))
-    rollups = store.reader.rollups(
-        selection, Resolution.MIN1, store.start, store.end, ["count", "min", "max", "last_time"]
-    )
-    truth = store.expected(selection.labels, store.start, store.end)
+WANTED = ["count", "min", "max", "last_time", "increase", "p50"]
+
+
+def _rolled(selection, rollups):
+    """The wanted aggregates by labels, window and width."""
     labels = dict(zip(_ids(selection.ids), selection.labels, strict=True))
-    rows = {}
-    for at, identity in enumerate(_ids(rollups.ids)):
-        for row in range(rollups.offsets[at], rollups.offsets[at + 1]):
-            rows[labels[identity], int(rollups.window_starts[row])] = tuple(
-                rollups.columns[name][row] for name in ("count", "min", "max", "last_time")
-            )
-    expected = {}
+    return {
+        (labels[identity], int(rollups.window_starts[row]), int(rollups.widths[row])): tuple(
+            rollups.columns[name][row] for name in WANTED
+        )
+        for at, identity in enumerate(_ids(rollups.ids))
+        for row in range(rollups.offsets[at], rollups.offsets[at + 1])
+    }
+
+
+def _plain(samples, start, width):
+    inside = {time: value for time, value in samples.items() if start <= time < start + width}
+    values = [inside[time] for time in sorted(inside)]
+    increase = sum(new - old if new >= old else new for old, new in itertools.pairwise(values))
+    return len(values), min(values), max(values), max(inside) - start, increase, np.quantile(values, 0.5)
+
+
+@pytest.mark.parametrize("resolution", [Resolution.MIN1, Resolution.MIN5, Resolution.HOUR1])
+def test_rollups_come_in_the_coarsest_windows_that_are_built_without_a_gap(store, resolution):
+    store.population.roll_up(store.sealed, store.start)
+    selection = store.select(("__name__", "=", "pressure"), ("instance", "=~", "host-[1-5]"))
+    width = resolution.value.width_ms
+    begin = store.start - store.start % width
+    found = _rolled(selection, store.reader.rollups(selection, resolution, begin, store.end, WANTED))
+    truth = store.expected(selection.labels, store.start, store.end)
+    assert {place: pytest.approx(rolled) for place, rolled in found.items()} == {
+        (data, start, wide): _plain(truth[data], start, wide) for data, start, wide in found
+    }
     for data, samples in truth.items():
-        sealed = store.sealed.get(lane_of(series_id(data), store.shards.lanes), 0)
-        for minute in range(store.start, min(store.end, sealed), MINUTE_MS):
-            inside = {time: value for time, value in samples.items() if minute <= time < minute + MINUTE_MS}
-            expected[data, minute] = (
-                len(inside),
-                min(inside.values()),
-                max(inside.values()),
-                max(inside) - minute,
-            )
-    assert rows == expected
+        assert sum(rolled[0] for (own, *_), rolled in found.items() if own == data) == len(samples)
+    sealed = {lane_of(series_id(data), store.shards.lanes) for data, *_ in found} & store.sealed.keys()
+    if resolution is Resolution.MIN5 and sealed:
+        assert {wide for *_, wide in found} == {MINUTE_MS, 5 * MINUTE_MS}
 
 
 def test_label_names_and_values_are_those_of_all_lanes(store):

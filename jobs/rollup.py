@@ -1,4 +1,4 @@
-"""The rollup job: raw blocks and 1-minute rollups, late batches included, and how far each lane is sealed.
+"""The rollup job: raw blocks and rollups of every level, late batches included, and how far each lane is sealed.
 
 flink run -d --jarfile flink-sql-connector-kafka.jar -py jobs/rollup.py --config streamgauge.yml
 """
@@ -9,7 +9,7 @@ from pyflink.table import StreamTableEnvironment
 from operators.close_minutes import CLOSED_MINUTE, CloseMinutes
 from operators.environment import arguments, environments
 from operators.raw_batches import Start, batches_by_lane
-from operators.seal_lanes import SealLanes
+from operators.roll_up import RollUp
 from operators.starting_offsets import from_progress
 from streamgauge.config import Config
 from streamgauge.store.session import connect
@@ -27,9 +27,9 @@ def build(tables: StreamTableEnvironment, config: Config, start: Start) -> None:
     )
     (
         closed.key_by(lambda row: row[0], key_type=Types.INT())
-        .process(SealLanes(config), output_type=Types.INT())
-        .name("seal lanes")
-        .uid("seal-lanes")
+        .process(RollUp(config), output_type=Types.INT())
+        .name("roll up")
+        .uid("roll-up")
     )
 
 
@@ -43,7 +43,7 @@ def starting_point(config: Config) -> Start:
 
 
 if __name__ == "__main__":
-    configuration = arguments(__doc__)
+    configuration, _ = arguments(__doc__)
     environment, table_environment = environments(configuration)
     build(table_environment, configuration, starting_point(configuration))
     environment.execute(NAME)

@@ -36,7 +36,7 @@ def build(tables: StreamTableEnvironment, config: Config) -> None:
 
 
 if __name__ == "__main__":
-    configuration = arguments(__doc__)
+    configuration, _ = arguments(__doc__)
     environment, table_environment = environments(configuration)
     build(table_environment, configuration)
     environment.execute(NAME)

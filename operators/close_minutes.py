@@ -7,12 +7,13 @@ from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext, TimeDomain
 from pyflink.datastream.state import MapStateDescriptor
 
-from operators.open_minutes import MINUTE_MS, OpenMinutes, Waiting
+from operators.open_minutes import MINUTE_MS, OpenMinutes
 from operators.worker import restore_print
 from streamgauge.config import Config
+from streamgauge.store.waiting import Waiting
 
 if TYPE_CHECKING:
-    from streamgauge.series.samples import Samples
+    from streamgauge.store.minutes import Written
 
 CLOSED_MINUTE = Types.ROW_NAMED(["lane", "minute", "late"], [Types.INT(), Types.LONG(), Types.BOOLEAN()])
 _PLACE = Types.TUPLE([Types.LONG(), Types.INT(), Types.LONG()])
@@ -34,12 +35,13 @@ class CloseMinutes(KeyedProcessFunction):
     def open(self, context: RuntimeContext) -> None:
         restore_print()
         from schemas.tables import Resolution
+        from streamgauge.store.minutes import MinuteStore
+        from streamgauge.store.progress import ProgressStore
         from streamgauge.store.session import connect
-        from streamgauge.store.write_blocks import BlockStore
 
         self._session = connect(self._config.cassandra)
-        self._blocks = BlockStore(self._session, self._config.shards)
-        self._sealed = self._blocks.progress(Resolution.MIN1)
+        self._store = MinuteStore(self._session, self._config)
+        self._sealed = ProgressStore(self._session).read(Resolution.MIN1)
         self._waiting = context.get_map_state(MapStateDescriptor("batches-v1", _PLACE, _PAYLOAD))
         self._lanes: dict[int, OpenMinutes] = {}
         counters = context.get_metrics_group()
@@ -107,38 +109,22 @@ class CloseMinutes(KeyedProcessFunction):
         self._waiting.put((minute, batch.partition, batch.offset), batch.payload)
 
     def _write_on_time(self, lane: int, minute: int, waiting: list[Waiting]) -> None:
-        from schemas.blocks import ON_TIME
-        from schemas.tables import Resolution
-        from streamgauge.rollup.aggregates import aggregate
-
-        samples = self._merge(lane, minute, waiting)
-        self._blocks.write_raw(lane, minute, ON_TIME, samples)
-        self._blocks.write_rollup(Resolution.MIN1, lane, minute, aggregate(samples, minute))
+        self._count(self._store.write_on_time(lane, minute, self._take(minute, waiting)))
         self._minutes.inc()
 
     def _write_late(self, lane: int, minute: int, waiting: list[Waiting]) -> None:
-        from schemas.blocks import late_part
-
         for partition in sorted({batch.partition for batch in waiting}):
             batches = [batch for batch in waiting if batch.partition == partition]
-            offsets = [batch.offset for batch in batches]
-            part = late_part(partition, min(offsets), max(offsets))
-            self._blocks.write_raw(lane, minute, part, self._merge(lane, minute, batches))
+            self._count(self._store.write_late(lane, minute, self._take(minute, batches)))
             self._late_parts.inc()
 
-    def _merge(self, lane: int, minute: int, waiting: list[Waiting]) -> "Samples":
-        """Decode and merge the batches of a minute, and forget them: a failed write takes that back too."""
-        from schemas.batch import InvalidBatch, decode
-        from streamgauge.series.samples import concat
-
-        parts = []
-        for partition, offset, payload in waiting:
+    def _take(self, minute: int, waiting: list[Waiting]) -> list[Waiting]:
+        """Forget what waited: a write that fails takes that back too."""
+        for partition, offset, _ in waiting:
             self._waiting.remove((minute, partition, offset))
-            try:
-                parts.append(decode(payload, lane, minute, self._config.layout.lanes).samples)
-            except InvalidBatch:
-                # the store job sets it aside with its reason; here it is only left out
-                self._skipped.inc()
-        samples = concat(parts)
-        self._samples.inc(len(samples.values))
-        return samples
+        return waiting
+
+    def _count(self, written: "Written") -> None:
+        self._samples.inc(written.samples)
+        # the store job sets such batches aside with their reason; here they are only left out
+        self._skipped.inc(written.skipped)

@@ -1,6 +1,7 @@
 """How every job is set up: the arguments after the job file, and the settings that keep it exactly once."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from pyflink.common import Configuration
@@ -12,24 +13,35 @@ from streamgauge.store.schema import check
 from streamgauge.store.session import connect
 
 
-def arguments(description: str) -> Config:
-    """The configuration that `--config` names; unknown flags are errors.
+def arguments(
+    description: str, flags: Callable[[argparse.ArgumentParser], None] = lambda _: None
+) -> tuple[Config, argparse.Namespace]:
+    """The configuration that `--config` names, and a job's own flags; unknown ones are errors.
 
     :raises SchemaMismatch: if the tables were made with another layout.
     """
-    parser = argparse.ArgumentParser(description=description)
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--config", type=Path, default=None, help="the streamgauge.yml of the cluster")
-    config = read(parser.parse_args().config)
+    flags(parser)
+    given = parser.parse_args()
+    config = read(given.config)
     session = connect(config.cassandra)
     try:
         check(session, config)
     finally:
         session.cluster.shutdown()
-    return config
+    return config, given
 
 
-def environments(config: Config) -> tuple[StreamExecutionEnvironment, StreamTableEnvironment]:
-    """The environments of a job; cluster-wide settings are in flink-conf/config.yaml."""
+def environments(
+    config: Config, *, checkpoints: bool = True
+) -> tuple[StreamExecutionEnvironment, StreamTableEnvironment]:
+    """The environments of a job; cluster-wide settings are in flink-conf/config.yaml.
+
+    :param checkpoints: a job without them fails at the first failure, and is run again from its beginning.
+    """
     settings = Configuration()
     for name, value in {
         "execution.checkpointing.interval": f"{config.flink.checkpoint_interval_s} s",
@@ -42,6 +54,9 @@ def environments(config: Config) -> tuple[StreamExecutionEnvironment, StreamTabl
         "table.local-time-zone": "UTC",
     }.items():
         settings.set_string(name, value)
+    if not checkpoints:
+        settings.set_string("execution.checkpointing.interval", "0 s")
+        settings.set_string("restart-strategy.type", "none")
     stream = StreamExecutionEnvironment.get_execution_environment(settings)
     stream.set_parallelism(config.flink.parallelism)
     tables = StreamTableEnvironment.create(stream)

@@ -1,17 +1,10 @@
 """Which minutes of a lane are open, and what waits for them: what `CloseMinutes` decides, without Flink."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from streamgauge.store.waiting import Waiting
 
 MINUTE_MS = 60_000
-
-
-class Waiting(NamedTuple):
-    """A batch that waits, and where in Kafka it came from."""
-
-    partition: int
-    offset: int
-    payload: bytes
 
 
 class OpenMinutes:

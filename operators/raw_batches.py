@@ -14,23 +14,42 @@ from pyflink.table import StreamTableEnvironment
 from schemas.batch import VERSION
 from schemas.topics import RAW
 from streamgauge.config import Config
+from streamgauge.times import LAST_DATE_MS
 
 _TABLE = "raw_batches"
-LAST_DATE_MS = 253_402_300_799_999
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a job starts that has no state: Kafka offsets by partition, else the group's committed ones."""
+    """Where a job starts that has no state: Kafka offsets by partition, else the group's committed ones.
+
+    ends: where it ends, if it does. first, last: the times (ms) of the newest sample between which it reads.
+    """
 
     offsets: dict[int, int] | None = None
+    ends: dict[int, int] | None = None
+    first: int = 0
+    last: int = LAST_DATE_MS
 
     def options(self) -> dict[str, str]:
         """As options of the Kafka table."""
         if not self.offsets:
             return {"scan.startup.mode": "group-offsets", "properties.auto.offset.reset": "earliest"}
-        places = ";".join(f"partition:{p},offset:{o}" for p, o in sorted(self.offsets.items()))
-        return {"scan.startup.mode": "specific-offsets", "scan.startup.specific-offsets": places}
+        starts = {
+            "scan.startup.mode": "specific-offsets",
+            "scan.startup.specific-offsets": _places(self.offsets),
+        }
+        if self.ends is None:
+            return starts
+        return starts | {
+            "scan.bounded.mode": "specific-offsets",
+            "scan.bounded.specific-offsets": _places(self.ends),
+            "scan.topic-partition-discovery.interval": "0",
+        }
+
+
+def _places(offsets: dict[int, int]) -> str:
+    return ";".join(f"partition:{partition},offset:{offset}" for partition, offset in sorted(offsets.items()))
 
 
 def batches(tables: StreamTableEnvironment, config: Config, group: str, start: Start) -> DataStream:
@@ -58,11 +77,17 @@ def batches_by_lane(tables: StreamTableEnvironment, config: Config, group: str, 
             f", ts FROM {_TABLE} WHERE lane >= 0 AND lane < {config.layout.lanes}"
             " AND CAST(lane AS STRING) = CAST(`key` AS STRING)"
             f" AND CAST(headers['version'] AS STRING) = '{VERSION.decode()}'"
-            " AND TRY_CAST(CAST(headers['sent'] AS STRING) AS BIGINT) >= 0"
+            " AND TRY_CAST(CAST(headers['sent'] AS STRING) AS BIGINT) >= 0" + _between(start)
         )
     )
     row = Types.ROW([Types.INT(), Types.LONG(), Types.PRIMITIVE_ARRAY(Types.BYTE())])
     return _keyed_by_first_field(keyed, Types.INT(), row, Types.INSTANT())
+
+
+def _between(start: Start) -> str:
+    if start.first == 0 and start.last == LAST_DATE_MS:
+        return ""
+    return f" AND ts BETWEEN TO_TIMESTAMP_LTZ({start.first}, 3) AND TO_TIMESTAMP_LTZ({start.last}, 3)"
 
 
 def _keyed_by_first_field(

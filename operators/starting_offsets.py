@@ -9,7 +9,7 @@ from operators.raw_batches import Start
 from schemas.tables import Resolution
 from schemas.topics import RAW
 from streamgauge.config import Config
-from streamgauge.store.write_blocks import BlockStore
+from streamgauge.store.progress import ProgressStore
 
 MARGIN_MS = 120_000
 TIMEOUT_S = 30.0
@@ -22,7 +22,7 @@ def from_progress(session: Session, config: Config, group: str) -> Start:
     In each partition, the first message whose newest sample is not before the end of the least sealed lane,
     less a margin; where there is none, the group's committed offset; else the beginning.
     """
-    sealed = BlockStore(session, config.shards).progress(Resolution.MIN1)
+    sealed = ProgressStore(session).read(Resolution.MIN1)
     # a lane that was never sealed may have its first samples anywhere in the topic
     everywhere = len(sealed) == config.layout.lanes
     consumer = Consumer({"bootstrap.servers": config.kafka.bootstrap, "group.id": group})

@@ -39,11 +39,13 @@ class StoreHead(ProcessFunction):
 
     def open(self, context: RuntimeContext) -> None:
         restore_print()
+        from schemas.tables import Resolution
         from streamgauge.store.session import connect
         from streamgauge.store.write_head import HeadStore
 
         self._session = connect(self._config.cassandra)
         self._head = HeadStore(self._session)
+        self._raw_kept_ms = max(kept.retention_ms[Resolution.RAW] for kept in self._config.storage_classes)
         self._known: dict[tuple[int, int], set[bytes]] = {}
         self._known_count = 0
         counters = context.get_metrics_group()
@@ -82,14 +84,14 @@ class StoreHead(ProcessFunction):
         import time
 
         from schemas import batch
-        from schemas.tables import Resolution, ttl_seconds
+        from schemas.tables import ttl_seconds
 
         lanes = self._config.layout.lanes
         place = batch.envelope(key, headers, timestamp, lanes)
         if payload == batch.HEARTBEAT:
             return place, None, set()
         decoded = batch.decode(payload, place.lane, place.minute, lanes)
-        if ttl_seconds(int(time.time() * 1000), place.minute, Resolution.RAW.value.retention_ms) <= 0:
+        if ttl_seconds(int(time.time() * 1000), place.minute, self._raw_kept_ms) <= 0:
             raise batch.InvalidBatch(batch.BatchFault.TOO_OLD, f"minute {place.minute} is no longer kept")
         new = self._new(place, decoded)
         if new:

@@ -1,53 +1,48 @@
 """Blocks: the rows of `metrics_raw` and of the rollup tables.
 
-A block holds the series of one lane, metric group, slice and window, sorted by id. Every column is one blob,
-so that a reader fetches only what it needs. A block whose structure shows damage raises `InvalidBlock`.
+A block holds the series of one lane, metric group, slice and window, sorted by id. A block whose structure
+shows damage raises `InvalidBlock`. Blobs hold columns of all series, so that what stays the same from minute to
+minute is the same run of bytes, which Cassandra's compression folds. Integers are little-endian, n is the number
+of series, a varint is LEB128.
+
+`ids`: varint number of metric names, their hashes (4 bytes each), how many series each has (varints), then n times
+the 4 bytes of the other labels' hash, then n times the 8 bytes of the whole hash (`streamgauge/series/ids.py`).
+
+`timestamps`: width of a code in bytes (0, 1, 2, 4; 0 if all series share one list), varint number of lists, n codes,
+lists (`schemas/time_kernels.py`).
+
+`samples`: n kinds, n scales, widths, planes, packed bits. A kind is form | 8 if a stale marker ends the
+series | length of `first` in bytes << 4. A scale is the exponent of ten; for XOR it is the place of the lowest bit
+that changes. Widths are those of series that are not constant. There are eight planes for the constant series and
+eight for the others: plane k holds byte k, lowest first, of every `first` longer than k, which is a zigzag mantissa or
+a double's bits with the bytes reversed. Packed bits: for each series that is not constant count - 1 numbers (LEVEL:
+count) of its width, low bits first, in whole bytes. The forms are in `schemas/raw_kernels.py`.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
-from schemas import raw_kernels
-from schemas.tables import ROLLUP_COLUMNS
-from streamgauge.series import ids as series_ids
+from schemas import id_kernels, raw_kernels, time_kernels
+from schemas.bit_kernels import MAX_VARINT, put_planes, put_varint, take_varint
+from schemas.invalid_block import BlockFault, InvalidBlock
+from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids
 from streamgauge.series.samples import Samples
 
-RAW_FORMAT = 1
-ROLLUP_FORMAT = 1
+RAW_FORMAT = 2
 ON_TIME = b""
 """The `part` of the block that a window wrote when its minute closed."""
-
-
-class BlockFault(StrEnum):
-    """How a block is damaged."""
-
-    UNKNOWN_FORMAT = "unknown_format"
-    WRONG_LENGTH = "wrong_length"
-    BAD_ORDER = "bad_order"
-    DAMAGED = "damaged"
-
-
-class InvalidBlock(ValueError):
-    """A block that does not decode.
-
-    :param reason: the kind of damage, for counters.
-    """
-
-    def __init__(self, reason: BlockFault, detail: str) -> None:
-        super().__init__(f"{reason.value}: {detail}")
-        self.reason = reason
+MAX_SAMPLES = 1 << 20
+"""The most samples of a raw block: a damaged one cannot ask for more memory than these take."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawBlock:
-    """The blobs of a raw row. `offsets`: per series the count and the ends of its times and values, "<u4"."""
+    """The blobs of a raw row."""
 
     ids: bytes
-    offsets: bytes
     timestamps: bytes
     samples: bytes
     format: int = RAW_FORMAT
@@ -59,110 +54,43 @@ def late_part(partition: int, first_offset: int, last_offset: int) -> bytes:
 
 
 def encode_raw(samples: Samples, window_start: int) -> RawBlock:
-    """Encode samples of one window, ids sorted and distinct, timestamps of a series rising."""
-    total = len(samples.timestamps)
-    ends = np.zeros((len(samples.ids), 2), np.uint32)
-    times = np.empty(total * raw_kernels.MAX_VARINT, np.uint8)
-    values = np.empty(total * raw_kernels.MAX_VALUE, np.uint8)
-    t, v = raw_kernels.encode(
-        samples.offsets,
-        np.ascontiguousarray(samples.timestamps),
-        np.ascontiguousarray(samples.values),
-        window_start,
-        ends,
-        times,
-        values,
-    )
-    offsets = np.column_stack([np.diff(samples.offsets).astype("<u4"), ends.astype("<u4")])
-    return RawBlock(
-        encode_ids(samples.ids),
-        offsets.astype("<u4").tobytes(),
-        times[:t].tobytes(),
-        values[:v].tobytes(),
-    )
+    """Encode samples of one window (ms), ids sorted and distinct, timestamps of a series rising.
+
+    :raises ValueError: for more than MAX_SAMPLES samples.
+    """
+    if len(samples.values) > MAX_SAMPLES:
+        raise ValueError(f"{len(samples.values)} samples, a raw block holds {MAX_SAMPLES}")
+    return RawBlock(encode_ids(samples.ids), _encode_times(samples, window_start), _encode_values(samples))
 
 
-def decode_raw(block: RawBlock, window_start: int, width_ms: int) -> Samples:
-    """Decode a raw block.
+def decode_raw(block: RawBlock, window_start: int, width_ms: int, wanted: Ids | None = None) -> Samples:
+    """Decode a raw block, or only those of the `wanted` ids (sorted, distinct) that it holds.
 
     :raises InvalidBlock: with the kind of damage.
     """
     if block.format != RAW_FORMAT:
         raise InvalidBlock(BlockFault.UNKNOWN_FORMAT, f"raw format {block.format}, this reads {RAW_FORMAT}")
     ids = decode_ids(block.ids)
-    if len(block.offsets) != len(ids) * 12:
-        raise InvalidBlock(
-            BlockFault.WRONG_LENGTH, f"{len(block.offsets)} bytes of offsets, {len(ids)} series"
-        )
-    table = np.frombuffer(block.offsets, "<u4").reshape(-1, 3).astype(np.int64)
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(table[:, 0])])
-    total = int(offsets[-1])
-    # a sample takes at least a byte in both columns, so a damaged count cannot ask for more memory than that
-    if total > min(len(block.timestamps), len(block.samples)):
-        raise InvalidBlock(
-            BlockFault.WRONG_LENGTH, f"{total} samples in {len(block.timestamps)} bytes of times"
-        )
-    timestamps, values = np.empty(total, np.int64), np.empty(total, np.float64)
-    damaged = raw_kernels.decode(
-        table[:, 0],
-        table[:, 1:],
-        np.frombuffer(block.timestamps, np.uint8),
-        np.frombuffer(block.samples, np.uint8),
-        window_start,
-        width_ms,
-        timestamps,
-        values,
-    )
-    if damaged >= 0:
-        raise InvalidBlock(BlockFault.DAMAGED, f"series {damaged} of {len(ids)}")
-    return Samples(ids, offsets, timestamps, values)
-
-
-def narrow_raw(block: RawBlock, rows: npt.NDArray[np.int64]) -> RawBlock:
-    """The block with only the series at these ascending row numbers, nothing decoded.
-
-    :raises InvalidBlock: if the offsets do not fit the columns.
-    """
-    if len(block.offsets) != len(block.ids) // series_ids.ID_BYTES * 12:
-        raise InvalidBlock(BlockFault.WRONG_LENGTH, f"{len(block.offsets)} bytes of offsets")
-    table = np.frombuffer(block.offsets, "<u4").reshape(-1, 3)
-    if len(rows) == len(table):
-        return block
-    ids = np.frombuffer(block.ids, np.uint8).reshape(-1, series_ids.ID_BYTES)[rows]
-    kept = table[rows].copy()
-    columns = []
-    for at, data in ((1, block.timestamps), (2, block.samples)):
-        ends = table[:, at].astype(np.int64)
-        starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
-        if np.any(starts > ends) or (len(ends) and ends[-1] > len(data)):
-            raise InvalidBlock(BlockFault.DAMAGED, "offsets that fall, or end after the data")
-        sizes = (ends - starts)[rows]
-        kept[:, at] = np.cumsum(sizes)
-        picked = np.repeat(starts[rows] - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
-        columns.append(np.frombuffer(data, np.uint8)[picked].tobytes())
-    times, values = columns
-    return RawBlock(ids.tobytes(), kept.tobytes(), times, values, block.format)
-
-
-def encode_column(name: str, column: npt.NDArray[np.generic]) -> bytes:
-    """Pack one aggregate of a rollup row."""
-    return column.astype(ROLLUP_COLUMNS[name]).tobytes()
-
-
-def decode_column(name: str, data: bytes, series: int) -> npt.NDArray[np.generic]:
-    """Unpack one aggregate of a rollup row with this number of series.
-
-    :raises InvalidBlock: if the length does not fit.
-    """
-    kind = np.dtype(ROLLUP_COLUMNS[name])
-    if len(data) != series * kind.itemsize:
-        raise InvalidBlock(BlockFault.WRONG_LENGTH, f"{name}: {len(data)} bytes for {series} series")
-    return np.frombuffer(data, kind)
+    rows = np.arange(len(ids)) if wanted is None else rows_of(ids, wanted)
+    starts, times, lists = _decode_times(block.timestamps, len(ids), window_start, width_ms)
+    counts = np.diff(starts)[lists]
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts[rows])])
+    if counts.sum() > MAX_SAMPLES:
+        raise InvalidBlock(BlockFault.WRONG_LENGTH, f"{counts.sum()} samples")
+    values = _decode_values(block.samples, counts, rows)
+    timestamps = np.empty(len(values), np.int64)
+    time_kernels.spread(starts, times, lists[rows], offsets, timestamps)
+    return Samples(ids[rows], offsets, timestamps, values)
 
 
 def encode_ids(ids: Ids) -> bytes:
-    """Pack the ids of a row."""
-    return series_ids.to_bytes(ids)
+    """Pack the sorted ids of a row."""
+    series = len(ids)
+    names, labels = (np.empty(series, "<u4") for _ in range(2))
+    rests, counts = np.empty(series, "<u8"), np.empty(series * MAX_VARINT, np.uint8)
+    distinct, size = id_kernels.encode(ids, names, labels, rests, counts)
+    columns = (names[:distinct], counts[:size], labels, rests)
+    return _varint(distinct) + b"".join(column.tobytes() for column in columns)
 
 
 def decode_ids(data: bytes) -> Ids:
@@ -170,10 +98,98 @@ def decode_ids(data: bytes) -> Ids:
 
     :raises InvalidBlock: if they are not whole, sorted and distinct.
     """
-    if len(data) % series_ids.ID_BYTES:
-        raise InvalidBlock(BlockFault.WRONG_LENGTH, f"{len(data)} bytes of ids")
-    ids = series_ids.from_bytes(data)
-    high, low = ids[:, 0], ids[:, 1]
-    if not ((high[1:] > high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] > low[:-1]))).all():
+    raw = np.frombuffer(data, np.uint8)
+    distinct, at = take_varint(raw, 0)
+    if at < 0 or distinct > len(raw) // 5:
+        raise InvalidBlock(BlockFault.WRONG_LENGTH, f"{distinct} metric names in {len(data)} bytes of ids")
+    names = np.frombuffer(data[at : at + 4 * distinct], "<u4")
+    counts = np.empty(distinct, np.int64)
+    series, at = id_kernels.take_counts(raw, at + 4 * distinct, counts)
+    if at < 0 or len(data) - at != 12 * series:
+        raise InvalidBlock(BlockFault.WRONG_LENGTH, f"{len(data)} bytes of ids of {series} series")
+    labels = np.frombuffer(data[at : at + 4 * series], "<u4")
+    rests = np.frombuffer(data[at + 4 * series :], "<u8")
+    ids = np.empty((series, 2), np.uint64)
+    if not id_kernels.decode(names, counts, labels, rests, ids):
         raise InvalidBlock(BlockFault.BAD_ORDER, "ids are not sorted and distinct")
     return ids
+
+
+def _encode_times(samples: Samples, window_start: int) -> bytes:
+    series, total = len(samples.ids), len(samples.timestamps)
+    codes = np.empty(series, np.uint32)
+    out = np.empty((series + total) * MAX_VARINT, np.uint8)
+    lists, size = time_kernels.encode(
+        samples.offsets, np.ascontiguousarray(samples.timestamps), window_start, codes, out
+    )
+    width = 0 if lists == 1 else 1 if lists < 1 << 8 else 2 if lists < 1 << 16 else 4
+    packed = codes.astype(f"<u{width}").tobytes() if width else b""
+    return bytes([width]) + _varint(lists) + packed + out[:size].tobytes()
+
+
+def _decode_times(
+    data: bytes, series: int, window_start: int, width_ms: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Where each list of times starts, all their times, and the list of each series."""
+    raw = np.frombuffer(data, np.uint8)
+    width = data[0] if data else 255
+    number, at = take_varint(raw, 1) if width in (0, 1, 2, 4) else (0, -1)
+    if at < 0 or number > series or len(data) < at + series * width:
+        raise InvalidBlock(BlockFault.WRONG_LENGTH, f"{len(data)} bytes of times of {series} series")
+    if width:
+        codes = np.frombuffer(data, f"<u{width}", series, at).astype(np.int64)
+    else:
+        codes = np.minimum(np.arange(series), 1)
+    starts = np.zeros(int(number) + 1, np.int64)
+    times = np.empty(len(data), np.int64)
+    if not (
+        time_kernels.resolve(codes, len(starts) - 1)
+        and time_kernels.decode(raw[at + series * width :], starts, window_start, width_ms, times)
+    ):
+        raise InvalidBlock(BlockFault.DAMAGED, "times")
+    return starts, times, codes
+
+
+def _encode_values(samples: Samples) -> bytes:
+    series, total = len(samples.ids), len(samples.values)
+    kinds, scales, widths = (np.empty(series, np.uint8) for _ in range(3))
+    firsts = np.empty(series, np.uint64)
+    packed = np.empty(total * 9, np.uint8)
+    varying, size = raw_kernels.encode(
+        samples.offsets, np.ascontiguousarray(samples.values), kinds, scales, widths, firsts, packed
+    )
+    planes = np.empty(series * 8, np.uint8)
+    places = np.where((kinds & 7) > raw_kernels.EXACT, 8, 0)
+    length = put_planes(places, (kinds >> 4).astype(np.int64), firsts, planes)
+    columns = (kinds, scales, widths[:varying], planes[:length], packed[:size])
+    return b"".join(column.tobytes() for column in columns)
+
+
+def _decode_values(
+    data: bytes, counts: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    raw = np.frombuffer(data, np.uint8)
+    series = len(counts)
+    if len(raw) < 2 * series:
+        raise InvalidBlock(BlockFault.WRONG_LENGTH, f"{len(data)} bytes of values of {series} series")
+    kinds, scales = raw[:series], raw[series : 2 * series]
+    varying = int(np.count_nonzero((kinds & 7) > raw_kernels.EXACT))
+    at = 2 * series + varying
+    if len(raw) < at:
+        raise InvalidBlock(BlockFault.WRONG_LENGTH, f"{len(data)} bytes of values, {varying} of them widths")
+    widths = raw[2 * series : at]
+    sizes = np.empty(raw_kernels.PLANES + 1, np.int64)
+    damaged = raw_kernels.measure(kinds, scales, widths, counts, sizes)
+    if damaged >= 0:
+        raise InvalidBlock(BlockFault.DAMAGED, f"values of series {damaged} of {series}")
+    if at + sizes.sum() != len(raw):
+        raise InvalidBlock(BlockFault.WRONG_LENGTH, f"{len(data)} bytes of values, not {at + sizes.sum()}")
+    heads = at + np.cumsum(sizes) - sizes
+    bits = np.empty(counts[rows].sum(), np.uint64)
+    raw_kernels.decode(kinds, scales, widths, counts, rows, heads, raw, bits)
+    return bits.view(np.float64)
+
+
+def _varint(number: int) -> bytes:
+    out = np.empty(MAX_VARINT, np.uint8)
+    return out[: put_varint(out, 0, np.uint64(number))].tobytes()

@@ -1,144 +1,257 @@
-"""Kernels of the raw block: bytes of one series after the other, every read checked against the end.
+"""Kernels of the values of a raw block. `schemas/blocks.py` describes the bytes.
 
-Timestamps: zigzag varints of the first time after the window's start, the first step, then the change of
-step (Gorilla, section 4.1.1). Values: each is XORed with the one before; a control byte holds the number of
-leading zero bytes (high half) and of the bytes that follow (low half), most significant first.
+Every series is put into the form that takes the fewest bytes:
+CONSTANT, EXACT: all values are `first`, a decimal or the bits of a double.
+RISING, ZIGZAG: decimals at one exponent, `first` and then the changes of mantissa, which all rise or may fall.
+LEVEL: decimals at one exponent, mantissas less the least of them, which is `first`.
+XOR: bits of doubles, `first` and then each XORed with the one before (Gorilla, section 4.1.2).
+Mantissas at a common exponent are VictoriaMetrics' and ALP's idea; LEVEL is the frame of reference of Goldstein,
+Ramakrishnan and Shaft, "Compressing relations and indexes" (ICDE 1998).
 """
 
 import numpy as np
 from numba import njit
 
-MAX_VARINT = 10
-MAX_VALUE = 9
+from schemas.bit_kernels import (
+    MAX_EXPONENT,
+    bit_length,
+    byte_length,
+    decimal,
+    mantissas,
+    put_bits,
+    swapped,
+    take_bits,
+    unzigzag,
+    zigzag,
+)
+from streamgauge.series.samples import STALE_BITS
+
+CONSTANT, EXACT, RISING, ZIGZAG, LEVEL, XOR = range(6)
+ENDS_STALE = 8
+PLANES = 16
+"""Eight planes of `first` of constant series, then eight of the others."""
+_STALE = np.uint64(STALE_BITS)
 
 
 @njit(cache=True, nogil=True)
-def encode(offsets, timestamps, values, window_start, ends, time_bytes, value_bytes):  # type: ignore[no-untyped-def]
-    """Encode all series; fill `ends` (n, 2) with where the times and values of each end; return both lengths.
+def encode(offsets, values, kinds, scales, widths, firsts, packed):  # type: ignore[no-untyped-def]
+    """Choose a form for each series and pack it.
 
-    `time_bytes` and `value_bytes` are uint8 with room for 10 and 9 bytes a sample.
+    Fills `kinds` and `scales` (n,) uint8, `widths` (n,) uint8 without those of constant series, `firsts` (n,)
+    uint64, and `packed`, uint8 with room for 9 bytes a sample.
+    Returns how many widths and packed bytes there are.
     """
     bits = values.view(np.uint64)
-    t = 0
-    v = 0
-    for series in range(len(offsets) - 1):
-        time = window_start
-        step = np.int64(0)
-        previous = np.uint64(0)
-        for sample in range(offsets[series], offsets[series + 1]):
-            new_step = timestamps[sample] - time
-            if sample - offsets[series] < 2:
-                t = _put_zigzag(time_bytes, t, new_step)
-            else:
-                t = _put_zigzag(time_bytes, t, new_step - step)
-            step = new_step
-            time = timestamps[sample]
-            v = _put_xor(value_bytes, v, bits[sample] ^ previous)
-            previous = bits[sample]
-        ends[series, 0] = t
-        ends[series, 1] = v
-    return t, v
-
-
-@njit(cache=True, nogil=True)
-def decode(counts, ends, time_bytes, value_bytes, window_start, width, timestamps, values):  # type: ignore[no-untyped-def]
-    """Decode all series into `timestamps` (int64) and `values` (float64), of sum(counts) each.
-
-    Returns -1, or the index of the first series that is damaged: bytes that end early or are left over, a
-    time that does not rise or leaves [window_start, window_start + width).
-    """
-    bits = values.view(np.uint64)
-    t = 0
-    v = 0
+    series = len(offsets) - 1
+    longest = 0
+    for row in range(series):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    numerators = np.empty(longest, np.int64)
     at = 0
-    for series in range(len(counts)):
-        t_end = np.int64(ends[series, 0])
-        v_end = np.int64(ends[series, 1])
-        if t_end < t or t_end > len(time_bytes) or v_end < v or v_end > len(value_bytes):
-            return series
-        time = window_start
-        step = np.int64(0)
-        previous = np.uint64(0)
-        for sample in range(np.int64(counts[series])):
-            change, t = _take_zigzag(time_bytes, t, t_end)
-            if t < 0:
-                return series
-            step = change if sample < 2 else step + change
-            if step < 0 or step >= width or (sample > 0 and step == 0):
-                return series
-            time += step
-            if time >= window_start + width:
-                return series
-            difference, v = _take_xor(value_bytes, v, v_end)
-            if v < 0:
-                return series
-            previous ^= difference
-            timestamps[at] = time
-            bits[at] = previous
-            at += 1
-        if t != t_end or v != v_end:
-            return series
+    varying = 0
+    for row in range(series):
+        begin, end = offsets[row], offsets[row + 1]
+        stale = 0
+        if end > begin and bits[end - 1] == _STALE:
+            stale = ENDS_STALE
+            end -= 1
+        same = True
+        for sample in range(begin + 1, end):
+            if bits[sample] != bits[begin]:
+                same = False
+                break
+        exponent = mantissas(values, begin, begin + 1 if same else end, numerators) if end > begin else 0
+        if same:
+            form, width = (EXACT, 0) if exponent < 0 else (CONSTANT, 0)
+            first = np.uint64(0)
+            if end > begin:
+                first = swapped(bits[begin]) if exponent < 0 else zigzag(numerators[0])
+            scale = max(exponent, 0)
+        elif exponent < 0:
+            form = XOR
+            first = swapped(bits[begin])
+            scale, width = _xor_range(bits, begin, end)
+        else:
+            form, first, width = _choose(numerators, end - begin)
+            scale = exponent
+        kinds[row] = np.uint8(form | stale | (byte_length(first) << 4))
+        scales[row] = np.uint8(scale)
+        firsts[row] = first
+        if not same:
+            widths[varying] = np.uint8(width)
+            varying += 1
+            at = _pack(packed, at, form, first, scale, width, numerators, bits, begin, end)
+    return varying, at
+
+
+@njit(cache=True, nogil=True)
+def measure(kinds, scales, widths, counts, sizes):  # type: ignore[no-untyped-def]
+    """Fill `sizes` (PLANES + 1,) int64 with the length of each plane and of all packed bytes.
+
+    Returns -1, or the index of the first series whose kind, scale or width is none.
+    """
+    sizes[:] = 0
+    varying = 0
+    for row in range(len(kinds)):
+        form = _form(kinds[row])
+        count = counts[row] - _stale(kinds[row])
+        if form > XOR or _length(kinds[row]) > 8 or count < 0:
+            return row
+        if scales[row] > (63 if form == XOR else MAX_EXPONENT):
+            return row
+        plane = _plane(kinds[row])
+        for level in range(_length(kinds[row])):
+            sizes[plane + level] += 1
+        if form > EXACT:
+            if widths[varying] > 64:
+                return row
+            sizes[PLANES] += _packed_bytes(form, widths[varying], count)
+            varying += 1
     return -1
 
 
 @njit(cache=True, nogil=True)
-def _put_zigzag(out, at, number):  # type: ignore[no-untyped-def]
-    left = np.uint64((number << 1) ^ (number >> 63))
-    while left >= np.uint64(0x80):
-        out[at] = np.uint8((left & np.uint64(0x7F)) | np.uint64(0x80))
-        left >>= np.uint64(7)
-        at += 1
-    out[at] = np.uint8(left)
-    return at + 1
+def decode(kinds, scales, widths, counts, rows, heads, data, bits):  # type: ignore[no-untyped-def]
+    """Decode the series at these ascending row numbers into `bits` (uint64), one after the other.
+
+    `heads` (PLANES + 1,) int64: where each plane and the packed bytes start in `data`, by `measure`.
+    """
+    varying = 0
+    wanted = 0
+    to = 0
+    for row in range(len(kinds)):
+        if wanted == len(rows):
+            return
+        form = _form(kinds[row])
+        plane = _plane(kinds[row])
+        first = np.uint64(0)
+        for level in range(_length(kinds[row])):
+            first |= np.uint64(data[heads[plane + level]]) << np.uint64(8 * level)
+            heads[plane + level] += 1
+        width = np.int64(0)
+        if form > EXACT:
+            width = np.int64(widths[varying])
+            varying += 1
+        count = counts[row] - _stale(kinds[row])
+        if rows[wanted] == row:
+            wanted += 1
+            _unpack(data, heads[PLANES], form, first, np.int64(scales[row]), width, bits, to, to + count)
+            to += counts[row]
+            if count < counts[row]:
+                bits[to - 1] = _STALE
+        if form > EXACT:
+            heads[PLANES] += _packed_bytes(form, width, count)
 
 
 @njit(cache=True, nogil=True)
-def _take_zigzag(data, at, end):  # type: ignore[no-untyped-def]
-    number = np.uint64(0)
-    shift = np.uint64(0)
-    while at < end and shift < np.uint64(64):
-        byte = np.uint64(data[at])
-        at += 1
-        number |= (byte & np.uint64(0x7F)) << shift
-        if byte < np.uint64(0x80):
-            return np.int64(number >> np.uint64(1)) ^ -np.int64(number & np.uint64(1)), at
-        shift += np.uint64(7)
-    return np.int64(0), -1
+def _choose(numerators, count):  # type: ignore[no-untyped-def]
+    """The smallest form of mantissas that are not all the same: form, first, width."""
+    lowest = highest = numerators[0]
+    falls = False
+    rises = np.uint64(0)
+    mixed = np.uint64(0)
+    for at in range(1, count):
+        change = numerators[at] - numerators[at - 1]
+        falls |= change < 0
+        rises |= np.uint64(change)
+        mixed |= zigzag(change)
+        lowest, highest = min(lowest, numerators[at]), max(highest, numerators[at])
+    start, base = zigzag(numerators[0]), zigzag(lowest)
+    width, spread = bit_length(mixed if falls else rises), bit_length(np.uint64(highest - lowest))
+    if 8 * byte_length(base) + count * spread < 8 * byte_length(start) + (count - 1) * width:
+        return LEVEL, base, spread
+    return ZIGZAG if falls else RISING, start, width
 
 
 @njit(cache=True, nogil=True)
-def _put_xor(out, at, difference):  # type: ignore[no-untyped-def]
-    if difference == np.uint64(0):
-        out[at] = np.uint8(0x80)
-        return at + 1
-    leading = 0
-    while (difference >> np.uint64(8 * (7 - leading))) & np.uint64(0xFF) == np.uint64(0):
-        leading += 1
-    trailing = 0
-    while (difference >> np.uint64(8 * trailing)) & np.uint64(0xFF) == np.uint64(0):
-        trailing += 1
-    size = 8 - leading - trailing
-    out[at] = np.uint8((leading << 4) | size)
-    at += 1
-    for byte in range(8 - leading - 1, trailing - 1, -1):
-        out[at] = np.uint8((difference >> np.uint64(8 * byte)) & np.uint64(0xFF))
+def _pack(out, at, form, first, scale, width, numerators, bits, begin, end):  # type: ignore[no-untyped-def]
+    held = np.uint64(0)
+    pending = 0
+    base = unzigzag(first)
+    for sample in range(begin if form == LEVEL else begin + 1, end):
+        here = sample - begin
+        if form == XOR:
+            number = (bits[sample] ^ bits[sample - 1]) >> np.uint64(scale)
+        elif form == LEVEL:
+            number = np.uint64(numerators[here] - base)
+        elif form == RISING:
+            number = np.uint64(numerators[here] - numerators[here - 1])
+        else:
+            number = zigzag(numerators[here] - numerators[here - 1])
+        at, held, pending = put_bits(out, at, held, pending, number, width)
+    if pending:
+        out[at] = np.uint8(held)
         at += 1
     return at
 
 
 @njit(cache=True, nogil=True)
-def _take_xor(data, at, end):  # type: ignore[no-untyped-def]
-    if at >= end:
-        return np.uint64(0), -1
-    leading = np.int64(data[at] >> 4)
-    size = np.int64(data[at] & 0x0F)
-    at += 1
-    if leading + size > 8 or at + size > end:
-        return np.uint64(0), -1
-    difference = np.uint64(0)
-    for _ in range(size):
-        difference = (difference << np.uint64(8)) | np.uint64(data[at])
-        at += 1
-    if size:
-        difference <<= np.uint64(8 * (8 - leading - size))
-    return difference, at
+def _unpack(data, at, form, first, scale, width, bits, begin, end):  # type: ignore[no-untyped-def]
+    values = bits.view(np.float64)
+    mantissa = unzigzag(first)
+    exact = swapped(first)
+    if form == CONSTANT:
+        value = decimal(mantissa, scale)
+        for sample in range(begin, end):
+            values[sample] = value
+        return
+    if form == EXACT:
+        for sample in range(begin, end):
+            bits[sample] = exact
+        return
+    if begin < end:
+        if form == XOR:
+            bits[begin] = exact
+        else:
+            values[begin] = decimal(mantissa, scale)
+    held = np.uint64(0)
+    pending = 0
+    for sample in range(begin if form == LEVEL else begin + 1, end):
+        number, at, held, pending = take_bits(data, at, held, pending, width)
+        if form == XOR:
+            exact ^= number << np.uint64(scale)
+            bits[sample] = exact
+        elif form == LEVEL:
+            values[sample] = decimal(mantissa + np.int64(number), scale)
+        else:
+            mantissa += unzigzag(number) if form == ZIGZAG else np.int64(number)
+            values[sample] = decimal(mantissa, scale)
+
+
+@njit(cache=True, nogil=True)
+def _form(kind):  # type: ignore[no-untyped-def]
+    return np.int64(kind) & 7
+
+
+@njit(cache=True, nogil=True)
+def _stale(kind):  # type: ignore[no-untyped-def]
+    """How many stale markers end the series."""
+    return (np.int64(kind) >> 3) & 1
+
+
+@njit(cache=True, nogil=True)
+def _length(kind):  # type: ignore[no-untyped-def]
+    """How many bytes `first` has."""
+    return np.int64(kind) >> 4
+
+
+@njit(cache=True, nogil=True)
+def _plane(kind):  # type: ignore[no-untyped-def]
+    """The plane of the lowest byte of `first`."""
+    return 0 if _form(kind) <= EXACT else 8
+
+
+@njit(cache=True, nogil=True)
+def _packed_bytes(form, width, count):  # type: ignore[no-untyped-def]
+    numbers = count if form == LEVEL else max(count - 1, 0)
+    return (numbers * np.int64(width) + 7) >> 3
+
+
+@njit(cache=True, nogil=True)
+def _xor_range(bits, begin, end):  # type: ignore[no-untyped-def]
+    """The place of the lowest bit that changes, and how many bits from there on hold all changes."""
+    changed = np.uint64(0)
+    for sample in range(begin + 1, end):
+        changed |= bits[sample] ^ bits[sample - 1]
+    lowest = bit_length(changed & (~changed + np.uint64(1))) - 1
+    return lowest, bit_length(changed) - lowest

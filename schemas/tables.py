@@ -3,6 +3,7 @@
 Retention is by TTL set with each write: see `ttl_seconds`.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -13,13 +14,12 @@ DAY_MS = 24 * HOUR_MS
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A table of blocks: `width_ms` a block, `period_ms` a Cassandra partition, kept `retention_ms`."""
+    """A kind of tables of blocks: `width_ms` a block, `period_ms` a Cassandra partition."""
 
     label: str
     table: str
     width_ms: int
     period_ms: int
-    retention_ms: int
 
     def period(self, timestamp: int) -> int:
         """The start (ms) of the period that holds a timestamp (ms)."""
@@ -29,33 +29,62 @@ class Level:
 class Resolution(Enum):
     """The resolutions at which samples are kept. Sizes of periods keep a Cassandra partition under 100 MB."""
 
-    RAW = Level("raw", "metrics_raw", MINUTE_MS, HOUR_MS, DAY_MS)
-    MIN1 = Level("1min", "metrics_rollup_1min", MINUTE_MS, 6 * HOUR_MS, 7 * DAY_MS)
-    MIN5 = Level("5min", "metrics_rollup_5min", 5 * MINUTE_MS, DAY_MS, 30 * DAY_MS)
-    HOUR1 = Level("1hour", "metrics_rollup_1hour", HOUR_MS, 10 * DAY_MS, 365 * DAY_MS)
-    DAY1 = Level("1day", "metrics_rollup_1day", DAY_MS, 100 * DAY_MS, 3 * 365 * DAY_MS)
+    RAW = Level("raw", "metrics_raw", MINUTE_MS, HOUR_MS)
+    MIN1 = Level("1min", "metrics_rollup_1min", MINUTE_MS, 6 * HOUR_MS)
+    MIN5 = Level("5min", "metrics_rollup_5min", 5 * MINUTE_MS, DAY_MS)
+    HOUR1 = Level("1hour", "metrics_rollup_1hour", HOUR_MS, 10 * DAY_MS)
+    DAY1 = Level("1day", "metrics_rollup_1day", DAY_MS, 100 * DAY_MS)
 
 
+@dataclass(frozen=True, slots=True)
+class StorageClass:
+    """Series that are kept equally long, in tables of their own, for time-window compaction wants one TTL a table.
+
+    retention_ms: by resolution. digests: whether rollups hold t-digests.
+    """
+
+    name: str
+    retention_ms: Mapping[Resolution, int]
+    digests: bool = True
+
+    def table(self, resolution: Resolution) -> str:
+        """The name of its table; the class of all that no rule names has the plain names."""
+        table = resolution.value.table
+        return table if self.name == STANDARD else f"{table}_{self.name}"
+
+
+STANDARD = "standard"
 HEAD_RETENTION_MS = 6 * HOUR_MS
 RAW_GRACE_MS = HOUR_MS
 """Raw parts outlive their retention by this, so that a late rebuild still finds them."""
+MARK_RETENTION_MS = 7 * DAY_MS
+"""How long a bucket may wait to be rebuilt."""
+CHANGES_RETENTION_MS = 7 * DAY_MS
+"""Longer than anything that was made of blocks is kept."""
+OUTCOME_RETENTION_MS = 6 * HOUR_MS
+"""How long what became of a mark can be read."""
 INDEX_PERIOD_MS = DAY_MS
-INDEX_RETENTION_MS = Resolution.DAY1.value.retention_ms
+INDEX_RETENTION_MS = 3 * 365 * DAY_MS
 
 ROLLUP_COLUMNS: dict[str, str] = {
     "count": "<u4",
     "sum": "<f8",
+    "squares": "<f8",
     "min": "<f8",
     "max": "<f8",
     "first": "<f8",
     "first_time": "<i4",
     "last": "<f8",
     "last_time": "<i4",
-    "p50": "<f8",
-    "p95": "<f8",
-    "p99": "<f8",
+    "reset_total": "<f8",
+    "resets": "<u4",
 }
 """The aggregates of a rollup row, and how each is packed; times are ms after the start of the window."""
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+"""Kept beside the digest, which is many times as large."""
+DIGEST = "digest"
+ROLLUP_BLOBS = (*ROLLUP_COLUMNS, *QUANTILES, DIGEST)
+"""The blob columns of a rollup table, beside the ids; those of QUANTILES and DIGEST are null without digests."""
 
 
 def ttl_seconds(now_ms: int, window_start: int, retention_ms: int) -> int:
@@ -69,9 +98,9 @@ def index_period(timestamp: int, lane: int) -> int:
     return timestamp - (timestamp + shift) % INDEX_PERIOD_MS
 
 
-def ddl(keyspace: str, replication: int) -> list[str]:
+def ddl(keyspace: str, replication: int, classes: Sequence[StorageClass]) -> list[str]:
     """CQL that creates what is missing, in order."""
-    levels = [_blocks(keyspace, resolution) for resolution in Resolution]
+    levels = [_blocks(keyspace, resolution, each) for each in classes for resolution in Resolution]
     return [
         f"CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = "
         f"{{'class': 'NetworkTopologyStrategy', 'replication_factor': {replication}}}",
@@ -89,22 +118,26 @@ def ddl(keyspace: str, replication: int) -> list[str]:
         "value text, PRIMARY KEY ((lane, period, name), value)) " + _options(30 * DAY_MS, chunk_kb=16),
         f"CREATE TABLE IF NOT EXISTS {keyspace}.rollup_progress (resolution text, lane int, "
         "sealed_to bigint, PRIMARY KEY (resolution, lane))",
+        f"CREATE TABLE IF NOT EXISTS {keyspace}.changes (resolution text, period bigint, lane int, "
+        "version bigint, PRIMARY KEY ((resolution, period), lane)) " + _options(6 * HOUR_MS, chunk_kb=16),
+        f"CREATE TABLE IF NOT EXISTS {keyspace}.rollup_marks (lane int, resolution text, window_start bigint, "
+        "pending boolean, complete boolean, origin text, outcome text, "
+        "PRIMARY KEY (lane, resolution, window_start)) " + _options(HOUR_MS, chunk_kb=16),
     ]
 
 
-def _blocks(keyspace: str, resolution: Resolution) -> str:
-    level = resolution.value
+def _blocks(keyspace: str, resolution: Resolution, kept: StorageClass) -> str:
     if resolution is Resolution.RAW:
         key, columns = (
             "window_start, part",
-            "part blob, format int, offsets blob, timestamps blob, samples blob",
+            "part blob, format int, timestamps blob, samples blob",
         )
     else:
         key = "window_start"
-        columns = "format int, " + ", ".join(f'"{name}" blob' for name in ROLLUP_COLUMNS)
-    buckets = max(level.retention_ms // 24, HOUR_MS)
+        columns = "format int, " + ", ".join(f'"{name}" blob' for name in ROLLUP_BLOBS)
+    buckets = max(kept.retention_ms[resolution] // 24, HOUR_MS)
     return (
-        f"CREATE TABLE IF NOT EXISTS {keyspace}.{level.table} (lane int, period bigint, metric_group int, "
+        f"CREATE TABLE IF NOT EXISTS {keyspace}.{kept.table(resolution)} (lane int, period bigint, metric_group int, "
         f"slice int, window_start bigint, ids blob, {columns}, "
         f"PRIMARY KEY ((lane, period), metric_group, slice, {key})) " + _options(buckets, chunk_kb=256)
     )

@@ -121,6 +121,17 @@ def logs(config: Config, name: str, follow: bool, lines: int) -> None:
     print_log(log, lines, follow)
 
 
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def flink(config: Config, arguments: tuple[str, ...]) -> None:
+    """Flink's own command line, for the local stack: `streamgauge flink run -py jobs/backfill.py ...`."""
+    from streamgauge.local.home import Home
+    from streamgauge.local.jobs import run_flink
+
+    run_flink(arguments, Home(config.local.home))
+
+
 @main.group()
 def schema() -> None:
     """Topics and tables."""
@@ -133,6 +144,37 @@ def apply(config: Config) -> None:
     from streamgauge.store.schema import apply as apply_schema
 
     apply_schema(config, report=click.echo)
+
+
+@main.command()
+@click.argument("selector")
+@click.option("--from", "start", default="now-1h", show_default=True, help="RFC 3339, Unix seconds, now-1h.")
+@click.option("--to", "end", default="now", show_default=True, help="Likewise.")
+@click.option("--limit", default=10, show_default=True, help="How many series to show.")
+@click.pass_obj
+def inspect(config: Config, selector: str, start: str, end: str, limit: int) -> None:
+    """Show what is stored of the series that SELECTOR selects, at each resolution."""
+    from rich.console import Console
+
+    from streamgauge.promql import parser
+    from streamgauge.store.inspection import inspect as look
+    from streamgauge.store.reader import Reader
+    from streamgauge.store.session import connect
+    from streamgauge.times import timestamp
+
+    try:
+        matchers, first, last = parser.selector(selector), timestamp(start), timestamp(end)
+    except ValueError as fault:
+        raise click.ClickException(str(fault)) from None
+    if first >= last:
+        raise click.ClickException("--from has to be before --to")
+    session = connect(config.cassandra)
+    try:
+        reader = Reader(session, config.shards, config.storage_classes)
+        for shown in look(reader, config.shards, matchers, first, last, limit):
+            Console(highlight=False).print(shown)
+    finally:
+        session.cluster.shutdown()
 
 
 @main.command()

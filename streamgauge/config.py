@@ -3,9 +3,14 @@
 import os
 import socket
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from schemas.tables import STANDARD, Resolution, StorageClass
+from streamgauge.promql.literals import duration
+from streamgauge.promql.parser import selector
+from streamgauge.series.class_rules import ClassRules
 from streamgauge.series.ids import Shards
 from streamgauge.yaml_file import Section, load
 
@@ -54,6 +59,49 @@ class Layout(Section):
     rollup_slices: int = Field(1, ge=1)
 
 
+Label = Literal["raw", "1min", "5min", "1hour", "1day"]
+KEPT = {"raw": "1d", "1min": "7d", "5min": "30d", "1hour": "1y", "1day": "3y"}
+
+
+class Kept(Section):
+    """How long the series of a class are kept, and which those are."""
+
+    match: tuple[str, ...] = ()
+    """Selectors, such as `up{job="payments"}`: a series that one of them selects is of this class."""
+    retention: dict[Label, str] = Field(default_factory=dict)
+    """By resolution, as durations; what is not named is as in the standard class."""
+    digests: bool = True
+    """Whether rollups hold t-digests and percentiles: without them a percentile over rollups is refused."""
+
+    @field_validator("match")
+    @classmethod
+    def _selects(cls, match: tuple[str, ...]) -> tuple[str, ...]:
+        for text in match:
+            selector(text)
+        return match
+
+    @field_validator("retention")
+    @classmethod
+    def _durations(cls, retention: dict[Label, str]) -> dict[Label, str]:
+        for text in retention.values():
+            duration(text)
+        return retention
+
+
+class Storage(Section):
+    """The classes of series. The first whose `match` selects a series is its class, else `standard`."""
+
+    classes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,15}$")], Kept] = Field(
+        default_factory=dict
+    )
+
+    @model_validator(mode="after")
+    def _standard_is_the_rest(self) -> "Storage":
+        if STANDARD in self.classes and self.classes[STANDARD].match:
+            raise ValueError("classes.standard is what no other class selects: it has no match")
+        return self
+
+
 class Stream(Section):
     """Time on the stream."""
 
@@ -61,6 +109,8 @@ class Stream(Section):
     """How long after a minute's end a batch may still arrive and be on time."""
     late_flush_ms: int = Field(5000, ge=100)
     """How long late batches of one lane and minute are collected before they are stored."""
+    rebuild_quiet_ms: int = Field(5000, ge=100)
+    """A bucket with late data is built again when none came for so long, or at the latest after a while."""
 
 
 class Collector(Section):
@@ -103,6 +153,7 @@ class Config(Section):
     redis: Redis = Redis()
     flink: Flink = Flink()
     layout: Layout = Layout()
+    storage: Storage = Storage()
     stream: Stream = Stream()
     collector: Collector = Collector()
     gateway: Gateway = Gateway()
@@ -115,6 +166,29 @@ class Config(Section):
                 f"kafka.partitions ({self.kafka.partitions}) must divide layout.lanes ({self.layout.lanes})"
             )
         return self
+
+    @property
+    def storage_classes(self) -> tuple[StorageClass, ...]:
+        """The classes in the order in which their rules are tried, the standard one last."""
+        standard = self.storage.classes.get(STANDARD, Kept())
+        others = [(name, kept) for name, kept in self.storage.classes.items() if name != STANDARD]
+        return tuple(
+            StorageClass(
+                name, _retention_ms(KEPT | {**standard.retention} | {**kept.retention}), kept.digests
+            )
+            for name, kept in [*others, (STANDARD, standard)]
+        )
+
+    @property
+    def class_rules(self) -> ClassRules:
+        """Which series are of which storage class."""
+        return ClassRules(
+            [
+                [selector(text) for text in kept.match]
+                for name, kept in self.storage.classes.items()
+                if name != STANDARD
+            ]
+        )
 
     @property
     def shards(self) -> Shards:
@@ -139,3 +213,7 @@ def _absolute(config: Config, folder: Path) -> Config:
     scrape = config.collector.scrape_config
     collector = config.collector.model_copy(update={"scrape_config": scrape and folder / scrape})
     return config.model_copy(update={"local": local, "collector": collector})
+
+
+def _retention_ms(texts: dict[str, str]) -> dict[Resolution, int]:
+    return {resolution: duration(texts[resolution.value.label]) for resolution in Resolution}

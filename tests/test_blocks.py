@@ -1,116 +1,121 @@
 import numpy as np
+import plain_blocks
 import pytest
-from hypothesis import given, settings
+from block_strategies import BITS, START, WIDTH, bits_of, rows, samples_of
+from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import blocks
-from schemas.blocks import BlockFault, InvalidBlock, RawBlock
+from schemas import blocks, raw_kernels
+from schemas.bit_kernels import decimal, mantissas
 from streamgauge.series.id_kernels import rows_of
-from streamgauge.series.samples import STALE, Samples, take
-
-START = 1_763_892_000_000
-WIDTH = 60_000
+from streamgauge.series.samples import STALE, STALE_BITS, take
 
 
-def _samples(rows):
-    """One row a series: a list of (ms after the start, bits)."""
-    counts = [len(row) for row in rows]
-    return Samples(
-        np.array([(7, number) for number in range(len(rows))], np.uint64).reshape(-1, 2),
-        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        np.array([START + time for row in rows for time, _ in row], np.int64),
-        np.array([bits for row in rows for _, bits in row], np.uint64).view(np.float64),
-    )
+def _equal(ours, theirs):
+    return all(one.tobytes() == other.tobytes() for one, other in zip(ours, theirs, strict=True))
 
 
-ROW = st.dictionaries(st.integers(0, WIDTH - 1), st.integers(0, 2**64 - 1), min_size=1, max_size=12).map(
-    lambda row: sorted(row.items())
-)
-
-
-@given(st.lists(ROW, max_size=6))
+@given(rows())
 def test_a_raw_block_comes_back_bit_for_bit(rows):
-    samples = _samples(rows)
-    for ours, theirs in zip(
-        blocks.decode_raw(blocks.encode_raw(samples, START), START, WIDTH), samples, strict=True
-    ):
-        assert ours.tobytes() == theirs.tobytes()
+    samples = samples_of(rows)
+    assert _equal(blocks.decode_raw(blocks.encode_raw(samples, START), START, WIDTH), samples)
+
+
+@given(rows())
+def test_a_raw_block_is_what_its_description_says(rows):
+    samples = samples_of(rows)
+    block = blocks.encode_raw(samples, START)
+    assert plain_blocks.ids(block.ids) == [tuple(identity) for identity in samples.ids.tolist()]
+    times = plain_blocks.times(block.timestamps, len(rows), START)
+    assert times == [[START + time for time, _ in row] for row in rows]
+    bits = plain_blocks.values(block.samples, [len(row) for row in rows])
+    assert bits == [[bits for _, bits in row] for row in rows]
+
+
+@given(rows(), st.data())
+def test_wanted_series_are_those_that_are_there(rows, data):
+    samples = samples_of(rows)
+    numbers = data.draw(st.sets(st.integers(0, len(rows) + 2)))
+    wanted = np.array(sorted((n // 2 << 32 | n % 2, n) for n in numbers), np.uint64).reshape(-1, 2)
+    found = blocks.decode_raw(blocks.encode_raw(samples, START), START, WIDTH, wanted)
+    assert _equal(found, take(samples, rows_of(samples.ids, wanted)))
+
+
+@pytest.mark.parametrize(
+    ("form", "values"),
+    [
+        ("CONSTANT", [0.5, 0.5, 0.5]),
+        ("CONSTANT", [7.0]),
+        ("EXACT", [np.inf, np.inf]),
+        ("EXACT", [-0.0]),
+        ("RISING", [1000.0, 1010.0, 1025.0]),
+        ("RISING", [0.25, 0.5, 0.75]),
+        ("ZIGZAG", [1e9, 1e9 + 100, 1e9 + 60, 1e9 + 160]),
+        ("LEVEL", [1000.0, 0.0, 1.0, 1000.0, 0.0, 1.0]),
+        ("XOR", [1 / 3, 2 / 3]),
+        ("XOR", [1.5, np.nan]),
+    ],
+)
+@pytest.mark.parametrize("stale", [False, True])
+def test_a_series_is_put_into_its_smallest_form(form, values, stale):
+    bits = [bits_of(value) for value in values] + [STALE_BITS] * stale
+    block = blocks.encode_raw(samples_of([list(enumerate(bits))]), START)
+    assert block.samples[0] & 15 == getattr(raw_kernels, form) | raw_kernels.ENDS_STALE * stale
+
+
+def test_series_of_one_scrape_pay_for_their_times_once():
+    row = [(time, bits_of(1.0)) for time in range(660, 60_000, 10_000)]
+    alone, many = (len(blocks.encode_raw(samples_of([row] * n), START).timestamps) for n in (1, 1000))
+    assert alone == many
+
+
+def test_series_of_two_scrapes_pay_a_byte_each():
+    two = [[(time, bits_of(1.0))] for time in (660, 770)]
+    few, many = (len(blocks.encode_raw(samples_of(two * n), START).timestamps) for n in (1, 100))
+    assert many - few == 2 * 99
 
 
 def test_the_bytes_of_a_raw_block_are_the_same_for_ever(golden):
-    values = np.array([1.5, 1.5, STALE, -0.0, np.inf, 1e-300]).view(np.uint64).tolist()
-    block = blocks.encode_raw(_samples([list(zip(range(3, 60_000, 10_000), values, strict=True))] * 2), START)
-    today = b"|".join([block.ids, block.offsets, block.timestamps, block.samples])
-    assert golden("raw-block-v1.bin", today) == today
+    shapes = [
+        [1.5, 1.5, STALE, -0.0, np.inf, 1e-300],
+        [1.5, 1.5, 1.5, 1.5, 1.5, STALE],
+        [np.nan] * 6,
+        [1e9, 1e9 + 1, 1e9 + 1, 1e9 + 7, 1e9 + 8, 1e9 + 300],
+        [20.25, 20.5, 20.25, 19.75, 20.0, 20.0],
+        [1000.0, 0.0, 1.0, 1000.0, 0.0, 1.0],
+    ]
+    rows = [
+        [(time + shift, bits_of(value)) for time, value in zip(range(3, 60_000, 10_000), values, strict=True)]
+        for shift, values in zip([0, 0, 5, 0, 5, 0], shapes, strict=True)
+    ]
+    block = blocks.encode_raw(samples_of(rows), START)
+    today = b"|".join([block.ids, block.timestamps, block.samples])
+    assert golden("raw-block-v2.bin", today) == today
 
 
-@given(st.lists(ROW, min_size=1, max_size=4), st.data())
-@settings(max_examples=300)
-def test_a_damaged_raw_block_is_a_block_or_refused(rows, data):
-    block = blocks.encode_raw(_samples(rows), START)
-    columns = {
-        "ids": block.ids,
-        "offsets": block.offsets,
-        "timestamps": block.timestamps,
-        "samples": block.samples,
-    }
-    name = data.draw(st.sampled_from(sorted(columns)))
-    damaged = bytearray(columns[name])
-    for _ in range(data.draw(st.integers(1, 3))):
-        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
-    del damaged[data.draw(st.integers(0, len(damaged))) :]
-    columns[name] = bytes(damaged)
-    try:
-        decoded = blocks.decode_raw(RawBlock(**columns), START, WIDTH)
-    except InvalidBlock:
+def test_more_samples_than_a_block_holds_are_refused():
+    row = [(time, 0) for time in range(WIDTH)]
+    with pytest.raises(ValueError, match="samples"):
+        blocks.encode_raw(samples_of([row] * (blocks.MAX_SAMPLES // WIDTH + 1)), START)
+
+
+@given(st.lists(BITS, min_size=1, max_size=5))
+def test_decimals_are_found_where_they_are_and_lose_nothing(bits):
+    values = np.array(bits, np.uint64).view(np.float64)
+    found = np.empty(len(values), np.int64)
+    exponent = mantissas(values, 0, len(values), found)
+    if exponent < 0:
         return
-    assert decoded.offsets[-1] == len(decoded.values)
-    assert (decoded.timestamps >= START).all()
-    assert (decoded.timestamps < START + WIDTH).all()
+    assert [bits_of(decimal(mantissa, exponent)) for mantissa in found] == bits
 
 
-def test_an_unknown_format_is_refused():
-    with pytest.raises(InvalidBlock) as refusal:
-        blocks.decode_raw(RawBlock(b"", b"", b"", b"", format=99), START, WIDTH)
-    assert refusal.value.reason is BlockFault.UNKNOWN_FORMAT
-
-
-def test_a_count_that_the_bytes_cannot_hold_asks_for_no_memory():
-    block = RawBlock(b"\0" * 16, b"\xff" * 12, b"\0", b"\x80")
-    with pytest.raises(InvalidBlock) as refusal:
-        blocks.decode_raw(block, START, WIDTH)
-    assert refusal.value.reason is BlockFault.WRONG_LENGTH
-
-
-def test_a_column_of_the_wrong_length_is_refused():
-    packed = blocks.encode_column("count", np.array([1, 2]))
-    assert blocks.decode_column("count", packed, 2).tolist() == [1, 2]
-    with pytest.raises(InvalidBlock):
-        blocks.decode_column("count", packed, 3)
-
-
-@given(st.lists(ROW, max_size=8), st.data())
-def test_a_narrowed_block_holds_the_series_that_were_picked(rows, data):
-    samples = _samples(rows)
-    picked = sorted(data.draw(st.sets(st.integers(0, max(len(rows) - 1, 0)), max_size=len(rows))))
-    wanted = np.array(picked, np.int64)
-    block = blocks.encode_raw(samples, START)
-    assert rows_of(samples.ids, samples.ids[wanted]).tolist() == picked
-    narrowed = blocks.decode_raw(blocks.narrow_raw(block, wanted), START, WIDTH)
-    for ours, theirs in zip(narrowed, take(samples, wanted), strict=True):
-        assert ours.tobytes() == theirs.tobytes()
-
-
-@given(st.lists(ROW, min_size=2, max_size=4), st.data())
-def test_offsets_that_lie_are_refused_when_narrowing(rows, data):
-    block = blocks.encode_raw(_samples(rows), START)
-    offsets = bytearray(block.offsets)
-    offsets[data.draw(st.integers(0, len(offsets) - 1))] ^= data.draw(st.integers(1, 255))
-    damaged = RawBlock(block.ids, bytes(offsets), block.timestamps, block.samples)
-    try:
-        blocks.decode_raw(blocks.narrow_raw(damaged, np.array([1])), START, WIDTH)
-    except InvalidBlock:
-        return
+@given(st.integers(-(10**15), 10**15), st.integers(0, 22))
+def test_a_decimal_of_fifteen_digits_is_one(mantissa, exponent):
+    found = np.empty(1, np.int64)
+    values = np.array([mantissa / 10**exponent])
+    least = mantissas(values, 0, 1, found)
+    assert 0 <= least <= exponent
+    assert int(found[0]) * 10 ** (exponent - least) == mantissa
 
 
 @given(

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from schemas import batch
+from streamgauge.config import Config
 from streamgauge.series import ids, labels
 from streamgauge.series.ids import Shards
 from streamgauge.series.samples import MINUTE_MS, Samples
@@ -88,14 +89,14 @@ def test_waiting_for_the_cache_ends_at_the_deadline():
 @pytest.mark.parametrize(("sealed_after", "seen"), [(0, True), (1, True), (2, True), (3, False)])
 def test_a_batch_is_read_from_the_head_for_some_minutes_after_the_seal(sealed_after, seen):
     session = Stored([NOON], sealed=NOON + sealed_after * MINUTE_MS)
-    reader = Reader(session, Shards(1, 1, 1, 1), lambda: NOON + 3 * MINUTE_MS)
+    reader = Reader(session, Shards(1, 1, 1, 1), Config().storage_classes, lambda: NOON + 3 * MINUTE_MS)
     selection = Selection(ids.from_bytes(ID), [LABELS])
     assert len(reader.raw(selection, NOON, NOON + 4 * MINUTE_MS).values) == int(seen)
 
 
 def test_minutes_past_the_heads_retention_are_not_kept():
     now = NOON
-    reader = Reader(Stored(), Shards(1, 1, 1, 1), lambda: now)
+    reader = Reader(Stored(), Shards(1, 1, 1, 1), Config().storage_classes, lambda: now)
     selection = Selection(ids.from_bytes(ID), [LABELS])
     reader.raw(selection, NOON - 5 * MINUTE_MS, NOON)
     before = reader.head.size

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -20,6 +21,8 @@ DELIVERY_TIMEOUT_MS = 8_000
 """How long a batch is tried; its senders have their answer soon after."""
 METADATA_INTERVAL_S = 5.0
 METADATA_RETRY_S = 0.2
+GROWTH_WAIT_S = 30.0
+"""How long new partitions are left empty: the jobs look for them every 10 s, and what they do not read yet is late."""
 METADATA_TIMEOUT_S = 2.0
 UNREAD_LIMIT = 3
 """Failed reads of metadata after which senders are turned away at once."""
@@ -39,6 +42,8 @@ class BatchProducer:
         self._clock = clock
         self._metrics = metrics
         self._partitions = 0
+        self._seen_partitions = 0
+        self._seen_since = 0.0
         self._unread = 0
         self._outage: Outage | None = Outage.NOT_READY
         self._fatal = threading.Event()
@@ -140,8 +145,16 @@ class BatchProducer:
         self._unread = 0
         found = len(topic.partitions)
         fits = found and self._config.layout.lanes % found == 0
-        if fits and found != self._partitions:
+        if found != self._seen_partitions:
             log.info("partitions found: topic=%s partitions=%d", topics.RAW, found)
+            self._seen_partitions, self._seen_since = found, time.monotonic()
+        settled = (
+            found < self._partitions
+            or not self._partitions
+            or time.monotonic() - self._seen_since >= GROWTH_WAIT_S
+        )
+        if fits and found != self._partitions and settled:
+            log.info("partitions used: topic=%s partitions=%d", topics.RAW, found)
             self._partitions = found
         self._outage = None if fits else Outage.BAD_PARTITIONS
 

@@ -12,10 +12,10 @@ from granian.server.embed import Server
 from prometheus_client import disable_created_metrics
 
 from schemas import blocks
+from schemas.columns import decode_column, encode_column
 from streamgauge.config import Config
 from streamgauge.gateway.app import Gateway, application
 from streamgauge.promql.warm import warm
-from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.samples import Samples, concat
 from streamgauge.store import schema
 from streamgauge.store.reader import Reader
@@ -35,7 +35,7 @@ def run(config: Config) -> None:
     try:
         schema.check(session, config)
         _warm()
-        uvloop.run(_serve(config, Gateway(config, Reader(session, config.shards))))
+        uvloop.run(_serve(config, Gateway(config, Reader(session, config.shards, config.storage_classes))))
     finally:
         session.cluster.shutdown()
 
@@ -62,7 +62,6 @@ def _warm() -> None:
     samples = Samples(
         np.array([[1, 1]], np.uint64), np.array([0, 1]), np.zeros(1, np.int64), np.zeros(1, np.float64)
     )
-    rows = rows_of(samples.ids, samples.ids)
-    narrowed = blocks.narrow_raw(blocks.encode_raw(samples, 0), rows)
-    concat([blocks.decode_raw(narrowed, 0, 1), samples])
+    concat([blocks.decode_raw(blocks.encode_raw(samples, 0), 0, 1, samples.ids), samples])
+    decode_column("sum", encode_column("sum", np.arange(2.0)), 2)
     warm()

@@ -64,7 +64,7 @@ def run(config: Config, report: Callable[[str], None]) -> None:
     samples = _await(lambda: _samples(config, since), stack, "collector")
     session = connect(config.cassandra)
     try:
-        reader = Reader(session, config.shards)
+        reader = Reader(session, config.shards, config.storage_classes)
         report("waiting for its first sealed minute")
         rollups = _await(lambda: _rollups(reader), stack, "rollup")
     finally:

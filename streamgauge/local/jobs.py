@@ -1,15 +1,18 @@
 """The stack's jobs: which there are, how one is submitted, and from which snapshot it goes on."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
+from streamgauge.config import ENVIRONMENT_VARIABLE
 from streamgauge.local import flink
 from streamgauge.local.home import ROOT, Home
 from streamgauge.local.process import kill_session, start_in_session
@@ -157,6 +160,13 @@ def submit(name: str, submission: Submission, home: Home, environment: Mapping[s
         log.seek(begin)
         if code:
             raise SubmissionFailed(_reason(log.read().decode(errors="replace")))
+
+
+def run_flink(arguments: Sequence[str], home: Home) -> NoReturn:
+    """Become Flink's command line; its jobs find the configuration of the local stack by themselves."""
+    own = {ENVIRONMENT_VARIABLE: str(home.config), "JVM_ARGS": CLIENT_JVM}
+    program = str(flink.folder() / "bin" / "flink")
+    os.execve(program, [program, *arguments], {**os.environ, **flink.variables(home), **own})
 
 
 def _reason(output: str) -> str:

@@ -1,6 +1,7 @@
 """Aggregations over the series of a vector."""
 
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 import xxhash
@@ -8,14 +9,15 @@ import xxhash
 from streamgauge.promql import aggregate_kernels as kernels
 from streamgauge.promql import merge_kernels
 from streamgauge.promql.annotations import Annotations
-from streamgauge.promql.ast import Aggregate, AggregateOp, Span
+from streamgauge.promql.arithmetic import maximum, minimum
+from streamgauge.promql.ast import Aggregate, AggregateOp
 from streamgauge.promql.faults import InvalidQuery, QueryFault
-from streamgauge.promql.labels import Codes, LabelTable
-from streamgauge.promql.literals import number_text
+from streamgauge.promql.labels import METADATA, Codes, LabelTable
+from streamgauge.promql.literals import number_text, short
 from streamgauge.promql.partials import FAMILIES, Partial, of_vector, stacked, to_vector
 from streamgauge.promql.query import Limits
 from streamgauge.promql.vectors import Mask, Values, Vector, counts, empty, merged
-from streamgauge.series.labels import NAME
+from streamgauge.promql.walk import bare
 
 _INT64 = 2.0**63
 _SORTING = 16
@@ -25,7 +27,7 @@ _RANKED = {AggregateOp.TOPK: 1.0, AggregateOp.BOTTOMK: -1.0, AggregateOp.LIMITK:
 
 def grouping(labels: LabelTable, names: Sequence[str], without: bool) -> LabelTable:
     """The labels by which series are grouped, and which the groups keep."""
-    return labels.drop({*names, NAME}) if without else labels.keep(names)
+    return labels.drop({*names, *METADATA}) if without else labels.keep(names)
 
 
 def aggregate(
@@ -36,18 +38,20 @@ def aggregate(
     :param param: (steps,) the number in front, for those that have one.
     :raises InvalidQuery: for a parameter that Prometheus refuses, and by the limits.
     """
-    _check_param(node.op, param)
     if node.op is AggregateOp.LIMIT_RATIO:
-        return _sampled(vector.seen(), _required(param), annotations, _span(node))
-    return merge(node, [collect(node, vector, param, limits)], param, limits, annotations)
+        _check_param(node, param, annotations)
+        return _sampled(vector.seen(), _required(param))
+    return merge(node, [collect(node, vector, param, limits, annotations)], param, limits, annotations)
 
 
-def collect(node: Aggregate, vector: Vector, param: Values | None, limits: Limits) -> Partial:
+def collect(
+    node: Aggregate, vector: Vector, param: Values | None, limits: Limits, annotations: Annotations
+) -> Partial:
     """What `merge` needs of the series of one lane, for every aggregation but limit_ratio and count_values.
 
     :raises InvalidQuery: for a parameter that Prometheus refuses, and by the limits.
     """
-    _check_param(node.op, param)
+    _check_param(node, param, annotations)
     vector = vector.seen()
     if node.op in _RANKED:
         return of_vector(_best(node, vector, _required(param), limits))
@@ -69,13 +73,13 @@ def merge(
 
     :raises InvalidQuery: for a parameter that Prometheus refuses, and by the limits.
     """
-    _check_param(node.op, param)
+    _check_param(node, param, annotations)
     rows = stacked(partials)
     if node.op in _RANKED:
         found = to_vector(rows)
         return found if len(partials) == 1 else _best(node, found, _required(param), limits)
     if node.op is AggregateOp.QUANTILE:
-        return _quantile(node, to_vector(rows), _required(param), limits, annotations)
+        return _quantile(to_vector(rows), _required(param), limits)
     family = FAMILIES[node.op]
     if len(partials) == 1:
         return Vector(rows.labels, *family.finish(rows.columns))
@@ -85,12 +89,9 @@ def merge(
     )
 
 
-def _quantile(
-    node: Aggregate, vector: Vector, param: Values, limits: Limits, annotations: Annotations
-) -> Vector:
+def _quantile(vector: Vector, param: Values, limits: Limits) -> Vector:
     if not vector.labels.count:
         return empty(vector.values.shape[1])
-    _check_quantile(param, annotations, _span(node))
     codes, first = vector.labels.groups()
     order, starts = _by_group(codes, len(first))
     out = np.zeros((len(first), vector.values.shape[1]))
@@ -141,9 +142,6 @@ def _best(node: Aggregate, vector: Vector, param: Values, limits: Limits) -> Vec
     steps = vector.values.shape[1]
     if not vector.labels.count or param.max(initial=-np.inf) < 1:
         return empty(steps)
-    for value, verb in ((param.min(), "underflows"), (param.max(), "overflows")):
-        if value <= -_INT64 if verb == "underflows" else value >= _INT64:
-            raise InvalidQuery(QueryFault.BAD_PARAMETER, f"Scalar value {short(value)} {verb} int64")
     best = np.minimum(param.astype(np.int64), vector.labels.count)
     # of equal values those are best whose labels come first, wherever the series were read
     rows = vector.labels.order()
@@ -160,14 +158,9 @@ def _best(node: Aggregate, vector: Vector, param: Values, limits: Limits) -> Vec
     return found.seen()
 
 
-def _sampled(vector: Vector, param: Values, annotations: Annotations, span: Span) -> Vector:
+def _sampled(vector: Vector, param: Values) -> Vector:
     if not vector.labels.count or (param == 0).all():
         return empty(vector.values.shape[1])
-    for value, cap in ((param.max(), 1), (param.min(), -1)):
-        if abs(value) > 1 and value * cap > 0:
-            annotations.warn(
-                f"ratio value should be between -1 and 1, got {short(value)}, capping to {cap}", span
-            )
     ratio = np.clip(param, -1, 1)
     places = np.array([_place(labels) for labels in vector.labels.rows()])[:, None]
     picked: Mask = np.where(ratio >= 0, places < ratio, places >= 1 + ratio)
@@ -185,33 +178,41 @@ def _place(labels: dict[str, str]) -> float:
     return hashed.intdigest() / (2.0**64)
 
 
-def _check_param(op: AggregateOp, param: Values | None) -> None:
-    if param is not None and op is not AggregateOp.QUANTILE and np.isnan(param).any():
-        word = "Ratio" if op is AggregateOp.LIMIT_RATIO else "Parameter"
-        raise InvalidQuery(QueryFault.BAD_PARAMETER, f"{word} value is NaN")
+def _check_param(node: Aggregate, param: Values | None, annotations: Annotations) -> None:
+    """Refuse or warn of a parameter, whether there is anything to aggregate or not."""
+    if param is None or node.param is None or not len(param):
+        return
+    span = bare(node.param).span
+    most, least = reduce(maximum, param), reduce(minimum, param)
+    match node.op:
+        case AggregateOp.TOPK | AggregateOp.BOTTOMK | AggregateOp.LIMITK if not most < 1:
+            _refuse_nan(param, "Parameter")
+            if least <= -_INT64:
+                raise _bad(f"Scalar value {short(least)} underflows int64")
+            if most >= _INT64:
+                raise _bad(f"Scalar value {short(most)} overflows int64")
+        case AggregateOp.LIMIT_RATIO if most != 0 or least != 0:
+            _refuse_nan(param, "Ratio")
+            for value, cap in ((most, 1), (least, -1)):
+                if value * cap > 1:
+                    message = f"ratio value should be between -1 and 1, got {short(value)}, capping to {cap}"
+                    annotations.warn(message, span)
+        case AggregateOp.QUANTILE:
+            if np.isnan(param).any():
+                annotations.bad_quantile(np.nan, span)
+            if most > 1:
+                annotations.bad_quantile(most, span)
+            if least < 0:
+                annotations.bad_quantile(least, span)
 
 
-def _check_quantile(param: Values, annotations: Annotations, span: Span) -> None:
+def _refuse_nan(param: Values, word: str) -> None:
     if np.isnan(param).any():
-        annotations.bad_quantile(np.nan, span)
-    numbers = param[~np.isnan(param)]
-    for value in (numbers.max(initial=0), numbers.min(initial=0)):
-        annotations.bad_quantile(value, span)
+        raise _bad(f"{word} value is NaN")
 
 
-def short(value: float) -> str:
-    """A number as Go's %g and %v write it."""
-    if not np.isfinite(value):
-        return number_text(value)
-    text = repr(float(value)).removesuffix(".0")
-    mantissa, _, exponent = text.partition("e")
-    if not exponent and abs(value) >= 1e21:
-        return text
-    return f"{mantissa}e{exponent}" if exponent else text
-
-
-def _span(node: Aggregate) -> Span:
-    return node.span if node.param is None else node.param.span
+def _bad(message: str) -> InvalidQuery:
+    return InvalidQuery(QueryFault.BAD_PARAMETER, message)
 
 
 def _required(param: Values | None) -> Values:

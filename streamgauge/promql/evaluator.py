@@ -1,12 +1,12 @@
 """Evaluating expressions: one method a kind of node, everything else in the modules it calls."""
 
-from collections.abc import Mapping
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from streamgauge.promql import aggregations, arithmetic, calls, matching, vector_functions
-from streamgauge.promql.annotations import Annotations
+from streamgauge.promql.annotations import Annotations, Remark
 from streamgauge.promql.ast import (
     Aggregate,
     AggregateOp,
@@ -23,14 +23,24 @@ from streamgauge.promql.ast import (
     VectorSelector,
 )
 from streamgauge.promql.faults import InvalidQuery, QueryFault
+from streamgauge.promql.invariance import invariant_parts
 from streamgauge.promql.literals import quoted
-from streamgauge.promql.query import Grid, Limits, Query, Source
+from streamgauge.promql.query import Grid, Limits, Query, Source, spread
 from streamgauge.promql.selection import Selection, milliseconds
 from streamgauge.promql.vectors import Matrix, Times, Values, Vector, empty
 
 Value: TypeAlias = Vector | Matrix | Values | str
 """A vector, a range vector, a scalar (steps,) float64 or a string."""
-_NOTHING: Mapping[tuple[int, Grid], Value] = {}
+
+
+class Known(NamedTuple):
+    """A value that is there already, and what each lane has remarked about it."""
+
+    value: Value
+    remarks: Sequence[Sequence[Remark]]
+
+
+_NOTHING: Mapping[tuple[int, Grid], Known] = {}
 
 
 class Evaluator:
@@ -45,7 +55,7 @@ class Evaluator:
         source: Source,
         limits: Limits,
         annotations: Annotations,
-        known: Mapping[tuple[int, Grid], Value] = _NOTHING,
+        known: Mapping[tuple[int, Grid], Known] = _NOTHING,
     ) -> None:
         """Evaluate from a source.
 
@@ -56,14 +66,28 @@ class Evaluator:
         self.annotations = annotations
         self.selection = Selection(source, query, limits)
         self._known = known
+        self._invariant: frozenset[int] = frozenset()
+
+    def evaluate(self, expression: Expr, grid: Grid) -> Value:
+        """What the whole query is at every step."""
+        self.prepare(expression)
+        return self.value(expression, grid)
+
+    def prepare(self, expression: Expr) -> None:
+        """Look at the whole query before parts of it are evaluated."""
+        self._invariant = invariant_parts(expression)
 
     def value(self, node: Expr, grid: Grid) -> Value:
         """What an expression is at every step."""
         self.limits.check_time()
         while isinstance(node, Paren):
             node = node.expr
-        if (found := self._known.get((id(node), grid))) is not None:
-            return found
+        if grid.count and not grid.is_instant and id(node) in self._invariant:
+            return self._repeated(self.value(node, grid.first), grid.count)
+        if (part := self._known.get((id(node), grid))) is not None:
+            self.annotations.take(part.remarks)
+            return part.value
+        self.annotations.turn += 1
         before = self.limits.held
         found = self._value(node, grid)
         self.limits.settle(before, size(found))
@@ -146,9 +170,25 @@ class Evaluator:
         if node.op is AggregateOp.COUNT_VALUES:
             label = self.counted_label(node, grid)
             return aggregations.count_values(node, self.vector(node.expr, grid), label, self.limits)
-        param = None if node.param is None else self.scalar(node.param, grid)
+        param = self.param(node, grid)
         vector = self.vector(node.expr, grid)
         return aggregations.aggregate(node, vector, param, self.limits, self.annotations)
+
+    def param(self, node: Aggregate, grid: Grid) -> Values | None:
+        """The number in front of an aggregation, if it has one."""
+        if node.param is None:
+            return None
+        # Prometheus 3.16 overlooks @ start() and @ end() there
+        with self.selection.without_boundaries():
+            return self.scalar(node.param, grid)
+
+    def _repeated(self, found: Value, count: int) -> Value:
+        if isinstance(found, Vector):
+            self.limits.check_size(found.labels.count, count)
+            return Vector(
+                found.labels, np.repeat(found.values, count, axis=1), np.repeat(found.present, count, axis=1)
+            )
+        return np.repeat(found, count) if isinstance(found, np.ndarray) else found
 
     def _unary(self, node: Unary, grid: Grid) -> Value:
         found = self.value(node.expr, grid)
@@ -164,7 +204,7 @@ class Evaluator:
         # a chain of operators is a tree as deep as it is long
         chain = [node]
         left: Expr = node.lhs
-        while isinstance(left, Binary) and (id(left), grid) not in self._known:
+        while isinstance(left, Binary) and not self._is_apart(left, grid):
             chain.append(left)
             left = left.lhs
         before = self.limits.held
@@ -174,6 +214,10 @@ class Evaluator:
             self.limits.settle(before, size(found))
         self.limits.held = before
         return found
+
+    def _is_apart(self, node: Binary, grid: Grid) -> bool:
+        """Whether an operation is not evaluated here along with the one above it."""
+        return (id(node) in self._invariant and not grid.is_instant) or (id(node), grid) in self._known
 
     def _operated(self, node: Binary, left: Value, right: Value) -> Value:
         self.limits.check_time()
@@ -210,7 +254,7 @@ def subquery_grid(node: Subquery, ends: Times, query: Query) -> Grid:
     step = query.subquery_step if node.step is None else milliseconds(node.step)
     # steps are multiples of `step` since 1970, so that they do not move with the query
     start = (int(ends[0]) - milliseconds(node.range)) // step * step + step
-    return Grid(start, step, max(0, (int(ends[-1]) - start) // step + 1))
+    return spread(start, int(ends[-1]), step)
 
 
 def _wrong_type(wanted: str, node: Expr) -> TypeError:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from streamgauge.promql.annotations import Remark
 from streamgauge.promql.labels import Column, LabelTable
 from streamgauge.promql.lanes import LaneAnswer
 from streamgauge.promql.partials import Partial
@@ -32,8 +33,7 @@ def encode(answer: LaneAnswer) -> bytes:
         "format": FORMAT,
         "series": list(answer.series),
         "samples": answer.samples,
-        "warnings": list(answer.warnings),
-        "infos": list(answer.infos),
+        "remarks": [list(remarks) for remarks in answer.remarks],
         "partials": [_described(partial, rows) for partial in answer.partials],
     }
     schema = pa.schema([("array", pa.large_binary())], metadata={_KEY: json.dumps(described).encode()})
@@ -59,9 +59,9 @@ def decode(data: bytes) -> LaneAnswer:
             rows = iter(batch.column(0).to_pylist())
             return LaneAnswer(
                 [_partial(each, rows) for each in described["partials"]],
+                [[Remark(*remark) for remark in remarks] for remarks in described["remarks"]],
                 [int(count) for count in described["series"]],
                 int(described["samples"]),
-                *([(int(at), str(text)) for at, text in described[kind]] for kind in ("warnings", "infos")),
             )
     except (pa.ArrowInvalid, KeyError, TypeError, ValueError, StopIteration, OSError) as error:
         raise InvalidLaneAnswer(str(error)) from error

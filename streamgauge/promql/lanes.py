@@ -1,6 +1,7 @@
 """Executing a plan: in each lane its pieces, then everything else on what the lanes have shipped."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +18,13 @@ from streamgauge.promql.ast import (
 )
 from streamgauge.promql.calls import absent
 from streamgauge.promql.engine import Result, answer
-from streamgauge.promql.evaluator import Evaluator, Value, size
+from streamgauge.promql.evaluator import Evaluator, Known, Value, size
 from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.labels import LabelTable
 from streamgauge.promql.partials import Partial, of_vector, stacked, to_vector
 from streamgauge.promql.planner import Piece, Plan, Ships, plan
 from streamgauge.promql.query import Grid, Limits, Query, Source
-from streamgauge.promql.selection import milliseconds, window_ends
+from streamgauge.promql.selection import milliseconds
 from streamgauge.promql.vectors import Matrix, Vector, merged, same_labels
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import Samples
@@ -37,34 +38,38 @@ class NotByLanes(Exception):
 class LaneAnswer:
     """What one lane gives for a plan.
 
-    partials: one for each of the plan's tasks, in their order. series: how many each selector gave.
-    samples: how many were read. warnings, infos: what is to be remarked.
+    partials, remarks: for each of the plan's tasks, in their order. series: how many each selector gave.
+    samples: how many were read.
     """
 
     partials: Sequence[Partial]
+    remarks: Sequence[Sequence[Remark]]
     series: Sequence[int]
     samples: int
-    warnings: Sequence[Remark] = ()
-    infos: Sequence[Remark] = ()
 
 
-def run_lane(planned: Plan, query: Query, source: Source, limits: Limits, text: str = "") -> LaneAnswer:
+def run_lane(planned: Plan, query: Query, source: Source, limits: Limits) -> LaneAnswer:
     """Evaluate the pieces of a plan on the series of one lane.
 
-    :param limits: of this lane. :param text: of the query, for the positions in warnings and infos.
+    :param limits: of this lane.
     :raises InvalidQuery: for what the query asks, and by the limits. :raises NotByLanes: for a plan that does not
         hold for these series.
     """
-    annotations = Annotations(text)
-    evaluator = Evaluator(query, source, limits, annotations)
+    evaluator = Evaluator(query, source, limits, Annotations())
+    evaluator.prepare(planned.expression)
+    partials, remarks = [], []
     try:
-        partials = [_shipped(evaluator, piece, grid) for piece, grid in planned.tasks(query)]
+        for piece, grid, heeds_boundaries in planned.tasks(query):
+            evaluator.annotations = Annotations()
+            with nullcontext() if heeds_boundaries else evaluator.selection.without_boundaries():
+                partials.append(_shipped(evaluator, piece, grid))
+            remarks.append(evaluator.annotations.remarks())
     except RecursionError:
         raise InvalidQuery(QueryFault.TOO_DEEP, "the expression is nested too deeply") from None
     selection = evaluator.selection
     if selection.has_metadata and not planned.metadata_labels:
         raise NotByLanes
-    return LaneAnswer(partials, selection.series, limits.samples, *annotations.remarks)
+    return LaneAnswer(partials, remarks, selection.series, limits.samples)
 
 
 def finish(
@@ -81,17 +86,15 @@ def finish(
     limits.take_samples(sum(found.samples for found in answers))
     # the samples themselves stay in the lanes
     limits.held = 0
-    annotations = Annotations(text)
-    for found in answers:
-        annotations.take(found.warnings, found.infos)
-    known: dict[tuple[int, Grid], Value] = {}
-    evaluator = Evaluator(query, _Nothing(), limits, annotations, known)
-    for at, (piece, grid) in enumerate(planned.tasks(query)):
+    known: dict[tuple[int, Grid], Known] = {}
+    evaluator = Evaluator(query, _Nothing(), limits, Annotations(text), known)
+    for at, (piece, grid, heeds_boundaries) in enumerate(planned.tasks(query)):
         before = limits.held
         limits.settle(before, sum(found.partials[at].nbytes for found in answers))
-        value = _merged(evaluator, piece, grid, [found.partials[at] for found in answers])
+        with nullcontext() if heeds_boundaries else evaluator.selection.without_boundaries():
+            value = _merged(evaluator, piece, grid, [found.partials[at] for found in answers])
         limits.settle(before, size(value))
-        known[id(piece.node), grid] = value
+        known[id(piece.node), grid] = Known(value, [found.remarks[at] for found in answers])
     return answer(planned.expression, evaluator)
 
 
@@ -126,7 +129,7 @@ def _executed(
     text: str,
     each: Callable[[Callable[[Source], LaneAnswer], Iterable[Source]], Iterable[LaneAnswer]],
 ) -> Result:
-    answers = each(lambda source: run_lane(planned, query, source, limits.again(), text), sources)
+    answers = each(lambda source: run_lane(planned, query, source, limits.again()), sources)
     return finish(planned, query, list(answers), limits, text)
 
 
@@ -145,8 +148,8 @@ def _shipped(evaluator: Evaluator, piece: Piece, grid: Grid) -> Partial:
     if node.op is AggregateOp.COUNT_VALUES:
         label = evaluator.counted_label(node, grid)
         return of_vector(aggregations.count_values(node, vector, label, evaluator.limits))
-    param = None if node.param is None else evaluator.scalar(node.param, grid)
-    return aggregations.collect(node, vector, param, evaluator.limits)
+    param = evaluator.param(node, grid)
+    return aggregations.collect(node, vector, param, evaluator.limits, evaluator.annotations)
 
 
 def _merged(evaluator: Evaluator, piece: Piece, grid: Grid, partials: Sequence[Partial]) -> Value:
@@ -163,8 +166,9 @@ def _merged(evaluator: Evaluator, piece: Piece, grid: Grid, partials: Sequence[P
         raise TypeError(f"{piece.ships} of {type(node)}")
     if node.op is AggregateOp.COUNT_VALUES:
         return aggregations.merge_counts([to_vector(partial) for partial in partials])
-    param = None if node.param is None else evaluator.scalar(node.param, grid)
-    return aggregations.merge(node, partials, param, evaluator.limits, evaluator.annotations)
+    param = evaluator.param(node, grid)
+    # each lane has remarked about the parameter
+    return aggregations.merge(node, partials, param, evaluator.limits, Annotations())
 
 
 def _vector(piece: Piece, partials: Sequence[Partial]) -> Vector:
@@ -184,7 +188,7 @@ def _matrix(evaluator: Evaluator, node: Expr, grid: Grid, partials: Sequence[Par
         np.concatenate([np.zeros(1, np.int64), np.cumsum(rows.columns["sizes"])]),
         rows.columns["timestamps"],
         rows.columns["values"],
-        window_ends(moved.at, moved.offset, grid, evaluator.query),
+        evaluator.selection.ends(moved.at, moved.offset, grid),
         milliseconds(node.range),
     )
 

@@ -89,4 +89,7 @@ def variances(middles, squares, counts, codes, middle, out, seen):  # type: igno
             delta = middles[row, step] - middle[group, step]
             share = count / seen[group, step]
             middle[group, step] += delta * share
-            out[group, step] += squares[row, step] + delta * (delta * (held * share))
+            # as in Welford's update, so that what overflows there does so here
+            out[group, step] += squares[row, step] + count * delta * (
+                middles[row, step] - middle[group, step]
+            )

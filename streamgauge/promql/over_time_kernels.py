@@ -150,6 +150,8 @@ def sorted_quantile(window, size, q):  # type: ignore[no-untyped-def]
     lower = int(np.floor(rank))
     upper = min(size - 1, lower + 1)
     weight = rank - np.floor(rank)
+    if weight == 0:
+        return window[lower]
     return window[lower] * (1 - weight) + window[upper] * weight
 
 
@@ -198,16 +200,14 @@ def _selected(start, stop, timestamps, values, ends, width, qs, window, out, pre
         if q >= 0 and q <= 1:
             rank = q * (size - 1)
             lower = int(np.floor(rank)) - absent
-            upper = min(known - 1, lower + 1)
             if lower < 0:
                 out[step] = np.nan
                 continue
             _select(window, known, lower)
-            following = window[lower]
-            if upper > lower:
-                following = window[lower + 1 : known].min()
             weight = rank - np.floor(rank)
-            out[step] = window[lower] * (1 - weight) + following * weight
+            out[step] = window[lower]
+            if weight > 0:
+                out[step] = window[lower] * (1 - weight) + window[lower + 1 : known].min() * weight
         else:
             out[step] = sorted_quantile(window, size, q)
 

@@ -18,6 +18,7 @@ from streamgauge.promql.ast import (
     Span,
     Unary,
     UnaryOp,
+    VectorSelector,
 )
 from streamgauge.promql.checker import check
 from streamgauge.promql.cursor import Cursor
@@ -36,6 +37,7 @@ from streamgauge.promql.parser_selectors import vector_selector, with_suffixes
 from streamgauge.promql.precedence import LEVELS, POWER
 from streamgauge.promql.tokens import Token, TokenKind
 from streamgauge.promql.walk import depth
+from streamgauge.series.matchers import Matcher
 
 MAX_CHARACTERS = 65_536
 # what an evaluator may rely on when it recurses
@@ -66,6 +68,17 @@ def parse(text: str) -> Expr:
         detail = f"expression is nested in more than {MAX_DEPTH} levels"
         raise cursor.fault(detail, expr.span, ExpressionFault.TOO_DEEP)
     return check(expr, text)
+
+
+def selector(text: str) -> tuple[Matcher, ...]:
+    """The matchers of a series selector.
+
+    :raises InvalidExpression: for anything else.
+    """
+    expr = parse(text)
+    if not isinstance(expr, VectorSelector) or expr != VectorSelector(expr.name, expr.matchers):
+        raise parse_error(ExpressionFault.TYPE, "only a vector selector may stand here", expr.span, text)
+    return expr.conditions
 
 
 def _expression(cursor: Cursor, minimum: int) -> Expr:

@@ -148,6 +148,9 @@ class Places:
         matching = node.matching
         if not isinstance(left, Lane) or not isinstance(right, Lane) or matching is None:
             return CENTRE
+        # which are no labels to match on
+        if self._metadata_labels:
+            return CENTRE
         if matching.on or matching.labels or matching.card not in (Card.ONE_TO_ONE, Card.MANY_TO_MANY):
             return CENTRE
         if node.op.is_set:
@@ -155,8 +158,7 @@ class Places:
         # several series that match are an error only at steps at which the other side has any series in any lane
         if not (left.unique and right.unique):
             return CENTRE
-        keeps_name = node.op.is_comparison and not node.return_bool
-        return Lane(aligned=keeps_name or not self._metadata_labels, unique=True)
+        return Lane(unique=True)
 
     def _call(self, node: Call) -> Place:
         name = node.function

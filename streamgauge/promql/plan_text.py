@@ -8,14 +8,13 @@ from streamgauge.promql.ast import (
     Binary,
     Call,
     Expr,
-    Paren,
     Subquery,
     Unary,
     VectorSelector,
 )
 from streamgauge.promql.planner import Piece, Plan, Ships
 from streamgauge.promql.printer import canonical
-from streamgauge.promql.walk import children, walk
+from streamgauge.promql.walk import bare, children, walk
 
 _INDENT = "  "
 _BELOW = VectorSelector("_")
@@ -48,8 +47,7 @@ def explain(planned: Plan) -> str:
 
 
 def _lines(node: Expr, pieces: dict[int, Piece], level: int) -> list[str]:
-    while isinstance(node, Paren):
-        node = node.expr
+    node = bare(node)
     if (piece := pieces.get(id(node))) is not None:
         return _piece(piece, level)
     if not any(id(part) in pieces for part in walk(node)):

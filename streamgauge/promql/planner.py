@@ -6,6 +6,7 @@ A lane holds all series whose labels but the name are equal. `lanes` executes a 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from streamgauge.promql.ast import (
     Aggregate,
@@ -13,15 +14,15 @@ from streamgauge.promql.ast import (
     Call,
     Expr,
     MatrixSelector,
-    Paren,
     Subquery,
     ValueType,
 )
 from streamgauge.promql.evaluator import subquery_grid
+from streamgauge.promql.invariance import invariant_parts
 from streamgauge.promql.places import NOWHERE, Lane, Places
 from streamgauge.promql.query import Grid, Query
 from streamgauge.promql.selection import window_ends
-from streamgauge.promql.walk import children
+from streamgauge.promql.walk import bare, children
 
 _OVER_RANGE = "absent_over_time"
 
@@ -48,6 +49,14 @@ class Piece:
     place: Lane
 
 
+class Task(NamedTuple):
+    """A piece at some steps. heeds_boundaries: whether @ start() and @ end() are not overlooked there."""
+
+    piece: Piece
+    grid: Grid
+    heeds_boundaries: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """An expression and its pieces, which are nodes of it.
@@ -59,21 +68,26 @@ class Plan:
     pieces: tuple[Piece, ...]
     metadata_labels: bool
 
-    def tasks(self, query: Query) -> Iterator[tuple[Piece, Grid]]:
-        """Every piece with the steps at which it is needed: those of the query or of a subquery."""
+    def tasks(self, query: Query) -> Iterator[Task]:
+        """Every piece with the steps at which it is needed: those of the query, the first of them, or a subquery's."""
         pieces = {id(piece.node): piece for piece in self.pieces}
-        waiting: list[tuple[Expr, Grid]] = [(self.expression, query.grid)]
+        invariant = invariant_parts(self.expression)
+        waiting = [(self.expression, query.grid, True)]
         while waiting:
-            node, grid = waiting.pop()
+            node, grid, heeds = waiting.pop()
+            if id(node) in invariant and not grid.is_instant:
+                grid = grid.first
             if id(node) in pieces:
-                yield pieces[id(node)], grid
+                yield Task(pieces[id(node)], grid, heeds)
                 continue
+            below = grid
             if isinstance(node, Subquery):
-                if not grid.count:
-                    continue
-                grid = subquery_grid(node, window_ends(node.at, node.offset, grid, query), query)
-            if grid.count:
-                waiting.extend((child, grid) for child in reversed(children(node)))
+                below = subquery_grid(node, window_ends(node.at, node.offset, grid, query, heeds), query)
+            if below.count:
+                in_param = node.param if isinstance(node, Aggregate) else None
+                waiting.extend(
+                    (child, below, heeds and child is not in_param) for child in reversed(children(node))
+                )
 
 
 def plan(expression: Expr, metadata_labels: bool = False) -> Plan:
@@ -87,8 +101,7 @@ def plan(expression: Expr, metadata_labels: bool = False) -> Plan:
 
 
 def _pieces(node: Expr, places: Places) -> Iterator[Piece]:
-    while isinstance(node, Paren):
-        node = node.expr
+    node = bare(node)
     place = places[node]
     if place == NOWHERE:
         return
@@ -122,8 +135,7 @@ def _absence(node: Call, places: Places) -> Piece | None:
     if not isinstance(place, Lane) or not place.aligned:
         return None
     if node.function == _OVER_RANGE:
-        while isinstance(argument, Paren):
-            argument = argument.expr
+        argument = bare(argument)
         if isinstance(argument, MatrixSelector) and (
             argument.selector.anchored or argument.selector.smoothed
         ):

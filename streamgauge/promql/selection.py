@@ -1,5 +1,8 @@
 """Selectors: which times to read, and what they give at every step."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from streamgauge.promql import window_kernels
@@ -24,6 +27,14 @@ class Selection:
         """How many series each selector gave, in the order in which they were read."""
         self.has_metadata = False
         """Whether any of them has a label that says what its values mean, beside the name."""
+        self._heeds_boundaries = True
+
+    @contextmanager
+    def without_boundaries(self) -> Iterator[None]:
+        """Meanwhile @ start() and @ end() are as if they were not there."""
+        before, self._heeds_boundaries = self._heeds_boundaries, False
+        yield
+        self._heeds_boundaries = before
 
     def vector(self, node: VectorSelector, grid: Grid, times: bool = False) -> Vector:
         """The value of each series at every step, or with `times` the time of that sample in seconds.
@@ -68,7 +79,7 @@ class Selection:
 
     def ends(self, at: At | None, offset: Duration, grid: Grid) -> Times:
         """The times that the steps look at: (steps,) int64 ms, or one for all steps under an @."""
-        return window_ends(at, offset, grid, self._query)
+        return window_ends(at, offset, grid, self._query, self._heeds_boundaries)
 
     def _fetch(self, node: VectorSelector, start: int, end: int) -> tuple[LabelTable, Samples]:
         self._limits.check_time()
@@ -81,10 +92,13 @@ class Selection:
         return labels, samples
 
 
-def window_ends(at: At | None, offset: Duration, grid: Grid, query: Query) -> Times:
-    """The times that the steps look at: (steps,) int64 ms, or one for all steps under an @."""
+def window_ends(at: At | None, offset: Duration, grid: Grid, query: Query, heeds_boundaries: bool) -> Times:
+    """The times that the steps look at: (steps,) int64 ms, or one for all steps under an @.
+
+    :param heeds_boundaries: whether @ start() and @ end() are not as if they were not there.
+    """
     back = milliseconds(offset)
-    if at is None:
+    if at is None or (isinstance(at, AtBoundary) and not heeds_boundaries):
         return grid.times - back
     if isinstance(at, AtBoundary):
         at = query.start if at is AtBoundary.START else query.end

@@ -16,17 +16,19 @@ def reduce(  # type: ignore[no-untyped-def]
     window_start,
     count,
     total,
+    squares,
     low,
     high,
     first,
     first_time,
     last,
     last_time,
-    quantiles,
+    reset_total,
+    resets,
 ):
     """Fill one entry of each output per series; `count` 0 marks a series of stale markers only.
 
-    `quantiles` is (n, 3) float64 for p50, p95, p99. The sum is compensated (Neumaier 1974).
+    The sum is compensated (Neumaier 1974); `squares` is the sum of squared deviations from the mean, in two passes.
     """
     bits = values.view(np.uint64)
     longest = 0
@@ -44,9 +46,12 @@ def reduce(  # type: ignore[no-untyped-def]
             if kept == 0:
                 first[series] = value
                 first_time[series] = timestamps[sample] - window_start
+            elif value < last[series]:
+                resets[series] += 1
+                reset_total[series] += last[series]
             last[series] = value
             last_time[series] = timestamps[sample] - window_start
-            sum_, rest = _add(sum_, rest, value)
+            sum_, rest = add(sum_, rest, value)
             # a comparison with NaN is false, so NaN yields to any number
             if not smallest <= value and value == value:
                 smallest = value
@@ -60,14 +65,24 @@ def reduce(  # type: ignore[no-untyped-def]
         total[series] = sum_ + rest if np.isfinite(sum_) else sum_
         low[series] = smallest
         high[series] = largest
-        nans = _sort_nan_first(scratch, kept)
-        for which in range(3):
-            rank = (0.5, 0.95, 0.99)[which]
-            quantiles[series, which] = _quantile(scratch, kept, nans, rank)
+        squares[series] = _squares(scratch, kept, total[series] / kept)
 
 
 @njit(cache=True, nogil=True)
-def _add(sum_, rest, value):  # type: ignore[no-untyped-def]
+def _squares(values, size, mean):  # type: ignore[no-untyped-def]
+    """Squared deviations from the mean; the second sum takes back what the mean's rounding adds."""
+    squares, drift = 0.0, 0.0
+    for place in range(size):
+        deviation = values[place] - mean
+        squares += deviation * deviation
+        drift += deviation
+    squares -= drift * drift / size
+    return 0.0 if squares < 0.0 else squares
+
+
+@njit(cache=True, nogil=True)
+def add(sum_, rest, value):  # type: ignore[no-untyped-def]
+    """One step of a compensated sum: the new sum, and the new rest to be added in the end if that is finite."""
     new = sum_ + value
     if np.isfinite(new):
         if abs(sum_) >= abs(value):
@@ -78,7 +93,7 @@ def _add(sum_, rest, value):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _sort_nan_first(scratch, size):  # type: ignore[no-untyped-def]
+def sort_nan_first(scratch, size):  # type: ignore[no-untyped-def]
     """Sort scratch[:size] with NaN below every number, as PromQL does; return the number of NaN."""
     nans = 0
     for place in range(size):
@@ -97,15 +112,3 @@ def _sort_nan_first(scratch, size):  # type: ignore[no-untyped-def]
             before -= 1
         scratch[before] = value
     return nans
-
-
-@njit(cache=True, nogil=True)
-def _quantile(ordered, size, nans, quantile):  # type: ignore[no-untyped-def]
-    """Linear interpolation between the two nearest ranks, as quantile_over_time does."""
-    rank = quantile * (size - 1)
-    lower = int(np.floor(rank))
-    upper = min(lower + 1, size - 1)
-    weight = rank - lower
-    if lower < nans:
-        return np.nan
-    return ordered[lower] * (1.0 - weight) + ordered[upper] * weight

@@ -1,19 +1,25 @@
 """Reading blocks: raw parts, rollup rows, and how far each lane is sealed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from cassandra.cluster import Session
 
 from schemas import blocks
-from schemas.blocks import BlockFault, InvalidBlock, RawBlock
-from schemas.tables import ROLLUP_COLUMNS, Level, Resolution
+from schemas.blocks import RawBlock
+from schemas.columns import ROLLUP_FORMAT, decode_column
+from schemas.digests import decode as decode_digests
+from schemas.invalid_block import BlockFault, InvalidBlock
+from schemas.tables import DIGEST, Level, Resolution, StorageClass
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids, Shards, groups_of, lanes_of, slices_of
 from streamgauge.series.samples import Samples
+from streamgauge.store.block_cache import BlockCache
+from streamgauge.store.changes import ChangeStore
 from streamgauge.store.reading import Damage, Reading, fetch
+from streamgauge.store.rollups import NoDigests, RollupRow, derive, stored
 
 Span = tuple[int, int]
 """The first and the last window (starts in ms, both included) to be read of a lane."""
@@ -21,28 +27,27 @@ _KEY = "lane = ? AND period = ? AND metric_group = ? AND slice = ?"
 _WINDOWS = "window_start >= ? AND window_start <= ?"
 
 
-class RollupRow(NamedTuple):
-    """The wanted series of one rollup row: ids (n, 2), and an array of length n for each column."""
-
-    window_start: int
-    ids: Ids
-    columns: dict[str, npt.NDArray[np.generic]]
-
-
 class BlockReader:
     """Reads the rows that hold wanted series and decodes only those series.
 
-    Ids that are asked for are sorted and distinct. Damaged rows are left out and noted in the reading.
+    A series is looked for in the tables of every storage class, for rules may have changed. Ids that are asked for
+    are sorted and distinct. Damaged rows are left out and noted in the reading.
     """
 
-    def __init__(self, session: Session, shards: Shards) -> None:
+    def __init__(self, session: Session, shards: Shards, classes: Sequence[StorageClass]) -> None:
         self._session = session
         self._shards = shards
-        self._select_raw = session.prepare(
-            f"SELECT window_start, part, format, ids, offsets, timestamps, samples "
-            f"FROM {Resolution.RAW.value.table} WHERE {_KEY} AND {_WINDOWS}"
-        )
-        self._select_rollups: dict[tuple[Resolution, tuple[str, ...]], Any] = {}
+        self._classes = classes
+        self._changes = ChangeStore(session)
+        self._cache = BlockCache(session)
+        self._select_raw = [
+            session.prepare(
+                f"SELECT window_start, part, format, ids, timestamps, samples "
+                f"FROM {kept.table(Resolution.RAW)} WHERE {_KEY} AND {_WINDOWS}"
+            )
+            for kept in classes
+        ]
+        self._select_rollups: dict[tuple[str, tuple[str, ...]], Any] = {}
         self._select_progress = session.prepare(
             "SELECT lane, sealed_to FROM rollup_progress WHERE resolution = ?"
         )
@@ -60,12 +65,16 @@ class BlockReader:
         level = Resolution.RAW.value
         requests, wanted = self._requests(ids, spans, level, self._shards.raw_slices)
         found: list[tuple[int, Samples]] = []
-        for request, row in fetch(self._session, self._select_raw, requests, reading):
-            window_start, part, version, id_blob, offsets, times, values = row
+        versions = self._changes.read(Resolution.RAW, {period for _, period, *_ in requests}, reading)
+        rows = (
+            self._cache.fetch(number, select, requests, versions, reading)
+            for number, select in enumerate(self._select_raw)
+        )
+        for request, row in chain.from_iterable(rows):
+            window_start, part, version, id_blob, times, values = row
             try:
-                rows = rows_of(blocks.decode_ids(id_blob), wanted[_place(request)])
-                block = blocks.narrow_raw(RawBlock(id_blob, offsets, times, values, version), rows)
-                samples = blocks.decode_raw(block, window_start, level.width_ms)
+                block = RawBlock(id_blob, times, values, version)
+                samples = blocks.decode_raw(block, window_start, level.width_ms, wanted[_place(request)])
             except InvalidBlock as fault:
                 _note(reading, fault, level, request, f"window_start={window_start} part={part.hex()}")
                 continue
@@ -78,45 +87,51 @@ class BlockReader:
         ids: Ids,
         resolution: Resolution,
         spans: Mapping[int, Span],
-        columns: Sequence[str],
+        wanted: Sequence[str],
         reading: Reading,
     ) -> list[RollupRow]:
-        """The wanted series and columns of every rollup row, in no order.
+        """The wanted series and aggregates of every rollup row, in no order.
 
-        :raises DeadlinePassed, TooManySamples: by the reading's limits. :raises KeyError: for an unknown column.
+        :raises DeadlinePassed, TooManySamples: by the reading's limits. :raises KeyError: for an unknown aggregate.
+        :raises NoDigests: for percentiles of a storage class without digests.
         """
-        level = resolution.value
-        requests, wanted = self._requests(ids, spans, level, self._shards.rollup_slices)
+        level, names = resolution.value, stored(wanted)
+        requests, places = self._requests(ids, spans, level, self._shards.rollup_slices)
         found = []
-        for request, row in fetch(
-            self._session, self._select_rollup(resolution, tuple(columns)), requests, reading
-        ):
-            window_start, version, id_blob, *blobs = row
-            try:
-                if version != blocks.ROLLUP_FORMAT:
-                    raise InvalidBlock(BlockFault.UNKNOWN_FORMAT, f"rollup format {version}")
-                there = blocks.decode_ids(id_blob)
-                rows = rows_of(there, wanted[_place(request)])
-                arrays = {
-                    name: blocks.decode_column(name, blob or b"", len(there))[rows]
-                    for name, blob in zip(columns, blobs, strict=True)
-                }
-            except InvalidBlock as fault:
-                _note(reading, fault, level, request, f"window_start={window_start}")
-                continue
-            reading.take_samples(len(rows))
-            found.append(RollupRow(window_start, there[rows], arrays))
+        versions = self._changes.read(resolution, {period for _, period, *_ in requests}, reading)
+        for kept in self._classes:
+            statement = self._select_rollup(kept.table(resolution), tuple(names))
+            name = kept.table(resolution), *names
+            for request, row in self._cache.fetch(name, statement, requests, versions, reading):
+                window_start, version, id_blob, *blobs = row
+                try:
+                    if version != ROLLUP_FORMAT:
+                        raise InvalidBlock(BlockFault.UNKNOWN_FORMAT, f"rollup format {version}")
+                    there = blocks.decode_ids(id_blob)
+                    picked = rows_of(there, places[_place(request)])
+                    by_name = dict(zip(names, blobs, strict=True))
+                    if None in by_name.values():
+                        raise NoDigests
+                    digest = by_name.pop(DIGEST, None)
+                    own = None if digest is None else decode_digests(digest, len(there), picked)
+                    arrays = {
+                        name: decode_column(name, blob, len(there))[picked] for name, blob in by_name.items()
+                    }
+                except InvalidBlock as fault:
+                    _note(reading, fault, level, request, f"window_start={window_start}")
+                    continue
+                reading.take_samples(len(picked))
+                found.append(
+                    RollupRow(window_start, level.width_ms, there[picked], derive(wanted, arrays), own)
+                )
         return found
 
-    def _select_rollup(self, resolution: Resolution, columns: tuple[str, ...]) -> Any:
-        statement = self._select_rollups.get((resolution, columns))
+    def _select_rollup(self, table: str, columns: tuple[str, ...]) -> Any:
+        statement = self._select_rollups.get((table, columns))
         if statement is None:
-            if unknown := set(columns) - set(ROLLUP_COLUMNS):
-                raise KeyError(f"no such rollup column: {', '.join(sorted(unknown))}")
             names = "".join(f', "{name}"' for name in columns)
-            statement = self._select_rollups[resolution, columns] = self._session.prepare(
-                f"SELECT window_start, format, ids{names} FROM {resolution.value.table} "
-                f"WHERE {_KEY} AND {_WINDOWS}"
+            statement = self._select_rollups[table, columns] = self._session.prepare(
+                f"SELECT window_start, format, ids{names} FROM {table} WHERE {_KEY} AND {_WINDOWS}"
             )
         return statement
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from cassandra.cluster import Session
 
-from schemas.tables import INDEX_PERIOD_MS, INDEX_RETENTION_MS, RAW_GRACE_MS, Resolution, index_period
+from schemas.tables import INDEX_PERIOD_MS, INDEX_RETENTION_MS, index_period
 from streamgauge.series import ids as series_ids
 from streamgauge.series.ids import Ids, Shards
 from streamgauge.series.labels import SEPARATOR
@@ -16,9 +16,6 @@ from streamgauge.store.reading import Reading, fetch
 AHEAD_MS = 60_000
 IDS_A_REQUEST = 100
 KEPT_SERIES = 500_000
-SETTLED_AFTER_MS = Resolution.RAW.value.retention_ms + RAW_GRACE_MS
-"""So long after its end an index period can still grow: later samples are refused as too old."""
-
 Found = dict[bytes, bytes]
 """Canonical labels by packed series id."""
 Range = tuple[int, int, int, bytes, bytes]
@@ -33,12 +30,18 @@ class Selection(NamedTuple):
 
 
 class IndexReader:
-    """Looks series up. An id's labels never change, so they are remembered; so are settled periods."""
+    """Looks series up. An id's labels never change, so they are remembered; so are settled periods.
 
-    def __init__(self, session: Session, shards: Shards, clock: Callable[[], int]) -> None:
+    :param settled_after_ms: so long after its end an index period can still grow: later samples are too old.
+    """
+
+    def __init__(
+        self, session: Session, shards: Shards, clock: Callable[[], int], settled_after_ms: int
+    ) -> None:
         self._session = session
         self._shards = shards
         self._clock = clock
+        self._settled_after_ms = settled_after_ms
         self._labels: OrderedDict[bytes, bytes] = OrderedDict()
         self._settled: OrderedDict[Range, Found] = OrderedDict()
         self._select_range = session.prepare(
@@ -122,7 +125,7 @@ class IndexReader:
     def _remember(self, requests: Sequence[Range], read: dict[Range, Found]) -> None:
         now = self._clock()
         for request in requests:
-            if request[1] + INDEX_PERIOD_MS + SETTLED_AFTER_MS < now:
+            if request[1] + INDEX_PERIOD_MS + self._settled_after_ms < now:
                 self._settled[request] = read[request]
         kept = sum(len(found) + 1 for found in list(self._settled.values()))
         while kept > KEPT_SERIES:

@@ -7,23 +7,23 @@ both is merged.
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from cassandra.cluster import Session
 
 from schemas.batch import minute_of
-from schemas.tables import HEAD_RETENTION_MS, RAW_GRACE_MS, Resolution
+from schemas.tables import HEAD_RETENTION_MS, RAW_GRACE_MS, Resolution, StorageClass
 from schemas.topics import MAX_FUTURE_MS
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids, Shards, lanes_of
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import MINUTE_MS, Samples, between, concat, empty, take
 from streamgauge.store.head_cache import HeadCache, Place
-from streamgauge.store.read_blocks import BlockReader, RollupRow, Span
+from streamgauge.store.read_blocks import BlockReader, Span
 from streamgauge.store.read_index import IndexReader, Selection
 from streamgauge.store.reading import Reading
+from streamgauge.store.rollups import RollupRow, Rollups, by_series, of_samples
 
 SEALED_HEAD_MINUTES = 2
 """So many minutes before the seal are read from the head too: a batch that came between its minute's end and the
@@ -32,33 +32,27 @@ seal, or just after, was visible there, and is in no block until its late part i
 __all__ = ["Reader", "Reading", "Rollups", "Selection"]
 
 
-class Rollups(NamedTuple):
-    """Rollups grouped by series.
-
-    ids: (n, 2) uint64, sorted, distinct. offsets: (n + 1,) int64; series i owns [offsets[i], offsets[i + 1]).
-    window_starts: (m,) int64 ms, rising within a series. columns: an array of length m a name, as packed by
-    ROLLUP_COLUMNS; `first_time` and `last_time` are ms after the window's start.
-    """
-
-    ids: Ids
-    offsets: npt.NDArray[np.int64]
-    window_starts: npt.NDArray[np.int64]
-    columns: dict[str, npt.NDArray[np.generic]]
-
-
 class Reader:
     """Reads what the jobs store. One for a process; all methods may be called from many threads.
 
-    :param session: in the keyspace. :param clock: the time in ms; nothing outside what is kept is asked for.
+    :param session: in the keyspace. :param classes: how long what is kept. :param clock: the time in ms; nothing
+        outside what is kept is asked for.
     """
 
     def __init__(
-        self, session: Session, shards: Shards, clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+        self,
+        session: Session,
+        shards: Shards,
+        classes: Sequence[StorageClass],
+        clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._shards = shards
         self._clock = clock
-        self.index = IndexReader(session, shards, clock)
-        self.blocks = BlockReader(session, shards)
+        self._kept_ms = {
+            resolution: max(kept.retention_ms[resolution] for kept in classes) for resolution in Resolution
+        }
+        self.index = IndexReader(session, shards, clock, self._kept_ms[Resolution.RAW] + RAW_GRACE_MS)
+        self.blocks = BlockReader(session, shards, classes)
         self.head = HeadCache(session, shards.lanes)
 
     def select(
@@ -81,7 +75,7 @@ class Reader:
         """
         reading = reading or Reading()
         now = self._clock()
-        start = max(start_ms, now - Resolution.RAW.value.retention_ms - RAW_GRACE_MS)
+        start = max(start_ms, now - self._kept_ms[Resolution.RAW] - RAW_GRACE_MS)
         end = min(end_ms, now + MAX_FUTURE_MS + MINUTE_MS)
         if start > end or not len(selection.ids):
             return empty()
@@ -106,23 +100,56 @@ class Reader:
         resolution: Resolution,
         start_ms: int,
         end_ms: int,
-        columns: Sequence[str],
+        wanted: Sequence[str],
         reading: Reading | None = None,
     ) -> Rollups:
-        """These columns of the sealed windows that start from `start_ms` to `end_ms`, both included.
+        """These aggregates of the windows that start from `start_ms` to `end_ms`, both included.
 
-        :raises DeadlinePassed, TooManySamples: by the reading's limits. :raises KeyError: for an unknown column.
+        What a lane has not built yet at this resolution comes in windows of the next finer one that has it, and what
+        no block holds yet in minutes of the head's samples: no gap, and nothing twice.
+
+        :raises DeadlinePassed, TooManySamples: by the reading's limits. :raises KeyError: for an unknown aggregate.
+        :raises NoDigests: for percentiles of a storage class without digests.
         """
         reading = reading or Reading()
-        level = resolution.value
-        start = max(start_ms, self._clock() - level.retention_ms)
-        progress = self.blocks.progress(resolution, reading)
-        spans = {
-            lane: (start, min(end_ms, sealed - level.width_ms))
-            for lane, sealed in progress.items()
-            if start <= min(end_ms, sealed - level.width_ms)
-        }
-        return _by_series(self.blocks.rollups(selection.ids, resolution, spans, columns, reading), columns)
+        oldest = self._clock() - self._kept_ms[resolution]
+        begins = dict.fromkeys(
+            np.unique(lanes_of(selection.ids, self._shards.lanes)).tolist(), max(start_ms, oldest)
+        )
+        rows: list[RollupRow] = []
+        for level in _finer(resolution):
+            progress, width = self.blocks.progress(level, reading), level.value.width_ms
+            spans: dict[int, Span] = {}
+            for lane, begin in begins.items():
+                first = begin + -begin % width
+                last = min(end_ms, progress.get(lane, 0) - width)
+                if first <= last:
+                    spans[lane] = first, last
+                    begins[lane] = last - last % width + width
+            rows += self.blocks.rollups(selection.ids, level, spans, wanted, reading)
+        return by_series(rows + self._unsealed(selection, begins, end_ms, wanted, reading), wanted)
+
+    def _unsealed(
+        self,
+        selection: Selection,
+        begins: dict[int, int],
+        end_ms: int,
+        wanted: Sequence[str],
+        reading: Reading,
+    ) -> list[RollupRow]:
+        """The minutes that start from where each lane begins (ms) to the end, from samples."""
+        late = {lane: begin for lane, begin in begins.items() if begin <= end_ms}
+        if not late:
+            return []
+        lanes = lanes_of(selection.ids, self._shards.lanes)
+        samples = self.raw(selection, min(late.values()), minute_of(end_ms) + MINUTE_MS - 1, reading)
+        lanes = lanes_of(samples.ids, self._shards.lanes)
+        rows = []
+        for lane, begin in late.items():
+            own = take(samples, np.flatnonzero(lanes == lane))
+            for minute in range(begin + -begin % MINUTE_MS, end_ms + 1, MINUTE_MS):
+                rows.append(of_samples(between(own, minute, minute + MINUTE_MS - 1), minute, wanted))
+        return rows
 
     def _head(
         self, ids: Ids, lanes: npt.NDArray[np.int64], places: Sequence[Place], reading: Reading, oldest: int
@@ -139,19 +166,7 @@ class Reader:
         return parts
 
 
-def _by_series(rows: Sequence[RollupRow], columns: Sequence[str]) -> Rollups:
-    if not rows:
-        none = empty()
-        return Rollups(none.ids, none.offsets, none.timestamps, {name: np.zeros(0) for name in columns})
-    ids = np.concatenate([row.ids for row in rows])
-    starts = np.concatenate([np.full(len(row.ids), row.window_start, np.int64) for row in rows])
-    order = np.lexsort((starts, ids[:, 1], ids[:, 0]))
-    ids = ids[order]
-    fresh = np.ones(len(ids), bool)
-    fresh[1:] = (ids[1:] != ids[:-1]).any(axis=1)
-    return Rollups(
-        ids[fresh],
-        np.append(np.flatnonzero(fresh), len(ids)).astype(np.int64),
-        starts[order],
-        {name: np.concatenate([row.columns[name] for row in rows])[order] for name in columns},
-    )
+def _finer(resolution: Resolution) -> list[Resolution]:
+    """The resolution and all finer ones above the samples, the coarsest first."""
+    levels = [Resolution.DAY1, Resolution.HOUR1, Resolution.MIN5, Resolution.MIN1]
+    return levels[levels.index(resolution) :]

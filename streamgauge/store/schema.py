@@ -40,7 +40,7 @@ def apply(config: Config, report: Report = lambda _: None) -> None:
     """
     session = connect(config.cassandra, keyspace=False, timeout_s=TIMEOUT_S)
     try:
-        for statement in ddl(config.cassandra.keyspace, config.cassandra.replication):
+        for statement in ddl(config.cassandra.keyspace, config.cassandra.replication, config.storage_classes):
             session.execute(statement)
         session.set_keyspace(config.cassandra.keyspace)
         _store_layout(session, config, report)

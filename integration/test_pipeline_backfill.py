@@ -1,0 +1,131 @@
+"""A range of Kafka is read again beside the live jobs; runs after the tests whose samples it replays."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from integration.batches import BatchProducer
+from integration.stored import LEVELS, assert_rollups_equal, wait_for
+from integration.workload import MINUTE_MS, Workload
+from schemas.topics import RAW
+from streamgauge.local.home import ROOT
+
+
+def _backfill(stack, *flags, code=0):
+    command = [sys.executable, "-m", "streamgauge.cli", "--config", str(stack.home.config), "flink"]
+    command += ["run", "-py", str(ROOT / "jobs" / "backfill.py"), "--config", str(stack.home.config), *flags]
+    ran = subprocess.run(
+        command, capture_output=True, text=True, timeout=400, env={**os.environ}, check=False
+    )
+    assert ran.returncode == code, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def _seconds(timestamp):
+    return f"{timestamp / 1000:.3f}"
+
+
+def _produce(config, simulated, work):
+    """The requests of a workload in the order of their time, and time until its minutes are closed."""
+    producer = BatchProducer(config)
+    for due, request in work.requests():
+        producer.send(request, sent=due)
+        producer.heartbeat(due)
+    simulated.next = work.end + MINUTE_MS
+    producer.heartbeat(simulated.next)
+    producer.flush()
+
+
+def _wait_until_right(work, stored, level):
+    expected = {place: rolled["count"] for place, rolled in stored.closed(work.expected, level).items()}
+
+    def is_right():
+        found = stored.rollups(work.expected, level)
+        return {place: rolled["count"] for place, rolled in found.items()} == expected
+
+    wait_for(is_right, 120, lambda: f"{level.value.label} is not as expected")
+    assert_rollups_equal(stored.rollups(work.expected, level), stored.closed(work.expected, level))
+
+
+@pytest.fixture(scope="module")
+def work(stack, stored, simulated):
+    """Samples whose minutes are closed and rolled up."""
+    stack.wait_ready({"store", "rollup"})
+    done = Workload("before_backfill", simulated.next, minutes=14, series=100, late=10)
+    _produce(stack.config, simulated, done)
+    stored.wait_until_sealed(done.end)
+    for level in LEVELS:
+        _wait_until_right(done, stored, level)
+    return done
+
+
+def test_rollups_truncated_while_load_goes_on_come_back_byte_for_byte(stack, stored, simulated, work):
+    before = {level: stored.rows(level) for level in LEVELS}
+    assert all(before.values()), "no bucket of one level has been closed in these tests"
+    for level in LEVELS:
+        stored.truncate(level)
+    during = Workload("during_backfill", simulated.next, minutes=6, series=20, late=4, seed=2)
+    first = min(start for rows in before.values() for *_, start in rows)
+    printed = _backfill(stack, "--from", _seconds(first), "--to", _seconds(during.start))
+    _produce(stack.config, simulated, during)
+    stored.wait_until_sealed(during.end)
+    for level in LEVELS:
+        _wait_until_right(work, stored, level)
+        _wait_until_right(during, stored, level)
+        touched = {
+            timestamp // level.value.width_ms * level.value.width_ms
+            for samples in during.expected.values()
+            for timestamp in samples
+        }
+        kept = {place: row for place, row in before[level].items() if place[-1] not in touched}
+        after = stored.rows(level)
+        assert {place: after.get(place) for place in kept} == kept, level
+    assert "changed" in printed
+
+
+def test_a_second_time_changes_nothing(stack, stored, work):
+    before = {level: stored.rows(level) for level in LEVELS}
+    printed = _backfill(stack, "--from", _seconds(work.start), "--to", _seconds(work.end))
+    assert "unchanged" in printed
+    assert " changed" not in printed.replace("unchanged", "")
+    assert {level: stored.rows(level) for level in LEVELS} == before
+
+
+def test_a_dry_run_says_what_would_change_and_writes_nothing(stack, stored, work):
+    minute = (work.start + MINUTE_MS) // MINUTE_MS * MINUTE_MS
+    stored.forget(LEVELS[0], minute)
+    before = {level: stored.rows(level) for level in LEVELS}
+    printed = _backfill(stack, "--from", _seconds(work.start), "--to", _seconds(work.end), "--dry-run")
+    assert " changed" in printed
+    assert {level: stored.rows(level) for level in LEVELS} == before
+
+
+def test_offsets_from_a_file_are_replayed(stack, stored, work, tmp_path):
+    consumer = Consumer({"bootstrap.servers": stack.config.kafka.bootstrap, "group.id": "test"})
+    partitions = range(stack.config.kafka.partitions)
+    asked = [TopicPartition(RAW, partition, work.start) for partition in partitions]
+    starts = {place.partition: place.offset for place in consumer.offsets_for_times(asked)}
+    consumer.close()
+    (tmp_path / "offsets.json").write_text(json.dumps(starts))
+    _backfill(stack, "--from-offsets", str(tmp_path / "offsets.json"))
+    for level in LEVELS:
+        _wait_until_right(work, stored, level)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--from", "yesterday"], "not a time"),
+        (["--from", "2026-11-02T00:00Z", "--to", "2026-11-01T00:00Z"], "before --to"),
+        (["--from-offsets", "/nowhere"], "offsets by partition"),
+    ],
+)
+def test_a_range_that_cannot_be_is_refused_with_the_reason(stack, flags, words):
+    command = [sys.executable, str(ROOT / "jobs" / "backfill.py"), "--config", str(stack.home.config), *flags]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 2
+    assert words in ran.stderr

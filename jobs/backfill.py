@@ -1,0 +1,93 @@
+"""The backfill job: reads a range of Kafka again, beside the live jobs, and has the rollups of it built anew.
+
+flink run --jarfile flink-sql-connector-kafka.jar -py jobs/backfill.py --from 2026-11-01T00:00Z --to 2026-11-01T06:00Z
+"""
+
+import argparse
+import sys
+import uuid
+from pathlib import Path
+
+from pyflink.datastream import DataStream
+from pyflink.table import StreamTableEnvironment
+
+from operators import replay_range
+from operators.environment import arguments, environments
+from operators.raw_batches import batches_by_lane
+from operators.replay_minutes import REPLAYED, ReplayMinutes
+from operators.replay_range import InvalidRange, ReplayRange
+from streamgauge.config import Config
+from streamgauge.store import replay_report
+from streamgauge.store.rebuild import Outcome
+from streamgauge.store.session import connect
+from streamgauge.times import timestamp
+
+NAME = "streamgauge-backfill"
+
+
+def flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of this job."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--from", dest="first", type=_time, help="the first minute: RFC 3339, or Unix seconds")
+    which.add_argument("--from-offsets", type=Path, help="a JSON file of offsets by partition")
+    parser.add_argument("--to", type=_time, help="the end, likewise; without it the minute that is now")
+    parser.add_argument("--dry-run", action="store_true", help="write nothing, and say what would change")
+
+
+def build(
+    tables: StreamTableEnvironment, config: Config, read: ReplayRange, origin: str, dry_run: bool
+) -> DataStream:
+    """Wire the job into the environment."""
+    return (
+        batches_by_lane(tables, config, NAME, read.start)
+        .process(ReplayMinutes(config, origin, read.complete_from, dry_run), output_type=REPLAYED)
+        .name("replay minutes")
+        .uid("replay-minutes")
+    )
+
+
+def main() -> int:
+    """Read, then wait for what the live job makes of it; returns the exit code."""
+    config, given = arguments(__doc__, flags)
+    try:
+        read = _range(config, given)
+    except InvalidRange as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    _, tables = environments(config, checkpoints=False)
+    origin = f"backfill-{uuid.uuid4().hex[:8]}"
+    session = connect(config.cassandra, timeout_s=30.0)
+    try:
+        with build(tables, config, read, origin, given.dry_run).execute_and_collect(NAME) as parts:
+            changed = replay_report.follow((tuple(part) for part in parts), read.messages, _say)
+        if given.dry_run:
+            outcomes = replay_report.would_change(session, config, changed)
+        else:
+            outcomes = replay_report.wait_for_rebuilds(session, config.layout.lanes, origin, _say)
+    finally:
+        session.cluster.shutdown()
+    print("\n".join(replay_report.table(outcomes)))
+    return int(any(outcome in (Outcome.SHRUNK, Outcome.DAMAGED) for _, outcome in outcomes))
+
+
+def _range(config: Config, given: argparse.Namespace) -> ReplayRange:
+    if given.from_offsets is None:
+        return replay_range.of_times(config, given.first, given.to or timestamp("now"))
+    if given.to is not None:
+        raise InvalidRange("--to goes with --from: the file says where each partition ends")
+    return replay_range.of_offsets(config, given.from_offsets)
+
+
+def _time(text: str) -> int:
+    try:
+        return timestamp(text)
+    except ValueError as fault:
+        raise argparse.ArgumentTypeError(str(fault)) from None
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""The operator of the backfill job: what Kafka still holds of some minutes goes to raw parts once more."""
+
+from collections.abc import Iterator
+
+from pyflink.common import Row, Types
+from pyflink.datastream import KeyedProcessFunction, RuntimeContext
+
+from operators.open_minutes import MINUTE_MS, OpenMinutes
+from operators.worker import restore_print
+from streamgauge.config import Config
+from streamgauge.store.waiting import Waiting
+from streamgauge.times import LAST_DATE_MS
+
+REPLAYED = Types.ROW_NAMED(
+    ["lane", "minute", "samples", "changes"], [Types.INT(), Types.LONG(), Types.LONG(), Types.BOOLEAN()]
+)
+PART_KEPT_MS = 6 * 3_600_000
+"""So long a replayed part lives at least, for the live job has to build from it."""
+
+
+class ReplayMinutes(KeyedProcessFunction):
+    """Keyed by lane, over a bounded range of Kafka; when all is read, a mark is stored for each minute.
+
+    Everything is in memory: a replay that fails is run again from its beginning, and changes nothing twice.
+    Yields each part that was written, with the lane's minute and how many samples it has.
+
+    :param origin: the replay's name, in its marks. :param complete_from: from this minute (ms) on the range holds all
+        that Kafka ever had. :param dry_run: nothing is written; `changes` says whether a minute would be another.
+    """
+
+    def __init__(self, config: Config, origin: str, complete_from: float, dry_run: bool) -> None:
+        self._config = config
+        self._origin = origin
+        self._complete_from = complete_from
+        self._dry_run = dry_run
+
+    def open(self, _: RuntimeContext) -> None:
+        restore_print()
+        from streamgauge.store.marks import MarkStore
+        from streamgauge.store.minutes import MinuteStore
+        from streamgauge.store.session import connect
+
+        self._session = connect(self._config.cassandra)
+        self._store = MinuteStore(self._session, self._config)
+        self._marks = MarkStore(self._session)
+        self._lanes: dict[int, OpenMinutes] = {}
+        self._replayed: dict[int, set[int]] = {}
+
+    def close(self) -> None:
+        self._session.cluster.shutdown()
+
+    def process_element(self, row: Row, context: KeyedProcessFunction.Context) -> None:
+        partition, offset, payload = row
+        if not payload:
+            return
+        key, timers = context.get_current_key(), context.timer_service()
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = OpenMinutes(0)
+            # no message has this time, so it comes when the range has been read
+            timers.register_event_time_timer(LAST_DATE_MS)
+        minute = context.timestamp() // MINUTE_MS * MINUTE_MS
+        if not lane.is_open(minute):
+            end = minute + MINUTE_MS - 1
+            timers.register_event_time_timer(max(end, timers.current_watermark() + MINUTE_MS))
+        lane.add(minute, Waiting(partition, offset, payload))
+
+    def on_timer(self, timestamp: int, context: KeyedProcessFunction.OnTimerContext) -> Iterator[Row]:
+        key = context.get_current_key()
+        lane = self._lanes[key]
+        replayed = self._replayed.setdefault(key, set())
+        for minutes in (lane.take_late(), lane.close(timestamp + 1)):
+            for minute, waiting in minutes:
+                replayed.add(minute)
+                for batches in _by_partition(waiting):
+                    yield self._replay(key, minute, batches)
+        if timestamp == LAST_DATE_MS and not self._dry_run:
+            self._mark(key, replayed)
+
+    def _replay(self, lane: int, minute: int, batches: list[Waiting]) -> Row:
+        if self._dry_run:
+            written, changes = self._store.compare(lane, minute, batches)
+        else:
+            written, changes = self._store.write_late(lane, minute, batches, PART_KEPT_MS), True
+        return Row(lane, minute, written.samples, changes)
+
+    def _mark(self, lane: int, minutes: set[int]) -> None:
+        from schemas.tables import Resolution
+        from streamgauge.store.marks import Mark
+
+        for minute in sorted(minutes):
+            complete = minute >= self._complete_from
+            self._marks.write(lane, Mark(Resolution.MIN1, minute, complete, self._origin))
+
+
+def _by_partition(waiting: list[Waiting]) -> list[list[Waiting]]:
+    return [
+        [batch for batch in waiting if batch.partition == partition]
+        for partition in sorted({batch.partition for batch in waiting})
+    ]

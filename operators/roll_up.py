@@ -1,0 +1,163 @@
+"""The second operator of the rollup job: every level above the samples, for the first time and again."""
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from pyflink.common import Row
+from pyflink.datastream import KeyedProcessFunction, RuntimeContext, TimeDomain
+
+from operators.worker import restore_print
+from streamgauge.config import Config
+
+if TYPE_CHECKING:
+    from operators.lane_levels import LaneLevels
+    from schemas.tables import Resolution
+    from streamgauge.store.marks import Mark
+    from streamgauge.store.rebuild import Outcome
+
+log = logging.getLogger(__name__)
+
+MINUTE_MS = 60_000
+
+
+class RollUp(KeyedProcessFunction):
+    """Keyed by lane; takes the closed minutes.
+
+    A lane is sealed minute by minute; coarser buckets are built when they end. A minute with a late part is
+    marked, in the store, before its lane is sealed further, and so is every coarser bucket that is closed and has
+    changed below. Nothing is kept in Flink's state: progress and marks in the store say all that is to be done.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def open(self, context: RuntimeContext) -> None:
+        restore_print()
+        from streamgauge.store.marks import MarkStore
+        from streamgauge.store.progress import ProgressStore
+        from streamgauge.store.rebuild import Outcome, Rebuilder
+        from streamgauge.store.session import connect
+
+        self._session = connect(self._config.cassandra)
+        self._progress = ProgressStore(self._session)
+        self._marks = MarkStore(self._session)
+        self._rebuilder = Rebuilder(self._session, self._config.shards, self._config.storage_classes, _clock)
+        self._lanes: dict[int, LaneLevels] = {}
+        self._woken: dict[int, int] = {}
+        counters = context.get_metrics_group()
+        self._seals = counters.counter("seals")
+        self._builds = counters.counter("builds")
+        self._damaged = counters.counter("damaged_builds")
+        self._rebuilds = {outcome: counters.counter(f"rebuilds_{outcome.value}") for outcome in Outcome}
+
+    def close(self) -> None:
+        self._session.cluster.shutdown()
+
+    def process_element(self, row: Row, context: KeyedProcessFunction.Context) -> None:
+        from schemas.tables import Resolution
+        from streamgauge.store.marks import Mark
+
+        key, minute, late = row
+        lane = self._lane(key)
+        timers = context.timer_service()
+        if late:
+            self._mark(key, lane, Mark(Resolution.MIN1, minute))
+            self._wake(key, lane, timers)
+        else:
+            for level, start in lane.begin(minute):
+                self._progress.write(level, key, start)
+            timers.register_event_time_timer(minute + MINUTE_MS - 1)
+
+    def on_timer(self, timestamp: int, context: KeyedProcessFunction.OnTimerContext) -> tuple[()]:
+        key = context.get_current_key()
+        lane = self._lane(key)
+        if context.time_domain() == TimeDomain.EVENT_TIME:
+            self._seal(key, lane, timestamp + 1)
+            # a replay puts its marks into the store
+            self._load(key, lane)
+        for mark in lane.due(_clock()):
+            self._rebuild(key, lane, mark)
+        self._wake(key, lane, context.timer_service())
+        return ()
+
+    def _lane(self, key: int) -> "LaneLevels":
+        lane = self._lanes.get(key)
+        if lane is None:
+            from operators.lane_levels import LEVELS, LaneLevels
+
+            progress = {}
+            for level in LEVELS:
+                sealed_to = self._progress.read(level).get(key)
+                if sealed_to is not None:
+                    progress[level] = sealed_to
+            lane = self._lanes[key] = LaneLevels(progress, self._config.stream.rebuild_quiet_ms)
+            self._load(key, lane)
+        return lane
+
+    def _load(self, key: int, lane: "LaneLevels") -> None:
+        for mark in self._marks.pending(key):
+            lane.mark(mark, _clock())
+
+    def _mark(self, key: int, lane: "LaneLevels", mark: "Mark") -> None:
+        if lane.mark(mark, _clock()):
+            self._marks.write(key, mark)
+
+    def _wake(self, key: int, lane: "LaneLevels", timers) -> None:  # type: ignore[no-untyped-def]
+        """Set a timer for the next mark whose time comes, unless there is an earlier one."""
+        due = lane.next_due()
+        now = timers.current_processing_time()
+        if due is not None and not now < self._woken.get(key, 0) <= due:
+            self._woken[key] = max(due, now + 1)
+            timers.register_processing_time_timer(self._woken[key])
+
+    def _seal(self, key: int, lane: "LaneLevels", to: int) -> None:
+        from schemas.tables import Resolution
+
+        if lane.seal(to):
+            self._progress.write(Resolution.MIN1, key, to)
+            self._seals.inc()
+        for level, start in lane.closing(to):
+            for mark in lane.inside(level, start):
+                self._rebuild(key, lane, mark)
+            self._build(key, level, start)
+            self._progress.write(level, key, start + level.value.width_ms)
+
+    def _build(self, key: int, level: "Resolution", start: int) -> None:
+        from schemas.invalid_block import InvalidBlock
+
+        try:
+            self._rebuilder.build(level, key, start)
+        except InvalidBlock:
+            # the levels above go without it; what is there is mended by a replay
+            log.exception("not built: level=%s lane=%d window_start=%d", level.value.label, key, start)
+            self._damaged.inc()
+        else:
+            self._builds.inc()
+
+    def _rebuild(self, key: int, lane: "LaneLevels", mark: "Mark") -> "Outcome":
+        def mark_above() -> None:
+            if above := lane.mark_above(mark, _clock()):
+                self._marks.write(key, above)
+
+        if mark.origin:
+            # what a replay asks for may be missing on any level
+            mark_above()
+        began = time.time_ns() // 1000
+        outcome = self._rebuilder.rebuild(mark.level, key, mark.window_start, mark.complete, mark_above)
+        self._marks.done(key, mark, outcome, began)
+        lane.done(mark, _clock())
+        self._rebuilds[outcome].inc()
+        if outcome.value not in ("changed", "unchanged"):
+            log.warning(
+                "not rebuilt: outcome=%s level=%s lane=%d window_start=%d",
+                outcome.value,
+                mark.level.value.label,
+                key,
+                mark.window_start,
+            )
+        return outcome
+
+
+def _clock() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,76 @@
+"""Kernels of a rollup column. `schemas/columns.py` describes the bytes."""
+
+import numpy as np
+from numba import njit
+
+from schemas.bit_kernels import MAX_EXPONENT, byte_length, decimal, least_exponent, swapped, unzigzag, zigzag
+
+LENGTHS = 9
+"""A number takes 0 to 8 bytes."""
+_EXACT = MAX_EXPONENT + 1
+
+
+@njit(cache=True, nogil=True)
+def dictionary(bits, entries, codes):  # type: ignore[no-untyped-def]
+    """Fill `entries` (256,) uint64 with the distinct of bits (n,) uint64 as they first occur, and codes (n,) uint8.
+
+    Returns how many entries there are, or 257 if they are more than 256.
+    """
+    slots = np.full(1024, -1, np.int64)
+    size = 0
+    for row in range(len(bits)):
+        slot = np.int64((bits[row] * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(54))
+        while slots[slot] >= 0 and entries[slots[slot]] != bits[row]:
+            slot = (slot + 1) & 1023
+        if slots[slot] < 0:
+            if size == 256:
+                return 257
+            entries[size] = bits[row]
+            slots[slot] = size
+            size += 1
+        codes[row] = slots[slot]
+    return size
+
+
+@njit(cache=True, nogil=True)
+def numbers(values, kinds, lengths, integers):  # type: ignore[no-untyped-def]
+    """Put each of values (n,) float64 into the number form: fill kinds (n,) uint8, lengths (n,) int64 and
+    integers (n,) uint64."""
+    bits = values.view(np.uint64)
+    mantissa = np.empty(1, np.int64)
+    for row in range(len(values)):
+        exponent = least_exponent(values[row], bits[row], 0, mantissa, 0)
+        if exponent < 0:
+            exponent = _EXACT
+            integers[row] = swapped(bits[row])
+        else:
+            integers[row] = zigzag(mantissa[0])
+        lengths[row] = byte_length(integers[row])
+        kinds[row] = np.uint8(exponent * LENGTHS + lengths[row])
+
+
+@njit(cache=True, nogil=True)
+def values(kinds, planes, bits):  # type: ignore[no-untyped-def]
+    """Fill bits (n,) uint64 with the doubles of the number form; False if the planes do not fit the kinds."""
+    heads = np.zeros(9, np.int64)
+    for row in range(len(kinds)):
+        if kinds[row] >= (_EXACT + 1) * LENGTHS:
+            return False
+        for plane in range(kinds[row] % LENGTHS):
+            heads[plane + 1] += 1
+    for plane in range(8):
+        heads[plane + 1] += heads[plane]
+    if heads[8] != len(planes):
+        return False
+    doubles = bits.view(np.float64)
+    for row in range(len(kinds)):
+        number = np.uint64(0)
+        for plane in range(kinds[row] % LENGTHS):
+            number |= np.uint64(planes[heads[plane]]) << np.uint64(8 * plane)
+            heads[plane] += 1
+        exponent = np.int64(kinds[row]) // LENGTHS
+        if exponent == _EXACT:
+            bits[row] = swapped(number)
+        else:
+            doubles[row] = decimal(unzigzag(number), exponent)
+    return True

@@ -1,0 +1,98 @@
+"""Writing the minutes of lanes from the batches that came for them, each storage class in its tables."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from cassandra.cluster import Session
+
+from schemas.batch import InvalidBatch, decode, labels_by_id
+from schemas.blocks import ON_TIME, late_part
+from schemas.tables import Resolution
+from streamgauge.config import Config
+from streamgauge.rollup.aggregates import aggregate
+from streamgauge.series.known_classes import KnownClasses
+from streamgauge.series.samples import Samples, concat
+from streamgauge.store.changes import ChangeStore
+from streamgauge.store.waiting import Waiting
+from streamgauge.store.write_blocks import BlockStore
+
+
+class Written(NamedTuple):
+    """How many samples were stored, and how many messages left out because they are no batch."""
+
+    samples: int
+    skipped: int
+
+
+class MinuteStore:
+    """Writes minutes; a write returns when all is stored, or raises."""
+
+    def __init__(self, session: Session, config: Config) -> None:
+        self._lanes = config.layout.lanes
+        self._rules = config.class_rules
+        self._stores = [BlockStore(session, config.shards, kept) for kept in config.storage_classes]
+        self._changes = ChangeStore(session)
+        self._known: dict[int, KnownClasses] = {}
+
+    def write_on_time(self, lane: int, minute: int, batches: Sequence[Waiting]) -> Written:
+        """Store the on-time raw block of a minute (ms), and its rollup."""
+        samples, skipped = self._decode(lane, minute, batches)
+        for store, own in self._by_class(lane, minute, samples, batches):
+            store.write_raw(lane, minute, ON_TIME, own)
+            rolled = aggregate(own, minute, with_digests=store.kept.digests)
+            store.write_rollup(Resolution.MIN1, lane, minute, rolled)
+        return Written(len(samples.values), skipped)
+
+    def write_late(self, lane: int, minute: int, batches: Sequence[Waiting], keep_ms: int = 0) -> Written:
+        """Store a late part of a minute (ms), named after the offsets of its batches, all of one partition.
+
+        :param keep_ms: how long it lives at least, whatever its age.
+        """
+        offsets = [batch.offset for batch in batches]
+        part = late_part(batches[0].partition, min(offsets), max(offsets))
+        samples, skipped = self._decode(lane, minute, batches)
+        for store, own in self._by_class(lane, minute, samples, batches):
+            store.write_raw(lane, minute, part, own, keep_ms)
+        self._changes.write(Resolution.RAW, lane, minute)
+        return Written(len(samples.values), skipped)
+
+    def compare(self, lane: int, minute: int, batches: Sequence[Waiting]) -> tuple[Written, bool]:
+        """What `write_late` would store, and whether the minute's rollup would then be another.
+
+        :raises InvalidBlock: for a damaged raw block.
+        """
+        samples, skipped = self._decode(lane, minute, batches)
+        changes = False
+        for store, own in self._by_class(lane, minute, samples, batches):
+            everything = concat([store.read_raw(lane, minute), own])
+            rolled = aggregate(everything, minute, with_digests=store.kept.digests)
+            found = store.rollup_blobs(rolled)
+            changes |= found != store.read_rollup_blobs(Resolution.MIN1, lane, minute)
+        return Written(len(samples.values), skipped), changes
+
+    def _decode(self, lane: int, minute: int, batches: Sequence[Waiting]) -> tuple[Samples, int]:
+        parts = []
+        for batch in batches:
+            try:
+                parts.append(decode(batch.payload, lane, minute, self._lanes).samples)
+            except InvalidBatch:
+                continue
+        return concat(parts), len(batches) - len(parts)
+
+    def _by_class(
+        self, lane: int, minute: int, samples: Samples, batches: Sequence[Waiting]
+    ) -> list[tuple[BlockStore, Samples]]:
+        known = self._known.get(lane)
+        if known is None:
+            known = self._known[lane] = KnownClasses(self._rules)
+        labels: Callable[[], dict[bytes, bytes]] = lambda: self._labels(lane, minute, batches)  # noqa: E731
+        return [(self._stores[number], own) for number, own in known.split(samples, labels)]
+
+    def _labels(self, lane: int, minute: int, batches: Sequence[Waiting]) -> dict[bytes, bytes]:
+        found: dict[bytes, bytes] = {}
+        for batch in batches:
+            try:
+                found |= labels_by_id(decode(batch.payload, lane, minute, self._lanes, labels=True))
+            except InvalidBatch:
+                continue
+        return found

@@ -1,0 +1,25 @@
+"""How far each lane is built at each resolution."""
+
+from cassandra.cluster import Session
+
+from schemas.tables import Resolution
+
+
+class ProgressStore:
+    """Reads and writes `rollup_progress`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._select = session.prepare("SELECT lane, sealed_to FROM rollup_progress WHERE resolution = ?")
+        self._insert = session.prepare(
+            "INSERT INTO rollup_progress (resolution, lane, sealed_to) VALUES (?, ?, ?)"
+        )
+
+    def read(self, resolution: Resolution) -> dict[int, int]:
+        """Where each lane is sealed up to (ms)."""
+        rows = self._session.execute(self._select, (resolution.value.label,))
+        return {row.lane: row.sealed_to for row in rows}
+
+    def write(self, resolution: Resolution, lane: int, sealed_to: int) -> None:
+        """Declare every window of the lane that ends at or before `sealed_to` (ms) to be in its blocks."""
+        self._session.execute(self._insert, (resolution.value.label, lane, sealed_to))

@@ -1,0 +1,142 @@
+"""The one way in which a bucket comes into being: from what is stored one level below, all of it, in order.
+
+On time, late, replayed or after lost state: the same samples give the same bytes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+from cassandra.cluster import Session
+
+from schemas import blocks
+from schemas.columns import decode_column
+from schemas.invalid_block import InvalidBlock
+from schemas.tables import RAW_GRACE_MS, ROLLUP_COLUMNS, Resolution, StorageClass, ttl_seconds
+from streamgauge.rollup.aggregates import Aggregates, aggregate, merge
+from streamgauge.series.id_kernels import rows_of
+from streamgauge.series.ids import Ids, Shards
+from streamgauge.store.changes import ChangeStore
+from streamgauge.store.write_blocks import BlockStore, RollupBlobs
+
+BELOW: Mapping[Resolution, Resolution] = {
+    Resolution.MIN1: Resolution.RAW,
+    Resolution.MIN5: Resolution.MIN1,
+    Resolution.HOUR1: Resolution.MIN5,
+    Resolution.DAY1: Resolution.HOUR1,
+}
+"""What each level is built from."""
+ABOVE: Mapping[Resolution, Resolution] = {below: level for level, below in BELOW.items()}
+_COUNT = list(ROLLUP_COLUMNS).index("count")
+MARGIN_MS = 60_000
+"""So long before its parts expire a bucket is no longer built from them."""
+
+
+class Outcome(StrEnum):
+    """What became of a bucket that was to be built again."""
+
+    DAMAGED = "damaged"
+    """What it is built from does not decode; it stays as it is."""
+    SHRUNK = "shrunk"
+    """What it is built from holds fewer samples than it counts, so some is gone; it stays as it is."""
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    TOO_OLD = "too_old"
+    """What it is built from has expired, or it has itself; it stays as it is."""
+
+
+class Rebuilder:
+    """Builds buckets of a lane, each storage class from and in its own tables. :param clock: gives ms."""
+
+    def __init__(
+        self, session: Session, shards: Shards, classes: Sequence[StorageClass], clock: Callable[[], int]
+    ) -> None:
+        self._stores = [BlockStore(session, shards, kept) for kept in classes]
+        self._changes = ChangeStore(session)
+        self._clock = clock
+
+    def build(self, level: Resolution, lane: int, window_start: int) -> None:
+        """Build a bucket for the first time, when it closes.
+
+        :raises InvalidBlock: for a damaged row.
+        """
+        for store in self._stores:
+            store.write_rollup(level, lane, window_start, _compute(store, level, lane, window_start))
+
+    def rebuild(
+        self,
+        level: Resolution,
+        lane: int,
+        window_start: int,
+        complete: bool = False,
+        before_write: Callable[[], None] = lambda: None,
+        write: bool = True,
+    ) -> Outcome:
+        """Build a bucket that may be there already; rows that are the same are left alone.
+
+        :param complete: all it is built from was stored anew, so its age does not matter.
+        :param before_write: called when something has changed, before it is stored.
+        :param write: whether to store what has changed.
+        :returns: of several classes, the first outcome in the order of `Outcome`.
+        """
+        outcomes = set()
+        for store in self._stores:
+            if self._is_too_old(store.kept, level, window_start, complete):
+                outcomes.add(Outcome.TOO_OLD)
+                continue
+            outcome, changed = _compare(store, level, lane, window_start)
+            if outcome is Outcome.CHANGED and write:
+                before_write()
+                store.write_rollup_blobs(level, lane, window_start, changed)
+                self._changes.write(level, lane, window_start)
+            outcomes.add(outcome)
+        return next(outcome for outcome in Outcome if outcome in outcomes)
+
+    def _is_too_old(self, kept: StorageClass, level: Resolution, start: int, complete: bool) -> bool:
+        now = self._clock()
+        if ttl_seconds(now, start, kept.retention_ms[level]) <= 0:
+            return True
+        grace = RAW_GRACE_MS if level is Resolution.MIN1 else 0
+        below_ms = kept.retention_ms[BELOW[level]] + grace - MARGIN_MS
+        return not complete and ttl_seconds(now, start, below_ms) <= 0
+
+
+def _compute(store: BlockStore, level: Resolution, lane: int, start: int) -> Aggregates:
+    if level is Resolution.MIN1:
+        return aggregate(store.read_raw(lane, start), start, with_digests=store.kept.digests)
+    return merge(store.read_rollups(BELOW[level], lane, start, start + level.value.width_ms), start)
+
+
+def _compare(store: BlockStore, level: Resolution, lane: int, start: int) -> tuple[Outcome, RollupBlobs]:
+    """What building the bucket again would come to, and the rows that differ from those that are stored."""
+    try:
+        found = store.rollup_blobs(_compute(store, level, lane, start))
+    except InvalidBlock:
+        return Outcome.DAMAGED, {}
+    there = store.read_rollup_blobs(level, lane, start)
+    changed = {place: row for place, row in found.items() if there.get(place) != row}
+    if _shrinks(there, found):
+        return Outcome.SHRUNK, {}
+    return (Outcome.CHANGED if changed else Outcome.UNCHANGED), changed
+
+
+def _shrinks(there: RollupBlobs, found: RollupBlobs) -> bool:
+    """Whether a series would count fewer samples than before: samples are only ever added."""
+    for place, row in there.items():
+        try:
+            old_ids, old_counts = _counts(row)
+        except InvalidBlock:
+            continue
+        if place not in found:
+            return True
+        new_ids, new_counts = _counts(found[place])
+        rows = rows_of(new_ids, old_ids)
+        if len(rows) < len(old_ids) or np.any(new_counts[rows] < old_counts):
+            return True
+    return False
+
+
+def _counts(row: tuple[bytes | None, ...]) -> tuple[Ids, npt.NDArray[np.generic]]:
+    ids = blocks.decode_ids(row[0] or b"")
+    return ids, decode_column("count", row[1 + _COUNT] or b"", len(ids))

@@ -1,0 +1,110 @@
+"""What a replay tells the person who runs it."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+from cassandra.cluster import Session
+
+from schemas.tables import Resolution
+from streamgauge.config import Config
+from streamgauge.store.marks import MarkStore
+from streamgauge.store.progress import ProgressStore
+from streamgauge.store.rebuild import BELOW, Outcome, Rebuilder
+
+EVERY_S = 5.0
+PATIENCE_S = 150.0
+"""A lane looks for new marks once a minute of the stream's time."""
+
+Part = tuple[int, int, int, bool]
+"""A lane, its minute (ms), how many samples, and whether they change it."""
+Say = Callable[[str], None]
+
+
+def follow(parts: Iterable[Part], messages: int, say: Say) -> dict[tuple[int, int], bool]:
+    """Tell now and then how far the reading is; returns for each lane and minute whether it changes."""
+    say(f"reading {messages:,} messages")
+    samples, newest, told = 0, 0, time.monotonic()
+    changed: dict[tuple[int, int], bool] = {}
+    for lane, minute, count, changes in parts:
+        samples += count
+        changed[lane, minute] = changed.get((lane, minute), False) or changes
+        newest = max(newest, minute)
+        if time.monotonic() - told > EVERY_S:
+            told = time.monotonic()
+            say(f"read so far: {samples:,} samples, up to {_text(newest)}")
+    say(f"read: {samples:,} samples of {len({minute for _, minute in changed}):,} minutes")
+    return changed
+
+
+def wait_for_rebuilds(
+    session: Session, lanes: int, origin: str, say: Say
+) -> Counter[tuple[Resolution, Outcome]]:
+    """Return when the live job has built everything that the replay has marked, with what it came to."""
+    marks = MarkStore(session)
+    told, moved, before = 0.0, time.monotonic(), -1
+    while True:
+        outcomes: Counter[tuple[Resolution, Outcome | None]] = Counter()
+        for lane in range(lanes):
+            outcomes.update(marks.outcomes(lane, origin))
+        waiting = sum(count for (_, outcome), count in outcomes.items() if outcome is None)
+        done = outcomes.total() - waiting
+        if not waiting:
+            return Counter({(level, outcome): n for (level, outcome), n in outcomes.items() if outcome})
+        if done != before:
+            before, moved = done, time.monotonic()
+        if time.monotonic() - told > EVERY_S:
+            told = time.monotonic()
+            say(f"the rollup job has built {done:,} of {outcomes.total():,} buckets")
+        if time.monotonic() - moved > PATIENCE_S:
+            moved = time.monotonic()
+            say(
+                "it does not go on: is the rollup job running, and a collector? The marks wait for it in the store."
+            )
+        time.sleep(1.0)
+
+
+def would_change(
+    session: Session, config: Config, minutes: dict[tuple[int, int], bool]
+) -> Counter[tuple[Resolution, Outcome]]:
+    """What `wait_for_rebuilds` would come to, in the closed buckets.
+
+    :param minutes: for each lane and minute (ms) that was read, whether it changes.
+    """
+    clock = lambda: time.time_ns() // 1_000_000  # noqa: E731
+    rebuilder = Rebuilder(session, config.shards, config.storage_classes, clock)
+    progress = ProgressStore(session)
+    found: Counter[tuple[Resolution, Outcome]] = Counter()
+    below = {place: Outcome.CHANGED if changes else Outcome.UNCHANGED for place, changes in minutes.items()}
+    found.update((Resolution.MIN1, outcome) for outcome in below.values())
+    for level in list(BELOW)[1:]:
+        width, sealed_to = level.value.width_ms, progress.read(level)
+        above: dict[tuple[int, int], Outcome] = {}
+        for (lane, start), outcome in below.items():
+            place = lane, start - start % width
+            if place[1] + width > sealed_to.get(lane, 0):
+                continue
+            if outcome is Outcome.CHANGED:
+                above[place] = outcome
+            elif place not in above:
+                above[place] = rebuilder.rebuild(level, *place, write=False)
+        found.update((level, outcome) for outcome in above.values())
+        below = above
+    return found
+
+
+def table(outcomes: Counter[tuple[Resolution, Outcome]]) -> list[str]:
+    """Lines of a table: a row a resolution, a column an outcome, in buckets of lanes."""
+    shown = [outcome for outcome in Outcome if any(outcome is seen for _, seen in outcomes)]
+    head = f"{'buckets':>8}" + "".join(f"{outcome.value:>12}" for outcome in shown)
+    rows = [
+        f"{level.value.label:>8}" + "".join(f"{outcomes[level, outcome]:>12,}" for outcome in shown)
+        for level in BELOW
+        if any(level is seen for seen, _ in outcomes)
+    ]
+    return [head, *rows]
+
+
+def _text(timestamp: int) -> str:
+    return datetime.fromtimestamp(timestamp / 1000, UTC).strftime("%Y-%m-%dT%H:%MZ")

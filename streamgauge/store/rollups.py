@@ -1,0 +1,110 @@
+"""Rollups as they are read: the wanted aggregates of many series and windows, also those that follow from others."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.tables import DIGEST, MINUTE_MS, QUANTILES, ROLLUP_BLOBS, ROLLUP_COLUMNS
+from streamgauge.rollup.aggregates import aggregate
+from streamgauge.series import digests
+from streamgauge.series.digests import Digests
+from streamgauge.series.ids import Ids
+from streamgauge.series.samples import Samples
+
+INCREASE = "increase"
+AGGREGATES = (*ROLLUP_COLUMNS, INCREASE, *QUANTILES, DIGEST)
+"""What can be asked for. `increase` is that of a counter from the first sample of the window to its last."""
+Columns = dict[str, npt.NDArray[np.generic]]
+
+
+class NoDigests(Exception):
+    """A percentile is asked for of series whose storage class keeps no digests."""
+
+
+class RollupRow(NamedTuple):
+    """The wanted series of one window: ids (n, 2), an array of length n a name, n digests if asked for."""
+
+    window_start: int
+    width: int
+    ids: Ids
+    columns: Columns
+    digests: Digests | None = None
+
+
+class Rollups(NamedTuple):
+    """Rollups grouped by series.
+
+    ids: (n, 2) uint64, sorted, distinct. offsets: (n + 1,) int64; series i owns [offsets[i], offsets[i + 1]).
+    window_starts, widths: (m,) int64 ms, starts rising within a series; what is not built yet at the resolution
+    asked for comes in finer windows. columns: an array of length m a name; `first_time` and `last_time` are ms after
+    the window's start. digests: m, if asked for.
+    """
+
+    ids: Ids
+    offsets: npt.NDArray[np.int64]
+    window_starts: npt.NDArray[np.int64]
+    widths: npt.NDArray[np.int64]
+    columns: Columns
+    digests: Digests | None
+
+
+def stored(wanted: Sequence[str]) -> list[str]:
+    """The blob columns that have to be read for these aggregates.
+
+    :raises KeyError: for one that there is not.
+    """
+    if unknown := set(wanted) - set(AGGREGATES):
+        raise KeyError(f"no such rollup column: {', '.join(sorted(unknown))}")
+    needed = set(wanted) | ({"first", "last", "reset_total"} if INCREASE in wanted else set())
+    return [name for name in ROLLUP_BLOBS if name in needed]
+
+
+def derive(wanted: Sequence[str], columns: Mapping[str, npt.NDArray[np.generic]]) -> Columns:
+    """The wanted aggregates but the digests, some of which follow from others."""
+    found = {name: columns[name] for name in wanted if name in columns}
+    if INCREASE in wanted:
+        first, last, before = (columns[name].astype(np.float64) for name in ("first", "last", "reset_total"))
+        found[INCREASE] = last - first + before
+    return found
+
+
+def of_samples(samples: Samples, minute: int, wanted: Sequence[str]) -> RollupRow:
+    """The row that the samples of a minute (ms) make."""
+    from_digest = {DIGEST, *QUANTILES}.intersection(wanted)
+    rolled = aggregate(samples, minute, with_digests=bool(from_digest))
+    columns = derive(wanted, rolled.columns)
+    if quantiles := [name for name in wanted if name in QUANTILES]:
+        values = rolled.quantiles([QUANTILES[name] for name in quantiles])
+        columns |= {name: values[:, at] for at, name in enumerate(quantiles)}
+    return RollupRow(minute, MINUTE_MS, rolled.ids, columns, rolled.digests if DIGEST in wanted else None)
+
+
+def by_series(rows: Sequence[RollupRow], wanted: Sequence[str]) -> Rollups:
+    """Group rows by series; of two of one series and window the first stays."""
+    names = [name for name in wanted if name != DIGEST]
+    rows = [row for row in rows if len(row.ids)]
+    if not rows:
+        nothing = np.zeros(0, np.int64)
+        none: Columns = {name: np.zeros(0) for name in names}
+        empty = digests.concat([]) if DIGEST in wanted else None
+        return Rollups(np.zeros((0, 2), np.uint64), np.zeros(1, np.int64), nothing, nothing, none, empty)
+    ids = np.concatenate([row.ids for row in rows])
+    starts = np.concatenate([np.full(len(row.ids), row.window_start, np.int64) for row in rows])
+    widths = np.concatenate([np.full(len(row.ids), row.width, np.int64) for row in rows])
+    order = np.lexsort((starts, ids[:, 1], ids[:, 0]))
+    same = (ids[order][1:] == ids[order][:-1]).all(axis=1) & (starts[order][1:] == starts[order][:-1])
+    order = order[np.append(True, ~same)]
+    ids = ids[order]
+    fresh = np.ones(len(ids), bool)
+    fresh[1:] = (ids[1:] != ids[:-1]).any(axis=1)
+    parts = [row.digests for row in rows if row.digests is not None]
+    return Rollups(
+        ids[fresh],
+        np.append(np.flatnonzero(fresh), len(ids)).astype(np.int64),
+        starts[order],
+        widths[order],
+        {name: np.concatenate([row.columns[name] for row in rows])[order] for name in names},
+        digests.take(digests.concat(parts), order) if DIGEST in wanted else None,
+    )

@@ -1,0 +1,30 @@
+"""Times as people write them on a command line."""
+
+import re
+import time
+from datetime import UTC, datetime
+
+from streamgauge.promql.literals import duration
+
+LAST_DATE_MS = 253_402_300_799_999
+"""The end of the year 9999, the last that SQL knows."""
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+def timestamp(text: str) -> int:
+    """The ms of RFC 3339 (UTC where it names no zone), Unix seconds, `now`, or `now-1h30m`.
+
+    :raises ValueError: for anything else.
+    """
+    if text == "now" or text.startswith(("now-", "now+")):
+        away = duration(text[4:]) if len(text) > 3 else 0
+        return time.time_ns() // 1_000_000 + (away if text[3:4] == "+" else -away)
+    if _NUMBER.fullmatch(text):
+        return round(float(text) * 1000)
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"not a time: {text!r}; wanted is 2026-11-01T00:00Z, Unix seconds, or now-1h"
+        ) from None
+    return round((given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp() * 1000)
