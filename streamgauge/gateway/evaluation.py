@@ -17,9 +17,11 @@ from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import Samples
 from streamgauge.store.reader import Reader, Reading
 
+_MAX_BYTES = 1 << 30
 _ERRORS = {
     QueryFault.TIMEOUT: ErrorType.TIMEOUT,
     QueryFault.TOO_MANY_SERIES: ErrorType.COST_LIMIT,
+    QueryFault.TOO_MUCH_MEMORY: ErrorType.COST_LIMIT,
     QueryFault.TOO_MANY_STEPS: ErrorType.BAD_DATA,
 }
 
@@ -63,6 +65,7 @@ def evaluated(text: str, parsed: Expr, query: Query, reader: Reader, reading: Re
     limits = Limits(
         max_samples=reading.max_samples,
         max_series=reading.max_series,
+        max_bytes=_MAX_BYTES,
         expired=lambda: reading.deadline < inf and time.monotonic() > reading.deadline,
     )
     try:

@@ -1,8 +1,8 @@
 """Kernels of aggregations over series.
 
-`values` (series, steps) float64 and `present` (series, steps) bool are the input, `codes` (series,) int64
-the group of each series. Results go to `out` (groups, steps) float64 and `seen` (groups, steps) int64, how
-many series had a value; both start as 0. Series are taken in their order, as rounding depends on it.
+`values` and `present` are (series, steps) float64 and bool, `codes` (series,) int64 the group of each series.
+Results go to arrays (groups, steps) that start as 0: `out` float64, and `seen` int64, how many series had a
+value. Series are taken in their order, as rounding depends on it.
 """
 
 import numpy as np
@@ -11,11 +11,12 @@ from numba import njit
 from streamgauge.promql.over_time_kernels import sorted_quantile
 from streamgauge.promql.window_kernels import kahan
 
+_KEPT = 1 << 16
+
 
 @njit(cache=True, nogil=True)
-def total(values, present, codes, out, seen):  # type: ignore[no-untyped-def]
-    """The compensated sum of each group."""
-    lost = np.zeros(out.shape)
+def total(values, present, codes, out, lost, seen):  # type: ignore[no-untyped-def]
+    """The sum of each group, and what rounding lost of it, which is to be added (Neumaier)."""
     for series in range(len(codes)):
         group = codes[series]
         for step in range(values.shape[1]):
@@ -28,14 +29,14 @@ def total(values, present, codes, out, seen):  # type: ignore[no-untyped-def]
             else:
                 out[group, step] = values[series, step]
             seen[group, step] += 1
-    out += lost
 
 
 @njit(cache=True, nogil=True)
-def mean(values, present, codes, out, seen):  # type: ignore[no-untyped-def]
-    """The mean of each group: of the sum as long as that is finite, from there on incrementally."""
-    lost = np.zeros(out.shape)
-    incremental = np.zeros(out.shape, np.bool_)
+def mean(values, present, codes, out, lost, seen, incremental):  # type: ignore[no-untyped-def]
+    """The sum of each group as in `total`, or its mean from where the sum is not finite any more.
+
+    `incremental` (groups, steps) bool says which of the two it is.
+    """
     for series in range(len(codes)):
         group = codes[series]
         for step in range(values.shape[1]):
@@ -59,17 +60,14 @@ def mean(values, present, codes, out, seen):  # type: ignore[no-untyped-def]
             out[group, step], lost[group, step] = kahan(
                 value / number, share * out[group, step], share * lost[group, step]
             )
-    for group in range(out.shape[0]):
-        for step in range(out.shape[1]):
-            if seen[group, step] and not incremental[group, step]:
-                out[group, step] /= seen[group, step]
-                lost[group, step] /= seen[group, step]
-            out[group, step] += lost[group, step]
 
 
 @njit(cache=True, nogil=True)
 def extreme(values, present, codes, sign, out, seen):  # type: ignore[no-untyped-def]
-    """The largest value (`sign` 1) or the smallest (-1) of each group; NaN only if there is nothing else."""
+    """The largest value (`sign` 1) or the smallest (-1) of each group; NaN only if there is nothing else.
+
+    `seen` is bool here.
+    """
     for series in range(len(codes)):
         group = codes[series]
         for step in range(values.shape[1]):
@@ -78,13 +76,15 @@ def extreme(values, present, codes, sign, out, seen):  # type: ignore[no-untyped
             value, held = values[series, step], out[group, step]
             if not seen[group, step] or sign * value > sign * held or np.isnan(held):
                 out[group, step] = value
-            seen[group, step] += 1
+            seen[group, step] = True
 
 
 @njit(cache=True, nogil=True)
-def variance(values, present, codes, out, seen):  # type: ignore[no-untyped-def]
-    """The population variance of each group (Welford); NaN if the first value is not finite."""
-    middle = np.zeros(out.shape)
+def variance(values, present, codes, middle, out, seen):  # type: ignore[no-untyped-def]
+    """The mean of each group to `middle`, the sum of the squared distances from it to `out` (Welford).
+
+    The latter is NaN if the first value is not finite.
+    """
     for series in range(len(codes)):
         group = codes[series]
         for step in range(values.shape[1]):
@@ -99,21 +99,17 @@ def variance(values, present, codes, out, seen):  # type: ignore[no-untyped-def]
             delta = value - middle[group, step]
             middle[group, step] += delta / seen[group, step]
             out[group, step] += delta * (value - middle[group, step])
-    for group in range(out.shape[0]):
-        for step in range(out.shape[1]):
-            if seen[group, step]:
-                out[group, step] /= seen[group, step]
 
 
 @njit(cache=True, nogil=True)
-def quantile(values, present, order, starts, qs, out, seen):  # type: ignore[no-untyped-def]
-    """The quantile `qs` (steps,) of each group.
+def quantile(values, present, order, starts, qs, first_step, end_step, out, seen):  # type: ignore[no-untyped-def]
+    """The quantile `qs` (steps,) of each group at the steps from `first_step` to before `end_step`.
 
     `order` (series,) lists the series group by group; group i owns [starts[i], starts[i + 1]).
     """
     window = np.empty(len(order), np.float64)
     for group in range(len(starts) - 1):
-        for step in range(values.shape[1]):
+        for step in range(first_step, end_step):
             size = absent = 0
             for place in range(starts[group], starts[group + 1]):
                 series = order[place]
@@ -133,39 +129,55 @@ def quantile(values, present, order, starts, qs, out, seen):  # type: ignore[no-
 
 
 @njit(cache=True, nogil=True)
-def ranked(values, present, order, starts, limits, sign, rank):  # type: ignore[no-untyped-def]
+def ranked(values, present, order, starts, limits, sign, first_step, end_step, rank):  # type: ignore[no-untyped-def]
     """The rank from 1 on of the best `limits` (steps,) int64 series of each group, others stay 0.
 
     Best are the largest (`sign` 1), the smallest (-1) or the first (0); NaN is worst, of equals the first is
-    best. `rank` (series, steps) int64. `order` and `starts` as in `quantile`.
+    best. `rank` (series, steps) int64. The rest is as in `quantile`.
     """
-    kept = np.empty(len(order), np.int64)
+    most = 1
+    for step in range(first_step, end_step):
+        most = max(most, limits[step])
+    # some steps at a time, as the values of a series lie together
+    width = max(1, min(end_step - first_step, _KEPT // most))
+    kept, sizes, worst = np.empty((width, most), np.int64), np.empty(width, np.int64), np.empty(width)
     for group in range(len(starts) - 1):
-        for step in range(values.shape[1]):
-            limit = limits[step]
-            if limit < 1:
-                continue
-            size = 0
+        for begin in range(first_step, end_step, width):
+            end = min(end_step, begin + width)
+            sizes[:] = 0
             for place in range(starts[group], starts[group + 1]):
                 series = order[place]
-                if not present[series, step]:
-                    continue
-                value = values[series, step]
-                if size == limit and not _better(value, values[kept[size - 1], step], sign):
-                    continue
-                low, high = 0, size
-                while low < high:
-                    middle = (low + high) // 2
-                    if _better(value, values[kept[middle], step], sign):
-                        high = middle
-                    else:
-                        low = middle + 1
-                size = min(size + 1, limit)
-                for moved in range(size - 1, low, -1):
-                    kept[moved] = kept[moved - 1]
-                kept[low] = series
-            for place in range(size):
-                rank[kept[place], step] = place + 1
+                for step in range(begin, end):
+                    if not present[series, step] or limits[step] < 1:
+                        continue
+                    value, column = values[series, step], step - begin
+                    size = sizes[column]
+                    if size == limits[step]:
+                        if sign == 0 or np.isnan(value) or sign * value <= sign * worst[column]:
+                            continue
+                        size -= 1
+                    _insert(values, series, step, sign, kept[column], size)
+                    sizes[column] = size + 1
+                    worst[column] = values[kept[column, size], step]
+            for step in range(begin, end):
+                for place in range(sizes[step - begin]):
+                    rank[kept[step - begin, place], step] = place + 1
+
+
+@njit(cache=True, nogil=True)
+def _insert(values, series, step, sign, kept, size):  # type: ignore[no-untyped-def]
+    """Put a series at its place among the best `size` ones, which `kept` holds in order."""
+    value = values[series, step]
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) // 2
+        if _better(value, values[kept[middle], step], sign):
+            high = middle
+        else:
+            low = middle + 1
+    for moved in range(size, low, -1):
+        kept[moved] = kept[moved - 1]
+    kept[low] = series
 
 
 @njit(cache=True, nogil=True)

@@ -7,16 +7,22 @@ import numpy as np
 import xxhash
 
 from streamgauge.promql import aggregate_kernels as kernels
+from streamgauge.promql import merge_kernels
 from streamgauge.promql.annotations import Annotations
 from streamgauge.promql.arithmetic import maximum, minimum
-from streamgauge.promql.ast import Aggregate, AggregateOp, Span
+from streamgauge.promql.ast import Aggregate, AggregateOp
 from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.labels import METADATA, Codes, LabelTable
 from streamgauge.promql.literals import number_text, short
-from streamgauge.promql.vectors import Mask, Times, Values, Vector, counts, empty, merged
+from streamgauge.promql.partials import FAMILIES, Partial, of_vector, stacked, to_vector
+from streamgauge.promql.query import Limits
+from streamgauge.promql.vectors import Mask, Values, Vector, counts, empty, merged
 from streamgauge.promql.walk import bare
 
 _INT64 = 2.0**63
+_SORTING = 16
+"""How many times the work of looking at a value it is to sort it."""
+_RANKED = {AggregateOp.TOPK: 1.0, AggregateOp.BOTTOMK: -1.0, AggregateOp.LIMITK: 0.0}
 
 
 def grouping(labels: LabelTable, names: Sequence[str], without: bool) -> LabelTable:
@@ -24,37 +30,88 @@ def grouping(labels: LabelTable, names: Sequence[str], without: bool) -> LabelTa
     return labels.drop({*names, *METADATA}) if without else labels.keep(names)
 
 
-def aggregate(node: Aggregate, vector: Vector, param: Values | None, annotations: Annotations) -> Vector:
+def aggregate(
+    node: Aggregate, vector: Vector, param: Values | None, limits: Limits, annotations: Annotations
+) -> Vector:
     """Every aggregation but count_values.
 
     :param param: (steps,) the number in front, for those that have one.
-    :raises InvalidQuery: for a parameter that Prometheus refuses.
+    :raises InvalidQuery: for a parameter that Prometheus refuses, and by the limits.
     """
+    if node.op is AggregateOp.LIMIT_RATIO:
+        _check_param(node, param, annotations)
+        return _sampled(vector.seen(), _required(param))
+    return merge(node, [collect(node, vector, param, limits, annotations)], param, limits, annotations)
+
+
+def collect(
+    node: Aggregate, vector: Vector, param: Values | None, limits: Limits, annotations: Annotations
+) -> Partial:
+    """What `merge` needs of the series of one lane, for every aggregation but limit_ratio and count_values.
+
+    :raises InvalidQuery: for a parameter that Prometheus refuses, and by the limits.
+    """
+    _check_param(node, param, annotations)
     vector = vector.seen()
-    steps = vector.values.shape[1]
-    if param is not None and node.param is not None and len(param):
-        _check_param(node.op, param, annotations, bare(node.param).span)
-    if not vector.labels.count:
-        return empty(steps)
+    if node.op in _RANKED:
+        return of_vector(_best(node, vector, _required(param), limits))
     labels = grouping(vector.labels, node.grouping, node.without)
+    if node.op is AggregateOp.QUANTILE:
+        return Partial(labels, {"values": vector.values, "present": vector.present})
     codes, first = labels.groups()
-    match node.op:
-        case AggregateOp.TOPK | AggregateOp.BOTTOMK | AggregateOp.LIMITK:
-            return _best(node.op, vector, codes, len(first), _required(param))
-        case AggregateOp.LIMIT_RATIO:
-            return _sampled(vector, _required(param))
-    out = np.zeros((len(first), steps))
-    seen = np.zeros((len(first), steps), np.int64)
-    _run(node.op, vector, codes, param, out, seen)
-    return Vector(labels.take(first), out, seen > 0)
+    return Partial(labels.take(first), FAMILIES[node.op].collect(vector, codes, len(first), limits))
 
 
-def count_values(node: Aggregate, vector: Vector, label: str) -> Vector:
-    """How many series have each value, which becomes a label."""
+def merge(
+    node: Aggregate,
+    partials: Sequence[Partial],
+    param: Values | None,
+    limits: Limits,
+    annotations: Annotations,
+) -> Vector:
+    """The aggregation from what `collect` gave for each lane, at least one.
+
+    :raises InvalidQuery: for a parameter that Prometheus refuses, and by the limits.
+    """
+    _check_param(node, param, annotations)
+    rows = stacked(partials)
+    if node.op in _RANKED:
+        found = to_vector(rows)
+        return found if len(partials) == 1 else _best(node, found, _required(param), limits)
+    if node.op is AggregateOp.QUANTILE:
+        return _quantile(to_vector(rows), _required(param), limits)
+    family = FAMILIES[node.op]
+    if len(partials) == 1:
+        return Vector(rows.labels, *family.finish(rows.columns))
+    codes, first = rows.labels.groups()
+    return Vector(
+        rows.labels.take(first), *family.finish(family.merge(rows.columns, codes, len(first), limits))
+    )
+
+
+def _quantile(vector: Vector, param: Values, limits: Limits) -> Vector:
+    if not vector.labels.count:
+        return empty(vector.values.shape[1])
+    codes, first = vector.labels.groups()
+    order, starts = _by_group(codes, len(first))
+    out = np.zeros((len(first), vector.values.shape[1]))
+    seen = np.zeros(out.shape, np.int64)
+    for steps in limits.parts(out.shape[1], _SORTING * len(order)):
+        begin, end = steps.start, steps.stop
+        kernels.quantile(vector.values, vector.present, order, starts, param, begin, end, out, seen)
+    return Vector(vector.labels.take(first), out, seen > 0)
+
+
+def count_values(node: Aggregate, vector: Vector, label: str, limits: Limits) -> Vector:
+    """How many series have each value, which becomes a label.
+
+    :raises InvalidQuery: by the limits.
+    """
     rows, steps = np.nonzero(vector.present)
     distinct, codes = np.unique(vector.values[rows, steps].view(np.uint64), return_inverse=True)
     # one series for each pair of a series and a value it has
     pairs, inverse = np.unique(rows * max(1, len(distinct)) + codes, return_inverse=True)
+    limits.check_size(len(pairs), vector.values.shape[1])
     present = np.zeros((len(pairs), vector.values.shape[1]), bool)
     present[inverse, steps] = True
     texts = [number_text(value) for value in distinct.view(np.float64).tolist()]
@@ -67,27 +124,13 @@ def count_values(node: Aggregate, vector: Vector, label: str) -> Vector:
     return merged(Vector(labels.take(first), found.astype(np.float64), found > 0))
 
 
-def _run(
-    op: AggregateOp, vector: Vector, codes: Codes, param: Values | None, out: Values, seen: Times
-) -> None:
-    values, present = vector.values, vector.present
-    match op:
-        case AggregateOp.SUM:
-            kernels.total(values, present, codes, out, seen)
-        case AggregateOp.AVG:
-            kernels.mean(values, present, codes, out, seen)
-        case AggregateOp.MIN | AggregateOp.MAX:
-            kernels.extreme(values, present, codes, 1.0 if op is AggregateOp.MAX else -1.0, out, seen)
-        case AggregateOp.STDDEV | AggregateOp.STDVAR:
-            kernels.variance(values, present, codes, out, seen)
-            if op is AggregateOp.STDDEV:
-                np.sqrt(out, out=out)
-        case AggregateOp.COUNT | AggregateOp.GROUP:
-            seen[:] = counts(codes, len(out), present)
-            out[:] = seen if op is AggregateOp.COUNT else 1.0
-        case AggregateOp.QUANTILE:
-            order, starts = _by_group(codes, len(out))
-            kernels.quantile(values, present, order, starts, _required(param), out, seen)
+def merge_counts(counted: Sequence[Vector]) -> Vector:
+    """The count_values of series in several lanes from those of each, at least one."""
+    rows = stacked([of_vector(vector) for vector in counted])
+    codes, first = rows.labels.groups()
+    found = np.zeros((len(first), rows.columns["values"].shape[1]), np.int64)
+    merge_kernels.added(rows.columns["values"].astype(np.int64), codes, found)
+    return Vector(rows.labels.take(first), found.astype(np.float64), found > 0)
 
 
 def _by_group(codes: Codes, groups: int) -> tuple[Codes, Codes]:
@@ -95,24 +138,28 @@ def _by_group(codes: Codes, groups: int) -> tuple[Codes, Codes]:
     return order, np.searchsorted(codes[order], np.arange(groups + 1))
 
 
-def _best(op: AggregateOp, vector: Vector, codes: Codes, groups: int, param: Values) -> Vector:
+def _best(node: Aggregate, vector: Vector, param: Values, limits: Limits) -> Vector:
     steps = vector.values.shape[1]
-    if param.max(initial=-np.inf) < 1:
+    if not vector.labels.count or param.max(initial=-np.inf) < 1:
         return empty(steps)
-    limits = np.minimum(param.astype(np.int64), vector.labels.count)
-    sign = {AggregateOp.TOPK: 1.0, AggregateOp.BOTTOMK: -1.0, AggregateOp.LIMITK: 0.0}[op]
-    order, starts = _by_group(codes, groups)
+    best = np.minimum(param.astype(np.int64), vector.labels.count)
+    # of equal values those are best whose labels come first, wherever the series were read
+    rows = vector.labels.order()
+    codes, first = grouping(vector.labels.take(rows), node.grouping, node.without).groups()
+    order, starts = _by_group(codes, len(first))
     rank = np.zeros(vector.values.shape, np.int64)
-    kernels.ranked(vector.values, vector.present, order, starts, limits, sign, rank)
+    order, sign = rows[order], _RANKED[node.op]
+    for part in limits.parts(steps, _SORTING * len(order)):
+        begin, end = part.start, part.stop
+        kernels.ranked(vector.values, vector.present, order, starts, best, sign, begin, end, rank)
     found = Vector(vector.labels, vector.values, rank > 0)
     if steps == 1:
-        rows = np.lexsort((rank[:, 0], codes))
-        found = found.take(rows)
+        found = found.take(rows[np.lexsort((rank[rows, 0], codes))])
     return found.seen()
 
 
 def _sampled(vector: Vector, param: Values) -> Vector:
-    if (param == 0).all():
+    if not vector.labels.count or (param == 0).all():
         return empty(vector.values.shape[1])
     ratio = np.clip(param, -1, 1)
     places = np.array([_place(labels) for labels in vector.labels.rows()])[:, None]
@@ -131,10 +178,13 @@ def _place(labels: dict[str, str]) -> float:
     return hashed.intdigest() / (2.0**64)
 
 
-def _check_param(op: AggregateOp, param: Values, annotations: Annotations, span: Span) -> None:
+def _check_param(node: Aggregate, param: Values | None, annotations: Annotations) -> None:
     """Refuse or warn of a parameter, whether there is anything to aggregate or not."""
+    if param is None or node.param is None or not len(param):
+        return
+    span = bare(node.param).span
     most, least = reduce(maximum, param), reduce(minimum, param)
-    match op:
+    match node.op:
         case AggregateOp.TOPK | AggregateOp.BOTTOMK | AggregateOp.LIMITK if not most < 1:
             _refuse_nan(param, "Parameter")
             if least <= -_INT64:

@@ -1,9 +1,10 @@
 """Warnings and infos that come with an answer, in Prometheus's words."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
+from typing import NamedTuple
 
 from streamgauge.promql.ast import Span
 from streamgauge.promql.literals import number_text, quoted, short
@@ -48,13 +49,27 @@ class Repairs:
         )
 
 
+class Remark(NamedTuple):
+    """A text, whether it is a warning, and what it is about; `turn` is when in the evaluation it arose."""
+
+    text: str
+    is_warning: bool
+    start: int
+    end: int
+    turn: int
+
+
 class Annotations:
-    """The remarks about one query. As in Prometheus each text is there once, with the place that came last."""
+    """The remarks about one query. As in Prometheus each text is there once, with the place that came last.
+
+    turn: a number that rises while the query is evaluated, in every lane alike.
+    """
 
     def __init__(self, text: str = "") -> None:
         self._text = text
-        self._warnings: dict[str, Span] = {}
-        self._infos: dict[str, Span] = {}
+        self.turn = 0
+        self._warnings: dict[str, tuple[Span, int]] = {}
+        self._infos: dict[str, tuple[Span, int]] = {}
         self._repairs: tuple[Repairs, Span] | None = None
 
     @property
@@ -68,15 +83,28 @@ class Annotations:
         if self._repairs is None:
             return self._some("info", self._infos)
         repairs, span = self._repairs
-        return self._some("info", {**self._infos, str(repairs): span})
+        return self._some("info", {**self._infos, str(repairs): (span, self.turn)})
+
+    def remarks(self) -> list[Remark]:
+        """All warnings and infos but that about repaired histograms, for `take`."""
+        return [
+            Remark(text, found is self._warnings, span.start, span.end, turn)
+            for found in (self._warnings, self._infos)
+            for text, (span, turn) in found.items()
+        ]
+
+    def take(self, lanes: Iterable[Sequence[Remark]]) -> None:
+        """Add what several lanes have remarked about one part of the query, now."""
+        for remark in sorted((one for remarks in lanes for one in remarks), key=lambda one: one.turn):
+            (self.warn if remark.is_warning else self.inform)(remark.text, Span(remark.start, remark.end))
 
     def warn(self, message: str, span: Span) -> None:
         """Add a warning about a part of the query."""
-        self._warnings[message] = span
+        self._warnings[message] = span, self.turn
 
     def inform(self, message: str, span: Span) -> None:
         """Add an info about a part of the query."""
-        self._infos[message] = span
+        self._infos[message] = span, self.turn
 
     def repaired(self, repairs: Repairs, span: Span) -> None:
         """Add to the info about repaired histograms, of which there is one, with the place that came first."""
@@ -109,10 +137,10 @@ class Annotations:
         column = len(before[before.rfind("\n") + 1 :].encode(errors="surrogatepass")) + 1
         return f" ({line}:{column})"
 
-    def _some(self, kind: str, messages: dict[str, Span]) -> list[str]:
+    def _some(self, kind: str, messages: dict[str, tuple[Span, int]]) -> list[str]:
         kept = [
             f"PromQL {kind}: {message}{self._place(span)}"
-            for message, span in list(messages.items())[:_LIMIT]
+            for message, (span, _) in list(messages.items())[:_LIMIT]
         ]
         left = len(messages) - len(kept)
         return [*kept, f"{left} more {kind} annotations omitted"] if left else kept

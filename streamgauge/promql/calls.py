@@ -91,7 +91,7 @@ def _over_range(
         evaluator.limits,
         evaluator.annotations,
     )
-    return _absent(ranged, found) if name == "absent_over_time" else found
+    return absent(ranged, found) if name == "absent_over_time" else found
 
 
 def _over_vector(evaluator: "Evaluator", node: Call, grid: Grid) -> Vector:
@@ -104,7 +104,7 @@ def _over_vector(evaluator: "Evaluator", node: Call, grid: Grid) -> Vector:
         return _over_histograms(evaluator, node, grid)
     match name:
         case "absent":
-            return _absent(arguments[0], evaluator.vector(arguments[0], grid))
+            return absent(arguments[0], evaluator.vector(arguments[0], grid))
         case "vector":
             return _constant(evaluator.scalar(arguments[0], grid))
         case "timestamp":
@@ -127,21 +127,22 @@ def _over_vector(evaluator: "Evaluator", node: Call, grid: Grid) -> Vector:
 
 
 def _over_histograms(evaluator: "Evaluator", node: Call, grid: Grid) -> Vector:
-    arguments, annotations = node.args, evaluator.annotations
+    arguments, limits, annotations = node.args, evaluator.limits, evaluator.annotations
     if node.function == "histogram_quantile":
         q = evaluator.scalar(arguments[0], grid)
         vector = evaluator.vector(arguments[1], grid)
         spans = bare(arguments[0]).span, bare(arguments[1]).span
-        return histograms.histogram_quantile(vector, q, grid.times, spans, annotations)
+        return histograms.histogram_quantile(vector, q, grid.times, spans, limits, annotations)
     if node.function == "histogram_fraction":
         lower, upper = evaluator.scalar(arguments[0], grid), evaluator.scalar(arguments[1], grid)
         vector = evaluator.vector(arguments[2], grid)
-        return histograms.histogram_fraction(vector, lower, upper, bare(arguments[2]).span, annotations)
+        place = bare(arguments[2]).span
+        return histograms.histogram_fraction(vector, lower, upper, place, limits, annotations)
     label = evaluator.string(arguments[1], grid)
     vector = evaluator.vector(arguments[0], grid)
     qs = [(evaluator.scalar(argument, grid), bare(argument).span) for argument in arguments[2:]]
     place = bare(arguments[0]).span
-    return histograms.histogram_quantiles(vector, label, qs, grid.times, place, annotations)
+    return histograms.histogram_quantiles(vector, label, qs, grid.times, place, limits, annotations)
 
 
 def _sorted(evaluator: "Evaluator", node: Call, grid: Grid) -> Vector:
@@ -174,7 +175,11 @@ def _timestamps(evaluator: "Evaluator", argument: Expr, grid: Grid) -> Vector:
     return vector_functions.times_of(evaluator.vector(selector, grid), grid.times)
 
 
-def _absent(argument: Expr, vector: Vector) -> Vector:
+def absent(argument: Expr, vector: Vector) -> Vector:
+    """absent() and absent_over_time(): 1 at the steps at which no series of the vector has a value.
+
+    :param argument: of the function, which gives the result its labels.
+    """
     absent: Mask = ~vector.present.any(axis=0)[None, :]
     labels = from_rows([label_functions.absent_labels(argument)])
     return Vector(labels, np.ones(absent.shape), absent).seen()

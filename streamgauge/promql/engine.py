@@ -16,7 +16,6 @@ from streamgauge.promql.ast import (
 )
 from streamgauge.promql.evaluator import Evaluator, Value
 from streamgauge.promql.faults import InvalidQuery, QueryFault
-from streamgauge.promql.label_functions import all_labels
 from streamgauge.promql.query import Limits, Query, Source
 from streamgauge.promql.range_results import windowed
 from streamgauge.promql.vectors import Matrix, Times, Vector, same_labels
@@ -49,22 +48,28 @@ def evaluate(
     :raises InvalidQuery: for what the query asks, and by the limits.
     """
     limits = limits or Limits()
-    grid = query.grid
-    limits.check_steps(grid.count)
-    annotations = Annotations(text)
-    evaluator = Evaluator(query, source, limits, annotations)
+    limits.check_steps(query.grid.count)
+    return answer(expression, Evaluator(query, source, limits, Annotations(text)))
+
+
+def answer(expression: Expr, evaluator: Evaluator) -> Result:
+    """The result of an expression in the order of an answer.
+
+    :raises InvalidQuery: for what the query asks, and by the limits.
+    """
+    grid = evaluator.query.grid
     while isinstance(expression, Paren):
         expression = expression.expr
     try:
         value = evaluator.evaluate(expression, grid)
     except RecursionError:
         raise InvalidQuery(QueryFault.TOO_DEEP, "the expression is nested too deeply") from None
-    limits.check_time()
+    evaluator.limits.check_time()
     if isinstance(value, Vector):
         value = _ordered(value, keeps_order=grid.is_instant and _is_ranked(expression))
     elif isinstance(value, Matrix) and isinstance(expression, MatrixSelector | Subquery):
         value = _in_order(windowed(value, expression))
-    return Result(value, grid.times, annotations.warnings, annotations.infos)
+    return Result(value, grid.times, evaluator.annotations.warnings, evaluator.annotations.infos)
 
 
 def _is_ranked(expression: Expr) -> bool:
@@ -82,17 +87,16 @@ def _ordered(vector: Vector, keeps_order: bool) -> Vector:
         raise same_labels()
     if keeps_order:
         return vector
-    keys = all_labels(vector.labels)
-    return vector.take(np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64))
+    rows = vector.labels.order()
+    return vector if (rows == np.arange(len(rows))).all() else vector.take(rows)
 
 
 def _in_order(matrix: Matrix) -> Matrix:
-    keys = all_labels(matrix.labels)
-    rows = sorted(range(len(keys)), key=keys.__getitem__)
+    rows = matrix.labels.order()
     parts = [np.arange(matrix.offsets[row], matrix.offsets[row + 1]) for row in rows]
     samples = np.concatenate([np.zeros(0, np.int64), *parts])
     return Matrix(
-        matrix.labels.take(np.array(rows, np.int64)),
+        matrix.labels.take(rows),
         np.concatenate([np.zeros(1, np.int64), np.cumsum([len(part) for part in parts])]).astype(np.int64),
         matrix.timestamps[samples],
         matrix.values[samples],

@@ -13,6 +13,7 @@ class QueryFault(StrEnum):
     TOO_MANY_SAMPLES = "too_many_samples"
     TOO_MANY_SERIES = "too_many_series"
     TOO_MANY_STEPS = "too_many_steps"
+    TOO_MUCH_MEMORY = "too_much_memory"
     TOO_DEEP = "too_deep"
     TIMEOUT = "timeout"
 

@@ -99,7 +99,7 @@ _OF_MATRIX_EXPERIMENTAL = (
     "ts_of_min_over_time",
 )
 # of the step's time if without an argument
-_CALENDAR = (
+CALENDAR = (
     "day_of_month",
     "day_of_week",
     "day_of_year",
@@ -114,7 +114,7 @@ _ALL = (
     *(Function(name, (_VECTOR,), _VECTOR) for name in _OF_VECTOR),
     *(Function(name, (_MATRIX,), _VECTOR) for name in _OF_MATRIX),
     *(Function(name, (_MATRIX,), _VECTOR, experimental=True) for name in _OF_MATRIX_EXPERIMENTAL),
-    *(Function(name, (_VECTOR,), _VECTOR, variadic=1) for name in _CALENDAR),
+    *(Function(name, (_VECTOR,), _VECTOR, variadic=1) for name in CALENDAR),
     *(Function(name, (), _SCALAR) for name in ("pi", "time")),
     *(Function(name, (), _SCALAR, experimental=True) for name in ("end", "range", "start", "step")),
     *(Function(name, (_SCALAR, _SCALAR), _SCALAR, experimental=True) for name in ("max_of", "min_of")),

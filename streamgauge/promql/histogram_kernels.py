@@ -82,8 +82,8 @@ def _bucket_quantile(q, uppers, counts, size):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def quantile(values, present, bounds, starts, qs, out, seen, repairs):  # type: ignore[no-untyped-def]
-    """The quantile `qs` (steps,) of each histogram.
+def quantile(values, present, bounds, starts, qs, first_step, end_step, out, seen, repairs):  # type: ignore[no-untyped-def]
+    """The quantile `qs` (steps,) of each histogram at the steps from `first_step` to before `end_step`.
 
     `values`, `present` (buckets, steps); histogram i owns the buckets [starts[i], starts[i + 1]), by rising
     `bounds`. `out`, `seen` (histograms, steps). `repairs` (histograms, steps, 3) takes what `_made_monotonic`
@@ -92,7 +92,7 @@ def quantile(values, present, bounds, starts, qs, out, seen, repairs):  # type: 
     uppers, counts = np.empty(len(bounds)), np.empty(len(bounds))
     repair = np.empty(3)
     for histogram in range(len(starts) - 1):
-        for step in range(values.shape[1]):
+        for step in range(first_step, end_step):
             begin, end = starts[histogram], starts[histogram + 1]
             size = _collect(values, present, bounds, begin, end, step, uppers, counts)
             repairs[histogram, step, 0] = np.nan
@@ -132,11 +132,11 @@ def _rank_of(bound, uppers, counts, size):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fraction(values, present, bounds, starts, lowers, highers, out, seen):  # type: ignore[no-untyped-def]
+def fraction(values, present, bounds, starts, lowers, highers, first_step, end_step, out, seen):  # type: ignore[no-untyped-def]
     """The share of observations between `lowers` and `highers` (steps,); the rest as in `quantile`."""
     uppers, counts = np.empty(len(bounds)), np.empty(len(bounds))
     for histogram in range(len(starts) - 1):
-        for step in range(values.shape[1]):
+        for step in range(first_step, end_step):
             begin, end = starts[histogram], starts[histogram + 1]
             size = _collect(values, present, bounds, begin, end, step, uppers, counts)
             if size == 0:

@@ -13,6 +13,7 @@ from streamgauge.promql.annotations import Annotations, Repairs
 from streamgauge.promql.ast import Span
 from streamgauge.promql.labels import METADATA, Codes, LabelTable, concat
 from streamgauge.promql.literals import quoted, short
+from streamgauge.promql.query import Limits
 from streamgauge.promql.vectors import Mask, Times, Values, Vector, merged
 
 BUCKET = "le"
@@ -31,15 +32,21 @@ class _Buckets(NamedTuple):
 
 
 def histogram_quantile(
-    vector: Vector, q: Values, times: Times, spans: tuple[Span, Span], annotations: Annotations
+    vector: Vector,
+    q: Values,
+    times: Times,
+    spans: tuple[Span, Span],
+    limits: Limits,
+    annotations: Annotations,
 ) -> Vector:
     """The quantile `q` (steps,) of each histogram.
 
     :param spans: where the quantile and the vector stand in the query.
-    :raises InvalidQuery: if histograms are alike without their names.
+    :raises InvalidQuery: if histograms are alike without their names, and by the limits.
     """
     _warn_of_quantile(q, spans[0], annotations)
-    return merged(_quantile(_buckets(vector, spans[1], annotations), q, times, spans[1], annotations))
+    buckets = _buckets(vector, spans[1], annotations)
+    return merged(_quantile(buckets, q, times, spans[1], limits, annotations))
 
 
 def histogram_quantiles(
@@ -48,11 +55,12 @@ def histogram_quantiles(
     qs: Sequence[tuple[Values, Span]],
     times: Times,
     span: Span,
+    limits: Limits,
     annotations: Annotations,
 ) -> Vector:
     """Several quantiles of each histogram, told apart by a label.
 
-    :raises InvalidQuery: if results are alike.
+    :raises InvalidQuery: if results are alike, and by the limits.
     """
     for q, place in qs:
         _warn_of_quantile(q, place, annotations)
@@ -63,7 +71,8 @@ def histogram_quantiles(
         # a quantile may differ from step to step, its label with it
         for value in np.unique(q).tolist():
             there = (q == value) | (np.isnan(q) & np.isnan(value))
-            part = _quantile(buckets, np.full(len(q), value), times, span, annotations, broken & there)
+            each = np.full(len(q), value)
+            part = _quantile(buckets, each, times, span, limits, annotations, broken & there)
             labels = part.labels.with_values(label, [_label_of(value)] * part.labels.count)
             parts.append(Vector(labels, part.values, part.present & there))
         # the first quantile finds the buckets repaired for all that follow
@@ -78,16 +87,18 @@ def histogram_quantiles(
 
 
 def histogram_fraction(
-    vector: Vector, lower: Values, upper: Values, span: Span, annotations: Annotations
+    vector: Vector, lower: Values, upper: Values, span: Span, limits: Limits, annotations: Annotations
 ) -> Vector:
     """The share of each histogram's observations between two bounds (steps,).
 
-    :raises InvalidQuery: if histograms are alike without their names.
+    :raises InvalidQuery: if histograms are alike without their names, and by the limits.
     """
     buckets = _buckets(vector, span, annotations)
     out = np.zeros((buckets.labels.count, vector.values.shape[1]))
     seen = np.zeros(out.shape, bool)
-    kernels.fraction(buckets.values, buckets.present, buckets.bounds, buckets.starts, lower, upper, out, seen)
+    data = buckets.values, buckets.present, buckets.bounds, buckets.starts
+    for steps in limits.parts(out.shape[1], len(buckets.bounds)):
+        kernels.fraction(*data, lower, upper, steps.start, steps.stop, out, seen)
     return merged(Vector(buckets.labels, out, seen))
 
 
@@ -119,6 +130,7 @@ def _quantile(
     q: Values,
     times: Times,
     span: Span,
+    limits: Limits,
     annotations: Annotations,
     told: Mask | Literal[True] = True,
 ) -> Vector:
@@ -126,7 +138,9 @@ def _quantile(
     out = np.zeros((buckets.labels.count, len(q)))
     seen = np.zeros(out.shape, bool)
     repairs = np.empty((*out.shape, 3))
-    kernels.quantile(buckets.values, buckets.present, buckets.bounds, buckets.starts, q, out, seen, repairs)
+    data = buckets.values, buckets.present, buckets.bounds, buckets.starts
+    for steps in limits.parts(out.shape[1], len(buckets.bounds)):
+        kernels.quantile(*data, q, steps.start, steps.stop, out, seen, repairs)
     repaired = ~np.isnan(repairs[:, :, 0]) & told
     if repaired.any():
         annotations.repaired(_told(repairs[repaired], times[repaired.any(axis=0)]), span)

@@ -9,7 +9,6 @@ import re2
 
 from streamgauge.promql.ast import Expr, MatrixSelector, Paren, VectorSelector
 from streamgauge.promql.faults import InvalidQuery, QueryFault
-from streamgauge.promql.labels import LabelTable
 from streamgauge.promql.vectors import Vector
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, MatchOp
@@ -92,7 +91,8 @@ def _as_read(matchers: Sequence[Matcher]) -> list[Matcher]:
 
 
 def by_value(vector: Vector, descending: bool) -> Vector:
-    """The series of one step sorted by value, NaN last."""
+    """The series of one step sorted by value, NaN last; those of equal values by their labels."""
+    vector = vector.take(vector.labels.order())
     values = vector.values[:, 0]
     return vector.take(np.argsort(-values if descending else values, kind="stable"))
 
@@ -100,21 +100,18 @@ def by_value(vector: Vector, descending: bool) -> Vector:
 def by_labels(vector: Vector, names: Sequence[str], descending: bool) -> Vector:
     """The series of one step sorted by the values of labels in natural order, then by all labels."""
     columns = [vector.labels.values_of(name) for name in names]
-    whole = all_labels(vector.labels)
+    places = np.empty(vector.labels.count, np.int64)
+    places[vector.labels.order()] = np.arange(vector.labels.count)
+    whole: list[int] = places.tolist()
 
     def compare(left: int, right: int) -> int:
         for column in columns:
             if column[left] != column[right]:
                 return -1 if _precedes(column[left], column[right]) else 1
-        return (whole[left] > whole[right]) - (whole[left] < whole[right])
+        return whole[left] - whole[right]
 
     rows = sorted(range(vector.labels.count), key=cmp_to_key(compare), reverse=descending)
     return vector.take(np.array(rows, np.int64))
-
-
-def all_labels(labels: LabelTable) -> list[tuple[tuple[str, str], ...]]:
-    """The key by which Prometheus sorts each series."""
-    return [tuple(row.items()) for row in labels.rows()]
 
 
 def _check_name(name: str, role: str, function: str) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from streamgauge.promql import label_kernels
 from streamgauge.series.labels import NAME, SEPARATOR
 
 Codes = npt.NDArray[np.int64]
@@ -100,6 +101,20 @@ class LabelTable:
         """Which series have the same labels."""
         return _grouped(self.count, [(column.codes, len(column.values)) for column in self.columns.values()])
 
+    def order(self) -> Codes:
+        """The row numbers in Prometheus's order: by the first label in which two series differ."""
+        keys = []
+        none_left = np.ones(self.count, bool)
+        for name in sorted(self.columns, reverse=True):
+            codes, values = self.columns[name]
+            ranks = np.empty(len(values) + 1, np.int64)
+            ranks[sorted(range(len(values)), key=values.__getitem__)] = np.arange(len(values))
+            absent = np.array([not value for value in values], bool)[codes]
+            # a series without this label comes first if it has none after it either, else last
+            keys.append(np.where(absent, np.where(none_left, -1, len(values)), ranks[codes]))
+            none_left &= absent
+        return np.lexsort(keys) if keys else np.arange(self.count)
+
     @property
     def is_unique(self) -> bool:
         """Whether no two series have the same labels."""
@@ -122,25 +137,37 @@ def from_rows(rows: Sequence[Mapping[str, str]]) -> LabelTable:
 
 def from_canonical(series: Sequence[bytes]) -> LabelTable:
     """A table of label sets given by their canonical bytes."""
-    # series with the same names are split into columns at once, which is several times as fast as one by one
-    alike: dict[tuple[bytes, ...], tuple[list[int], list[list[bytes]]]] = {}
+    if not series:
+        return LabelTable(0, {})
+    joined = SEPARATOR.join(series)
+    data = np.frombuffer(joined, np.uint8)
+    marks = np.flatnonzero(data == SEPARATOR[0])
+    begins, ends = np.append(0, marks + 1), np.append(marks, len(data))
+    names = series[0].split(SEPARATOR)[::2]
+    width, count = 2 * len(names), len(series)
+    # columns of series with the same names are read at once, which is much faster than one by one
+    if len(begins) != width * count or not label_kernels.same_names(data, begins, ends, width, count):
+        return _mixed(series)
+    columns = {}
+    firsts = np.empty(count, np.int64)
+    for at, name in enumerate(names):
+        codes = np.empty(count, np.int64)
+        size = label_kernels.encoded(data, begins, ends, width, count, 2 * at + 1, codes, firsts)
+        cells = zip(begins[firsts[:size]].tolist(), ends[firsts[:size]].tolist(), strict=True)
+        columns[name.decode()] = Column(codes, ["", *(joined[begin:end].decode() for begin, end in cells)])
+    return LabelTable(count, columns)
+
+
+def _mixed(series: Sequence[bytes]) -> LabelTable:
+    alike: dict[tuple[bytes, ...], list[int]] = {}
     for index, data in enumerate(series):
-        parts = data.split(SEPARATOR)
-        rows, values = alike.setdefault(tuple(parts[::2]), ([], []))
-        rows.append(index)
-        values.append(parts[1::2])
-    columns: dict[bytes, tuple[Codes, dict[bytes, int]]] = {}
-    for names, (rows, values) in alike.items():
-        for name, column in zip(names, zip(*values, strict=True), strict=True):
-            codes, known = columns.setdefault(name, (np.zeros(len(series), np.int64), {b"": 0}))
-            codes[rows] = [known.setdefault(value, len(known)) for value in column]
-    return LabelTable(
-        len(series),
-        {
-            name.decode(): Column(codes, [value.decode() for value in known])
-            for name, (codes, known) in columns.items()
-        },
-    )
+        alike.setdefault(tuple(data.split(SEPARATOR)[::2]), []).append(index)
+    order: list[int] = []
+    tables = []
+    for rows in alike.values():
+        order += rows
+        tables.append(from_canonical([series[row] for row in rows]))
+    return concat(tables).take(np.argsort(np.array(order, np.int64)))
 
 
 def concat(tables: Sequence[LabelTable]) -> LabelTable:

@@ -8,6 +8,9 @@ from numba import njit
 
 from streamgauge.promql.window_kernels import after, kahan
 
+_FEW = 4
+"""New samples between two steps, up to which a sorted window is kept."""
+
 
 @njit(cache=True, nogil=True)
 def total(offsets, timestamps, values, ends, width, out, present):  # type: ignore[no-untyped-def]
@@ -153,11 +156,86 @@ def sorted_quantile(window, size, q):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _select(window, size, rank):  # type: ignore[no-untyped-def]
+    """Move the value of a rank to its place, smaller ones before it, larger ones after it (Hoare's FIND)."""
+    left, right = 0, size - 1
+    while left < right:
+        pivot = window[(left + right) // 2]
+        low, high = left, right
+        while low <= high:
+            while window[low] < pivot:
+                low += 1
+            while pivot < window[high]:
+                high -= 1
+            if low <= high:
+                window[low], window[high] = window[high], window[low]
+                low += 1
+                high -= 1
+        if rank <= high:
+            right = high
+        elif rank >= low:
+            left = low
+        else:
+            return
+
+
+@njit(cache=True, nogil=True)
+def _selected(start, stop, timestamps, values, ends, width, qs, window, out, present):  # type: ignore[no-untyped-def]
+    """The quantile of each window of one series."""
+    low = high = start
+    for step in range(len(ends)):
+        high = after(timestamps, high, stop, ends[step])
+        low = after(timestamps, low, high, ends[step] - width)
+        if high == low:
+            continue
+        present[step] = True
+        known = 0
+        for at in range(low, high):
+            if not np.isnan(values[at]):
+                window[known] = values[at]
+                known += 1
+        q, size = qs[step], high - low
+        # NaN comes first
+        absent = size - known
+        if q >= 0 and q <= 1:
+            rank = q * (size - 1)
+            lower = int(np.floor(rank)) - absent
+            if lower < 0:
+                out[step] = np.nan
+                continue
+            _select(window, known, lower)
+            weight = rank - np.floor(rank)
+            out[step] = window[lower]
+            if weight > 0:
+                out[step] = window[lower] * (1 - weight) + window[lower + 1 : known].min() * weight
+        else:
+            out[step] = sorted_quantile(window, size, q)
+
+
+@njit(cache=True, nogil=True)
 def quantile(offsets, timestamps, values, ends, width, qs, out, present):  # type: ignore[no-untyped-def]
-    """The quantile of each window; `qs` (steps,) float64. A sorted copy moves along with the window."""
+    """The quantile of each window; `qs` (steps,) float64.
+
+    A sorted copy moves along with the window. Where that would sort many samples between two steps, the ranks are
+    looked for in each window anew.
+    """
     window = np.empty(len(values) and np.diff(offsets).max(), np.float64)
     for series in range(len(offsets) - 1):
         stop = offsets[series + 1]
+        if stop - offsets[series] > _FEW * len(ends):
+            _selected(
+                offsets[series],
+                stop,
+                timestamps,
+                values,
+                ends,
+                width,
+                qs,
+                window,
+                out[series],
+                present[series],
+            )
+            continue
         low = high = offsets[series]
         size = 0
         for step in range(len(ends)):

@@ -1,7 +1,7 @@
 """What a query asks for, where its samples come from and what it may cost."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Protocol
 
@@ -14,6 +14,12 @@ from streamgauge.series.samples import Samples
 
 LOOKBACK_MS = 300_000
 SUBQUERY_STEP_MS = 60_000
+CHUNK_COST = 20_000_000
+"""Samples or values that a kernel goes through between two looks at the clock, a fraction of a second."""
+SAMPLE_BYTES = 16
+POINT_BYTES = 9
+"""Of a value in a vector: 8 and one that says whether it is there."""
+MEBIBYTE = 1 << 20
 
 
 class Source(Protocol):
@@ -97,14 +103,24 @@ class Limits:
 
     :param max_samples: samples read altogether, and values of one intermediate result.
     :param max_series: series of one selector. :param max_steps: steps of the query.
-    :param expired: whether the time is up; asked often.
+    :param max_bytes: of the samples and vectors alive at once, as estimated: what is computed, what it is computed
+        from, and what waits for it. :param expired: whether the time is up; asked often.
     """
 
     max_samples: float = inf
     max_series: float = inf
     max_steps: float = inf
+    max_bytes: float = inf
     expired: Callable[[], bool] = _never
     samples: int = field(default=0, init=False)
+    held: int = field(default=0, init=False)
+    """Bytes of what is alive."""
+    peak: int = field(default=0, init=False)
+    """The most that was alive at once."""
+
+    def again(self) -> "Limits":
+        """The same limits for another part, nothing spent yet."""
+        return replace(self)
 
     def check_time(self) -> None:
         """Refuse to go on when the time is up.
@@ -122,6 +138,7 @@ class Limits:
         self.samples += count
         if self.samples > self.max_samples:
             raise _too_many_samples()
+        self.settle(self.held, count * SAMPLE_BYTES)
 
     def check_size(self, series: int, steps: int) -> None:
         """Refuse a result of too many values, before it takes its memory.
@@ -130,6 +147,34 @@ class Limits:
         """
         if series * steps > self.max_samples:
             raise _too_many_samples()
+        self._check_bytes(self.held + series * steps * POINT_BYTES)
+
+    def settle(self, before: int, size: int) -> None:
+        """Something of `size` bytes came of what is held beyond `before`, and replaces it.
+
+        :raises InvalidQuery: if both together are above the limit.
+        """
+        self._check_bytes(self.held + size)
+        self.held = before + size
+
+    def parts(self, rows: int, cost: int) -> Iterator[slice]:
+        """`rows` in parts of about `CHUNK_COST` for kernels that take `cost` for each; looks at the time before each.
+
+        :raises InvalidQuery: when it is up.
+        """
+        size = max(1, CHUNK_COST // max(1, cost))
+        for begin in range(0, rows, size):
+            self.check_time()
+            yield slice(begin, min(rows, begin + size))
+
+    def _check_bytes(self, size: int) -> None:
+        self.peak = max(self.peak, size)
+        if size > self.max_bytes:
+            raise InvalidQuery(
+                QueryFault.TOO_MUCH_MEMORY,
+                f"query processing would take about {size / MEBIBYTE:,.0f} MiB of memory in expression evaluation, "
+                f"more than the {self.max_bytes / MEBIBYTE:,.0f} MiB allowed",
+            )
 
     def check_series(self, count: int) -> None:
         """Refuse a selector of too many series.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from streamgauge.promql import over_time_kernels, rate_kernels, trend_kernels, window_kernels
+from streamgauge.promql import over_time_kernels, query, rate_kernels, trend_kernels, window_kernels
 from streamgauge.promql.annotations import Annotations
 from streamgauge.promql.ast import MatrixSelector, Span, Subquery
 from streamgauge.promql.faults import InvalidQuery, QueryFault
@@ -16,11 +16,9 @@ from streamgauge.promql.query import Grid, Limits
 from streamgauge.promql.vectors import Matrix, Values, Vector, same_labels
 from streamgauge.series.labels import NAME
 
-CHUNK_COST = 20_000_000
-"""Samples in windows between two looks at the clock, a fraction of a second."""
 ANCHORED = ("changes", "delta", "increase", "rate", "resets")
 SMOOTHED = ("delta", "increase", "rate")
-_KEEP_NAME = frozenset({"first_over_time", "last_over_time"})
+KEEP_NAME = frozenset({"first_over_time", "last_over_time"})
 
 Kernel = Callable[..., None]
 
@@ -143,13 +141,13 @@ def _chunk_end(matrix: Matrix, begin: int, windows: int) -> int:
     # how many windows a sample is in, on average
     times = 1 + windows * matrix.width / span
     cost = samples * times + windows * np.arange(1, len(samples) + 1)
-    return begin + max(1, int(np.searchsorted(cost, CHUNK_COST)))
+    return begin + max(1, int(np.searchsorted(cost, query.CHUNK_COST)))
 
 
 def _labelled(name: str, found: Vector) -> Vector:
     if name == "present_over_time":
         found = Vector(found.labels, found.present.astype(np.float64), found.present)
-    if name not in _KEEP_NAME:
+    if name not in KEEP_NAME:
         found = Vector(found.labels.drop(METADATA), found.values, found.present)
     if name != "absent_over_time" and not found.labels.is_unique:
         raise same_labels()

@@ -7,9 +7,10 @@ import numpy as np
 
 from streamgauge.promql import window_kernels
 from streamgauge.promql.ast import At, AtBoundary, Duration, MatrixSelector, VectorSelector
-from streamgauge.promql.labels import LabelTable, from_canonical
+from streamgauge.promql.labels import METADATA, LabelTable, from_canonical
 from streamgauge.promql.query import Grid, Limits, Query, Source
 from streamgauge.promql.vectors import Matrix, Times, Values, Vector
+from streamgauge.series.labels import NAME
 from streamgauge.series.samples import STALE_BITS, Samples
 
 _STALE = np.uint64(STALE_BITS)
@@ -22,6 +23,10 @@ class Selection:
         self._source = source
         self._query = query
         self._limits = limits
+        self.series: list[int] = []
+        """How many series each selector gave, in the order in which they were read."""
+        self.has_metadata = False
+        """Whether any of them has a label that says what its values mean, beside the name."""
         self._heeds_boundaries = True
 
     @contextmanager
@@ -43,15 +48,17 @@ class Selection:
         self._limits.check_size(labels.count, grid.count)
         out = np.zeros((labels.count, len(ends)))
         present = np.zeros(out.shape, bool)
-        self._limits.check_time()
-        if node.smoothed and not times:
-            offsets, stamps, values = without_stale(samples)
-            window_kernels.interpolated(offsets, stamps, values, ends, lookback, out, present)
-        else:
-            window_kernels.last_before_stale(
-                samples.offsets, samples.timestamps, samples.values, ends, lookback, times, out, present
-            )
-        self._limits.check_time()
+        smoothed = node.smoothed and not times
+        offsets, stamps, values = without_stale(samples) if smoothed else samples[1:]
+        cost = len(ends) + len(values) // max(1, labels.count)
+        for part in self._limits.parts(labels.count, cost):
+            rows = offsets[part.start : part.stop + 1]
+            if smoothed:
+                window_kernels.interpolated(rows, stamps, values, ends, lookback, out[part], present[part])
+            else:
+                window_kernels.last_before_stale(
+                    rows, stamps, values, ends, lookback, times, out[part], present[part]
+                )
         if len(ends) != grid.count:
             out, present = np.repeat(out, grid.count, axis=1), np.repeat(present, grid.count, axis=1)
         return Vector(labels, out, present)
@@ -72,19 +79,30 @@ class Selection:
 
     def ends(self, at: At | None, offset: Duration, grid: Grid) -> Times:
         """The times that the steps look at: (steps,) int64 ms, or one for all steps under an @."""
-        back = milliseconds(offset)
-        if at is None or (isinstance(at, AtBoundary) and not self._heeds_boundaries):
-            return grid.times - back
-        if isinstance(at, AtBoundary):
-            at = self._query.start if at is AtBoundary.START else self._query.end
-        return np.array([at - back], np.int64)
+        return window_ends(at, offset, grid, self._query, self._heeds_boundaries)
 
     def _fetch(self, node: VectorSelector, start: int, end: int) -> tuple[LabelTable, Samples]:
         self._limits.check_time()
         canonical, samples = self._source.fetch(node.conditions, start, end)
         self._limits.check_series(len(canonical))
         self._limits.take_samples(len(samples.values))
-        return from_canonical(canonical), samples
+        labels = from_canonical(canonical)
+        self.series.append(labels.count)
+        self.has_metadata |= not METADATA.isdisjoint(labels.columns.keys() - {NAME})
+        return labels, samples
+
+
+def window_ends(at: At | None, offset: Duration, grid: Grid, query: Query, heeds_boundaries: bool) -> Times:
+    """The times that the steps look at: (steps,) int64 ms, or one for all steps under an @.
+
+    :param heeds_boundaries: whether @ start() and @ end() are not as if they were not there.
+    """
+    back = milliseconds(offset)
+    if at is None or (isinstance(at, AtBoundary) and not heeds_boundaries):
+        return grid.times - back
+    if isinstance(at, AtBoundary):
+        at = query.start if at is AtBoundary.START else query.end
+    return np.array([at - back], np.int64)
 
 
 def without_stale(samples: Samples) -> tuple[Times, Times, Values]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from streamgauge.promql.engine import evaluate
+from streamgauge.promql.lanes import execute
 from streamgauge.promql.parser import parse
 from streamgauge.promql.query import Query
 from streamgauge.series.labels import canonical
@@ -19,6 +20,7 @@ _EXPRESSIONS = (
     "sum(m) + avg(m) + max(m) + stddev(m) + quantile(0.5, m) + count(topk(1, m))",
     "histogram_quantile(0.5, m) + histogram_fraction(0, 1, m)",
 )
+_MERGED = "sum(m) + avg(m) + count(m) + max(m) + stddev(m)"
 
 
 class _OneSeries:
@@ -32,3 +34,4 @@ def warm() -> None:
     """Call every kernel once with the types that queries have."""
     for text in _EXPRESSIONS:
         evaluate(parse(text), Query(3000, 3000), _OneSeries())
+    execute(parse(_MERGED), Query(3000, 3000), [_OneSeries(), _OneSeries()])

@@ -17,6 +17,7 @@ from streamgauge.promql.durations import resolve
 from streamgauge.promql.evaluator import Evaluator
 from streamgauge.promql.faults import InvalidQuery
 from streamgauge.promql.invalid_expression import InvalidExpression
+from streamgauge.promql.labels import LabelTable
 from streamgauge.promql.parser import parse
 from streamgauge.promql.query import Query
 from streamgauge.promql.value_type import ValueType
@@ -106,13 +107,21 @@ def of_streamgauge_with_other_bits(query: RandomQuery, source, seed: int) -> Ans
 
 
 def of_streamgauge_in_some_order(query: RandomQuery, source, seed: int) -> Answer:
-    """What our engine says when series come in an order that is random for every vector."""
-    with patch.object(engine, "Evaluator", _Shuffling), patch.object(_Shuffling, "random", Random(seed)):
+    """What our engine says when series come in an order that is random for every vector, and ties are drawn."""
+    with (
+        patch.object(engine, "Evaluator", _Shuffling),
+        patch.object(_Shuffling, "random", Random(seed)),
+        patch.object(LabelTable, "order", _random_order),
+    ):
         return of_streamgauge(query, source)
 
 
-def of_streamgauge(query: RandomQuery, source) -> Answer:
-    """What our engine says."""
+def _random_order(labels: LabelTable):
+    return np.array(_Shuffling.random.sample(range(labels.count), labels.count), np.int64)
+
+
+def of_streamgauge(query: RandomQuery, source, evaluate=None) -> Answer:
+    """What our engine says, or what `evaluate`, which is called as that of the engine is, makes of the source."""
     try:
         parsed = parse(query.text)
         if query.step and parsed.type not in (ValueType.SCALAR, ValueType.VECTOR):
@@ -122,7 +131,7 @@ def of_streamgauge(query: RandomQuery, source) -> Answer:
             )
         expression = resolve(parsed, query.step, query.end - query.start, query.text)
         steps = Query(query.start, query.end, query.step or 1)
-        result = engine.evaluate(expression, steps, source, text=query.text)
+        result = (evaluate or engine.evaluate)(expression, steps, source, text=query.text)
     except (InvalidExpression, InvalidQuery) as refusal:
         return Answer(str(refusal))
     found = Answer(warnings=result.warnings, infos=result.infos)

@@ -30,9 +30,9 @@ def binary() -> Path | None:
 
 
 class Prometheus:
-    """Start with a new, empty folder; use as a context."""
+    """Start with a new, empty folder and more arguments; use as a context."""
 
-    def __init__(self, program: Path, folder: Path) -> None:
+    def __init__(self, program: Path, folder: Path, *more: str, timeout_s: float = 60) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self._port = probe.getsockname()[1]
         self._folder, self._log = folder, folder / "log"
@@ -44,10 +44,11 @@ class Prometheus:
             f"--web.listen-address=127.0.0.1:{self._port}",
             "--web.enable-remote-write-receiver",
             f"--enable-feature={','.join(FEATURES)}",
+            *more,
         ]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen([program, *arguments], stdout=log, stderr=log)
-        self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=timeout_s)
 
     def __enter__(self) -> "Prometheus":
         until = time.monotonic() + _START_S

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from language import Memory
 
-from streamgauge.promql import range_functions
+from streamgauge.promql import query as query_module
 from streamgauge.promql.engine import evaluate
 from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.parser import parse
@@ -105,6 +105,7 @@ def test_an_instant_query_gives_the_point_of_the_range_query(text, series, start
         (Limits(max_samples=5), QueryFault.TOO_MANY_SAMPLES),
         (Limits(max_series=1), QueryFault.TOO_MANY_SERIES),
         (Limits(max_steps=10), QueryFault.TOO_MANY_STEPS),
+        (Limits(max_bytes=40), QueryFault.TOO_MUCH_MEMORY),
         (Limits(expired=lambda: True), QueryFault.TIMEOUT),
     ],
 )
@@ -121,6 +122,35 @@ def test_the_steps_of_a_subquery_are_limited_too():
     assert refusal.value.reason is QueryFault.TOO_MANY_SAMPLES
 
 
+def test_memory_is_that_of_what_is_alive_at_once():
+    source = memory({("a", str(number), "x"): {0: 1.0} for number in range(100)})
+    [whole] = peaks(source, "a")
+    # samples of 16 bytes and a vector of ten steps, 9 bytes each
+    assert whole == 100 * 16 + 1000 * 9
+    # both sides, and the result of their operation
+    assert peaks(source, "a + a", "a + a + a + a", "a + (a + (a + a))") == [27_000, 27_000, 45_000]
+    # what is summed is gone when the next one comes
+    assert peaks(source, "sum(a) + sum(a) + sum(a)")[0] < whole + 500
+    with pytest.raises(InvalidQuery, match=r"would take about 0 MiB .* more than the 0 MiB allowed"):
+        evaluate(parse("a + a"), Query(0, 9000, 1000), source, Limits(max_bytes=20_000))
+
+
+def peaks(source, *texts):
+    found = []
+    for text in texts:
+        limits = Limits()
+        evaluate(parse(text), Query(0, 9000, 1000), source, limits)
+        found.append(limits.peak)
+    return found
+
+
+def test_values_that_become_labels_are_limited():
+    source = memory({("a", str(number), "x"): {at: float(at) for at in range(40)} for number in range(20)})
+    with pytest.raises(InvalidQuery) as refusal:
+        evaluate(parse("count_values('v', a)"), Query(0, 39_000, 1000), source, Limits(max_samples=5000))
+    assert refusal.value.reason is QueryFault.TOO_MANY_SAMPLES
+
+
 def test_samples_are_counted():
     source = memory({("a", "1", "x"): {0: 1.0, 5: 2.0}, ("a", "2", "x"): {0: 1.0}})
     limits = Limits()
@@ -128,7 +158,22 @@ def test_samples_are_counted():
     assert limits.samples == 6
 
 
-def test_the_time_is_looked_at_between_chunks_of_series(monkeypatch):
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a",
+        "rate(a[1m])",
+        "sum(a)",
+        "avg(a)",
+        "max(a)",
+        "stddev(a)",
+        "quantile(0.5, a)",
+        "topk(2, a)",
+        "histogram_quantile(0.5, label_replace(a, 'le', '$1', 'n', '(.*)'))",
+        "histogram_fraction(0, 1, label_replace(a, 'le', '$1', 'n', '(.*)'))",
+    ],
+)
+def test_the_time_is_looked_at_within_the_work_of_kernels(monkeypatch, text):
     looks = []
     source = memory({("a", str(number), "x"): {0: 1.0} for number in range(50)})
 
@@ -136,11 +181,11 @@ def test_the_time_is_looked_at_between_chunks_of_series(monkeypatch):
         looks.append(None)
         return False
 
-    evaluate(parse("rate(a[1m])"), Query(0, 9000, 1000), source, Limits(expired=expired))
+    evaluate(parse(text), Query(0, 9000, 1000), source, Limits(expired=expired))
     few = len(looks)
-    monkeypatch.setattr(range_functions, "CHUNK_COST", 100)
-    evaluate(parse("rate(a[1m])"), Query(0, 9000, 1000), source, Limits(expired=expired))
-    assert len(looks) - few > few
+    monkeypatch.setattr(query_module, "CHUNK_COST", 100)
+    evaluate(parse(text), Query(0, 9000, 1000), source, Limits(expired=expired))
+    assert len(looks) - few > few + 3
 
 
 def test_a_long_chain_of_operators_is_evaluated():

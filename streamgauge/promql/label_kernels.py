@@ -1,0 +1,64 @@
+"""Kernels that read canonical labels of many series: a flat array of bytes and where its cells begin and end.
+
+The cells are the names and values of series after series, all with as many labels: cell 2k of a series is the name
+of its label k, cell 2k + 1 the value. `begins` and `ends` (cells,) int64 are within `data` (bytes,) uint8.
+"""
+
+import numpy as np
+from numba import njit
+
+_PRIME = np.uint64(0x100000001B3)
+_BASIS = np.uint64(0xCBF29CE484222325)
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
+
+@njit(cache=True, nogil=True)
+def _equal(data, begins, ends, one, other):  # type: ignore[no-untyped-def]
+    size = ends[one] - begins[one]
+    if size != ends[other] - begins[other]:
+        return False
+    left, right, at = begins[one], begins[other], 0
+    while at < size and data[left + at] == data[right + at]:
+        at += 1
+    return at == size
+
+
+@njit(cache=True, nogil=True)
+def same_names(data, begins, ends, width, count):  # type: ignore[no-untyped-def]
+    """Whether all series have the names of the first; `width` cells each."""
+    for series in range(1, count):
+        for cell in range(0, width, 2):
+            if not _equal(data, begins, ends, cell, series * width + cell):
+                return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def encoded(data, begins, ends, width, count, cell, codes, firsts):  # type: ignore[no-untyped-def]
+    """Give each distinct value of a column a code from 1 on; return how many there are.
+
+    `cell` is that of the value in a series, `codes` (count,) int64 takes the codes, `firsts` (count,) int64 the cell of
+    the first value with each.
+    """
+    size = 4
+    while size < 2 * count:
+        size *= 2
+    slots = np.zeros(size, np.int64)
+    distinct = 0
+    for series in range(count):
+        own = series * width + cell
+        if series and _equal(data, begins, ends, own - width, own):
+            codes[series] = codes[series - 1]
+            continue
+        hashed = _BASIS
+        for at in range(begins[own], ends[own]):
+            hashed = (hashed ^ np.uint64(data[at])) * _PRIME
+        slot = np.int64(((hashed * _MIX) >> np.uint64(32)) & np.uint64(size - 1))
+        while slots[slot] and not _equal(data, begins, ends, firsts[slots[slot] - 1], own):
+            slot = (slot + 1) & (size - 1)
+        if not slots[slot]:
+            firsts[distinct] = own
+            distinct += 1
+            slots[slot] = distinct
+        codes[series] = slots[slot]
+    return distinct
