@@ -194,7 +194,9 @@ def _string(value: str, verb: str, style: Style) -> str:
             raw = "#" in style.flags and "`" not in cut and "\n" not in cut
             return style.padded(f"`{cut}`" if raw else quoted(cut))
         case "x" | "X":
-            digits = value.encode()[: style.precision].hex(" " if " " in style.flags else "")
+            digits = value.encode()[: style.precision].hex()
+            if " " in style.flags:
+                digits = " ".join(re.findall("..", digits))
             return style.padded(digits.upper() if verb == "X" else digits) if digits else style.padded("")
     return _bad(value, verb)
 

@@ -160,22 +160,25 @@ class Parser:
         return Invoke(name, self._value_of("template clause"), token.start)
 
     def _block(self, token: Token) -> Invoke:
-        name = string(self._name("block clause"))
+        name = self._name("block clause")
         value = self._pipeline("block clause", Kind.RIGHT)
         self._body(name)
-        return Invoke(name, value, token.start)
+        return Invoke(string(name), value, token.start)
 
     def _define(self) -> None:
-        name = string(self._name("define clause"))
+        name = self._name("define clause")
         self._expect(Kind.RIGHT, "define clause")
         self._body(name)
 
-    def _body(self, name: str) -> None:
+    def _body(self, name: Token) -> None:
         outside, self._variables = self._variables, ["$"]
         ranges, self._ranges = self._ranges, 0
-        self.defined[name], end = self._list()
+        body, end = self._list()
         if end.text == "else":
             self._refuse("unexpected {{else}}", end)
+        if self.defined.get(string(name)) and body:
+            self._refuse(f"multiple definition of template {name.text}", name)
+        self.defined[string(name)] = body
         self._variables, self._ranges = outside, ranges
 
     def _pipeline(self, context: str, end: Kind) -> Pipeline:

@@ -20,6 +20,11 @@ class Template:
     nodes: Sequence[Node]
     defined: Mapping[str, Sequence[Node]]
 
+    @classmethod
+    def of_text(cls, text: str) -> "Template":
+        """One without actions, whatever stands in the text."""
+        return cls([Text(text)], {})
+
     @property
     def plain(self) -> str | None:
         """The text, if there are no actions."""

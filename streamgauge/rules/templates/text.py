@@ -10,6 +10,7 @@ import re2
 from streamgauge.rules.templates.faults import FunctionFault
 
 _WORD = re.compile(r"\w+(?:['\u2019.:]\w+)*")
+_LETTER = re.compile(r"[^\W\d_]")
 _REFERENCE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})", re.ASCII)
 _HTML = {
     "\0": "\N{REPLACEMENT CHARACTER}",
@@ -76,7 +77,7 @@ def _group(found: Any, reference: re.Match[str]) -> str:
 
 def title(text: str) -> str:
     """The text with the first letter of each word in upper case."""
-    return _WORD.sub(lambda word: word[0][:1].title() + word[0][1:], text)
+    return _WORD.sub(lambda word: _LETTER.sub(lambda letter: letter[0].title(), word[0], count=1), text)
 
 
 def html_escaped(text: str) -> str:
