@@ -1,4 +1,4 @@
-"""The state of a rule's alerts as bytes: a version, then JSON; floats as hexadecimal, so that every bit stays."""
+"""The state of a rule's alerts as bytes: a version, then JSON; floats as hexadecimal, so that no digit is lost."""
 
 import json
 from enum import StrEnum

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from schemas.rule_files import NoData
 from streamgauge.promql.ast import Expr
 from streamgauge.promql.durations import resolve
 from streamgauge.promql.engine import evaluate
@@ -64,17 +65,20 @@ class Evaluation:
     def observe(self, compiled: CompiledRule) -> Result | Failure:
         """What the state machine of an alert needs to know."""
         found = self._points(compiled.expr)
-        resolving = [] if compiled.resolve is None else self._points(compiled.resolve)
-        known = None if compiled.data is None else self._points(compiled.data)
-        for part in (found, resolving, known):
-            if isinstance(part, Failure):
-                return part
-        missing = Point({}, math.nan)
+        resolving = self._points(compiled.resolve) if compiled.resolve else []
+        known = self._points(compiled.data) if compiled.data else []
+        if isinstance(found, Failure):
+            return found
+        if isinstance(resolving, Failure):
+            return resolving
+        if isinstance(known, Failure):
+            return known
+        is_asked = compiled.terms.no_data is NoData.ALERT and not found and not known
         return Result(
-            [self._observed(compiled, point) for point in found or ()],
-            [_series(point) for point in resolving or ()],
-            None if known is None else frozenset(_series(point) for point in known),
-            self._observed(compiled, missing),
+            [self._observed(compiled, point) for point in found],
+            [_series(point) for point in resolving],
+            frozenset(_series(point) for point in known) if compiled.data else None,
+            self._observed(compiled, Point({}, math.nan)) if is_asked else None,
         )
 
     def _points(self, expression: Expr) -> list[Point] | Failure:

@@ -12,7 +12,8 @@ def without_conditions(expression: Expr) -> Expr:
     """An expression that gives a series for each that the condition was tried on, under the same labels.
 
     `a > 5`, `a and b` and `a unless b` become a, `a > b` becomes `a > bool b`, `a or b` keeps both sides
-    without their conditions. Values and metric names mean nothing then. Whatever else filters is left as it is: what it does not let through counts as no data.
+    without their conditions. Values and metric names mean nothing then. Whatever else filters is left as it
+    is: what it does not let through counts as no data.
     """
     match expression:
         case Paren():
