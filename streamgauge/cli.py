@@ -155,5 +155,34 @@ def serve(config: Config) -> None:
     run(config)
 
 
+@main.group()
+def rules() -> None:
+    """Rule files: check and test them."""
+
+
+_FILES = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@rules.command()
+@click.argument("files", nargs=-1, type=_FILES)
+@click.option("--lint-fatal", is_flag=True, help="Exit with 3 where a rule stands twice.")
+@click.pass_obj
+def check(config: Config, files: tuple[Path, ...], lint_fatal: bool) -> None:
+    """Report every error in rule FILES with file, line and column; without FILES read standard input."""
+    from streamgauge.rules import command
+
+    sys.exit(command.check(files, config.rules.severities, lint_fatal))
+
+
+@rules.command()
+@click.argument("files", nargs=-1, required=True, type=_FILES)
+@click.option("--run", "only", metavar="REGEX", help="Run the tests with such names only.")
+def test(files: tuple[Path, ...], only: str | None) -> None:
+    """Run unit tests of rules, FILES in promtool's format."""
+    from streamgauge.rules import command
+
+    sys.exit(command.test(files, only))
+
+
 if __name__ == "__main__":
     main()

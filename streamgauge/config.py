@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from schemas.rule_files import SEVERITIES
 from streamgauge.series.ids import Shards
 from streamgauge.yaml_file import Section, load
 
@@ -85,6 +86,12 @@ class Gateway(Section):
     timeout_s: int = Field(30, ge=1)
 
 
+class Rules(Section):
+    """What rule files may say."""
+
+    severities: tuple[str, ...] = SEVERITIES
+
+
 class Local(Section):
     """The local stack: one folder for all data and logs, and the ports that nothing else needs to know."""
 
@@ -106,6 +113,7 @@ class Config(Section):
     stream: Stream = Stream()
     collector: Collector = Collector()
     gateway: Gateway = Gateway()
+    rules: Rules = Rules()
     local: Local = Local()
 
     @model_validator(mode="after")
