@@ -1,11 +1,15 @@
 """What differs between the alerts or series that a test expects and those that came, for people."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from streamgauge.promql.literals import number_text
 from streamgauge.promql.vectors import written
 from streamgauge.rules.unit_tests.runner import Item, Mismatch
+from streamgauge.series.labels import NAME
+
+_PLAIN_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 
 class Line(NamedTuple):
@@ -64,7 +68,7 @@ def _common(one: Item, other: Item) -> int:
 
 def _changes(one: Item, other: Item) -> Iterator[Line]:
     same = dict(sorted(set(one.labels) & set(other.labels)))
-    yield Line("~", written(same))
+    yield Line("~", _series(same))
     for old, new in (
         (dict(one.labels), dict(other.labels)),
         (dict(one.annotations), dict(other.annotations)),
@@ -87,7 +91,16 @@ def _sides(name: str, old: str | None, new: str | None) -> Iterator[Line]:
 
 def _whole(mark: str, item: Item) -> Iterator[Line]:
     value = "" if item.value is None else f" {number_text(item.value)}"
-    yield Line(mark, written(dict(item.labels)) + value)
+    yield Line(mark, _series(dict(item.labels)) + value)
     for name, text in item.annotations:
         for line in _sides(name, text, None):
             yield Line(mark, line.text)
+
+
+def _series(labels: dict[str, str]) -> str:
+    """A label set, the name of a metric in front as people write it."""
+    rest = {name: value for name, value in labels.items() if name != NAME}
+    name = labels.get(NAME, "")
+    if name and not _PLAIN_NAME.fullmatch(name):
+        return written(labels)
+    return f"{name}{written(rest) if rest or not name else ''}"

@@ -102,4 +102,4 @@ def _nameless(text: str, fault: InvalidExpression) -> VectorSelector:
         else:
             if isinstance(selector, VectorSelector):
                 return VectorSelector("", selector.matchers)
-    raise InvalidSeries(str(fault), fault.span.start) from None
+    raise InvalidSeries(fault.detail, fault.span.start) from None
