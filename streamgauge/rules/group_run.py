@@ -13,8 +13,8 @@ from streamgauge.series.samples import STALE
 class Store(Source, Protocol):
     """Where a group reads samples and writes what it records."""
 
-    def put(self, labels: Mapping[str, str], time: int, value: float) -> None:
-        """Add a sample at a time in ms."""
+    def put(self, labels: Mapping[str, str], time: int, value: float) -> str | None:
+        """Add a sample at a time in ms; why it is not taken, if it is not."""
         ...
 
 
@@ -42,10 +42,11 @@ class GroupRun:
         failures = []
         for at, rule in enumerate(self.group.rules):
             found = self._alerts(at, rule, evaluation) if rule.is_alert else self._recorded(rule, evaluation)
+            if not isinstance(found, Failure):
+                refusal = self._write(at, found, tick - self.group.query_offset_ms)
+                found = refusal or found
             if isinstance(found, Failure):
                 failures.append(RuleFailure(rule.rule.name, found.detail))
-            else:
-                self._write(at, found, tick - self.group.query_offset_ms)
         return failures
 
     def firing_or_pending(self) -> Iterator[tuple[CompiledRule, Alert]]:
@@ -66,11 +67,17 @@ class GroupRun:
             return Failure(state.error)
         return [point for alert in state.active for point in alert_series(alert)]
 
-    def _write(self, at: int, points: list[Point], time: int) -> None:
-        given = {tuple(sorted(point.labels.items())): point.labels for point in points}
+    def _write(self, at: int, points: list[Point], time: int) -> Failure | None:
+        given = {}
+        refused = None
         for point in points:
-            self._store.put(point.labels, time, point.value)
+            refusal = self._store.put(point.labels, time, point.value)
+            if refusal is None:
+                given[tuple(sorted(point.labels.items()))] = point.labels
+            else:
+                refused = Failure(refusal)
         for key, labels in self._given[at].items():
             if key not in given:
                 self._store.put(labels, time, STALE)
         self._given[at] = given
+        return refused

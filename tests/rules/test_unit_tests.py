@@ -184,7 +184,7 @@ def test_all_faults_of_a_test_file_are_reported_in_one_run(tmp_path):
         '10:6: test 1: input_series: unknown key "serie", did you mean "series"?',
         '12:5: test 1: alert_rule_test: "alertname" is missing',
         "16:20: test 1: promql_expr_test: labels: unexpected end of input inside braces",
-        '16:31: test 1: promql_expr_test: value: "1" is no number',
+        '16:30: test 1: promql_expr_test: value: "1" is no number',
         "17:8: test 1: promql_expr_test: exp_samples: native histograms are not supported",
     ]
 
@@ -231,4 +231,15 @@ def test_a_difference_pairs_what_is_most_alike():
         '- a{x="1", y="1"} 1',
         "+ b 5",
         "  as expected: 1 more",
+    ]
+
+
+def test_a_difference_shows_space_that_nobody_would_see():
+    expected = [Item((("alertname", "A"),), (("text", "a\nb"),))]
+    found = [Item((("alertname", "A"),), (("text", "a \nb\n"),))]
+    assert [f"{mark} {text}" for mark, text in lines(Mismatch("t", "a", 0, expected, found))] == [
+        '~ {alertname="A"}',
+        "-     text: a",
+        "-           b",
+        '+     text: "a \\nb\\n"',
     ]

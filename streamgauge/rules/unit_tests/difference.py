@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from streamgauge.promql.literals import number_text
+from streamgauge.promql.literals import number_text, quoted
 from streamgauge.promql.vectors import written
 from streamgauge.rules.unit_tests.runner import Item, Mismatch
 from streamgauge.series.labels import NAME
@@ -83,7 +83,11 @@ def _changes(one: Item, other: Item) -> Iterator[Line]:
 def _sides(name: str, old: str | None, new: str | None) -> Iterator[Line]:
     for mark, text in (("-", old), ("+", new)):
         if text is not None:
-            first, *rest = text.split("\n")
+            # space at the end of a line would not be seen
+            parts = text.split("\n")
+            first, *rest = (
+                parts if all(part == part.strip() for part in parts) and parts[-1] else [quoted(text)]
+            )
             yield Line(mark, f"    {name}: {first}")
             for line in rest:
                 yield Line(mark, " " * (len(name) + 6) + line)

@@ -1,5 +1,6 @@
 """Samples in memory, which grow tick by tick."""
 
+import struct
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -32,15 +33,18 @@ class Memory:
         self._series: dict[tuple[tuple[str, str], ...], _Series] = {}
         self._by_name: dict[str, list[_Series]] = defaultdict(list)
 
-    def put(self, labels: Mapping[str, str], time: int, value: float) -> None:
-        """Add a sample at a time in ms; one that is there for that time is replaced."""
+    def put(self, labels: Mapping[str, str], time: int, value: float) -> str | None:
+        """Add a sample at a time in ms; why it is not taken, in promtool's words, if a rule must not write it."""
         series = self._at(labels)
-        at = bisect_left(series.times, time)
-        if at < len(series.times) and series.times[at] == time:
-            series.values[at] = value
-        else:
-            series.times.insert(at, time)
-            series.values.insert(at, value)
+        at = bisect_right(series.times, self.until)
+        if at and series.times[at - 1] > time:
+            return "out of order sample"
+        if at and series.times[at - 1] == time:
+            is_same = struct.pack("d", series.values[at - 1]) == struct.pack("d", value)
+            return None if is_same else "duplicate sample for timestamp"
+        series.times.insert(at, time)
+        series.values.insert(at, value)
+        return None
 
     def load(self, labels: Mapping[str, str], start: int, every: int, values: Sequence[float | None]) -> None:
         """Set a series whose values lie `every` ms apart."""

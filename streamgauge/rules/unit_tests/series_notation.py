@@ -13,7 +13,8 @@ from streamgauge.series.samples import STALE
 MAX_SAMPLES = 1_000_000
 """Of one series."""
 
-_NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?)"
+_DIGITS = r"[0-9](?:_?[0-9])*"
+_NUMBER = rf"(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?(?:[eE][+-]?{_DIGITS})?|\.{_DIGITS}(?:[eE][+-]?{_DIGITS})?)"
 _WORD = r"(?:[iI][nN][fF]|[nN][aA][nN])"
 _ITEM = re.compile(
     rf"(?P<blank>_)(?:x(?P<blanks>[0-9]+))?|(?P<stale>stale)"
