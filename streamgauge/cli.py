@@ -155,6 +155,31 @@ def serve(config: Config) -> None:
     run(config)
 
 
+@main.command()
+@click.argument("expression", metavar="EXPR")
+@click.option("--time", "at", metavar="TIME", help="Of an instant query.  [default: now]")
+@click.option("--start", metavar="TIME", help="Of a range query.  [default: an hour before the end]")
+@click.option("--end", metavar="TIME", help="Of a range query.  [default: now]")
+@click.option("--step", metavar="DURATION", help="Of a range query, such as 15s.  [default: by its length]")
+@click.option(
+    "--url", metavar="URL", help="Of a gateway, or any Prometheus.  [default: the configured gateway]"
+)
+@click.option("--json", "output", flag_value="json", help="The result as JSON.")
+@click.option("--csv", "output", flag_value="csv", help="The result as CSV, a sample a line.")
+@click.pass_obj
+def query(config: Config, /, expression: str, url: str | None, **options: str | None) -> None:
+    """Ask PromQL: a table for an instant, a plot for a range.
+
+    A TIME is RFC 3339, Unix seconds, now or now-1h. With --start, --end or --step it is a range query.
+    """
+    import time
+
+    from streamgauge.query.command import Asked, run
+
+    asked = Asked(expression, url or f"http://{config.gateway.listen}", **options)
+    sys.exit(run(asked, time.time))
+
+
 @main.group()
 def rules() -> None:
     """Rule files: check and test them."""
