@@ -212,7 +212,7 @@ def _not_true(terms: Terms, alert: Alert, tick: int, result: Result) -> Alert | 
     """The alert whose condition is not fulfilled, or whose series is gone; None once it can be forgotten."""
     if alert.state is AlertState.RESOLVED:
         return None if tick - alert.resolved_at > RESOLVED_RETENTION_MS else alert
-    has_data = result.known is None or alert.series in result.known
+    has_data = _has_data(alert, result.known)
     if not has_data and terms.no_data is not NoData.OK:
         return alert if terms.no_data is NoData.KEEP else _held(terms, replace(alert, keep_since=None), tick)
     if alert.state is AlertState.PENDING:
@@ -225,6 +225,13 @@ def _not_true(terms: Terms, alert: Alert, tick: int, result: Result) -> Alert | 
     if terms.has_resolve and has_data and not _is_resolved(alert, result.resolving):
         return _held(terms, alert, tick)
     return replace(alert, state=AlertState.RESOLVED, resolved_at=tick, keep_since=None)
+
+
+def _has_data(alert: Alert, known: Collection[Labels] | None) -> bool:
+    if known is None or alert.series in known:
+        return True
+    # the alert that says that there is no data at all
+    return not alert.series and bool(known)
 
 
 def _is_resolved(alert: Alert, resolving: Sequence[Labels]) -> bool:

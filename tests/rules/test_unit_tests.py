@@ -243,3 +243,39 @@ def test_a_difference_shows_space_that_nobody_would_see():
         "-           b",
         '+     text: "a \\nb\\n"',
     ]
+
+
+def test_a_rule_that_finds_no_data_raises_an_alert_if_it_is_told_to(tmp_path):
+    rules = """\
+groups:
+- name: g
+  rules:
+  - alert: Probe
+    expr: probe > 5
+    for: 1m
+    no_data: alert
+    labels: {severity: page, from: '{{ $labels.x }}'}
+    annotations: {summary: 'is {{ $value }}'}
+"""
+    test = """\
+rule_files: [rules.yml]
+tests:
+- input_series:
+  - {series: 'probe{x="a"}', values: '_ _ 1 1 9 9 stale'}
+  alert_rule_test:
+  - {eval_time: 0m, alertname: Probe}
+  - eval_time: 1m
+    alertname: Probe
+    exp_alerts: [{exp_labels: {severity: page}, exp_annotations: {summary: is NaN}}]
+  - {eval_time: 2m, alertname: Probe}
+  - {eval_time: 4m, alertname: Probe}
+  - eval_time: 5m
+    alertname: Probe
+    exp_alerts: [{exp_labels: {severity: page, x: a, from: a}, exp_annotations: {summary: is 9}}]
+  - eval_time: 7m
+    alertname: Probe
+    exp_alerts:
+    - {exp_labels: {severity: page, x: a, from: a}, exp_annotations: {summary: is 9}}
+    - {exp_labels: {severity: page}, exp_annotations: {summary: is NaN}}
+"""
+    assert run(tmp_path, test, rules) == (0, "test.yml: 1 test passed\n")
