@@ -197,5 +197,59 @@ def serve(config: Config) -> None:
     run(config)
 
 
+@main.command()
+@click.argument("expression", metavar="EXPR")
+@click.option("--time", "at", metavar="TIME", help="Of an instant query.  [default: now]")
+@click.option("--start", metavar="TIME", help="Of a range query.  [default: an hour before the end]")
+@click.option("--end", metavar="TIME", help="Of a range query.  [default: now]")
+@click.option("--step", metavar="DURATION", help="Of a range query, such as 15s.  [default: by its length]")
+@click.option(
+    "--url", metavar="URL", help="Of a gateway, or any Prometheus.  [default: the configured gateway]"
+)
+@click.option("--json", "output", flag_value="json", help="The result as JSON.")
+@click.option("--csv", "output", flag_value="csv", help="The result as CSV, a sample a line.")
+@click.pass_obj
+def query(config: Config, /, expression: str, url: str | None, **options: str | None) -> None:
+    """Ask PromQL: a table for an instant, a plot for a range.
+
+    A TIME is RFC 3339, Unix seconds, now or now-1h. With --start, --end or --step it is a range query.
+    """
+    import time
+
+    from streamgauge.query.command import Asked, run
+
+    asked = Asked(expression, url or f"http://{config.gateway.listen}", **options)
+    sys.exit(run(asked, time.time))
+
+
+@main.group()
+def rules() -> None:
+    """Rule files: check and test them."""
+
+
+_FILES = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@rules.command()
+@click.argument("files", nargs=-1, type=_FILES)
+@click.option("--lint-fatal", is_flag=True, help="Exit with 3 where a rule stands twice.")
+@click.pass_obj
+def check(config: Config, files: tuple[Path, ...], lint_fatal: bool) -> None:
+    """Report every error in rule FILES with file, line and column; without FILES read standard input."""
+    from streamgauge.rules import command
+
+    sys.exit(command.check(files, config.rules.severities, lint_fatal))
+
+
+@rules.command()
+@click.argument("files", nargs=-1, required=True, type=_FILES)
+@click.option("--run", "only", metavar="REGEX", help="Run the tests with such names only.")
+def test(files: tuple[Path, ...], only: str | None) -> None:
+    """Run unit tests of rules, FILES in promtool's format."""
+    from streamgauge.rules import command
+
+    sys.exit(command.test(files, only))
+
+
 if __name__ == "__main__":
     main()

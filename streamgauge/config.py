@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from schemas.rule_files import SEVERITIES
 from schemas.tables import STANDARD, Resolution, StorageClass
 from streamgauge.promql.literals import duration
 from streamgauge.promql.parser import selector
@@ -135,6 +136,12 @@ class Gateway(Section):
     timeout_s: int = Field(30, ge=1)
 
 
+class Rules(Section):
+    """What rule files may say."""
+
+    severities: tuple[str, ...] = SEVERITIES
+
+
 class Local(Section):
     """The local stack: one folder for all data and logs, and the ports that nothing else needs to know."""
 
@@ -157,6 +164,7 @@ class Config(Section):
     stream: Stream = Stream()
     collector: Collector = Collector()
     gateway: Gateway = Gateway()
+    rules: Rules = Rules()
     local: Local = Local()
 
     @model_validator(mode="after")

@@ -18,7 +18,7 @@ from streamgauge.promql.walk import bare
 if TYPE_CHECKING:
     from streamgauge.promql.evaluator import Evaluator
 
-_NOT_SUPPORTED = {
+NOT_SUPPORTED = {
     "histogram_avg": "native histograms, which are not supported",
     "histogram_count": "native histograms, which are not supported",
     "histogram_stddev": "native histograms, which are not supported",
@@ -27,6 +27,7 @@ _NOT_SUPPORTED = {
     "info": "info metrics, which are not supported",
     "start_timestamp": "start timestamps, which are not stored",
 }
+"""Functions that the parser knows and the engine refuses, with what they work on."""
 _SORTS = frozenset({"sort", "sort_desc", "sort_by_label", "sort_by_label_desc"})
 
 
@@ -35,8 +36,8 @@ def call(evaluator: "Evaluator", node: Call, grid: Grid) -> Vector | Values:
 
     :raises InvalidQuery: for a function that is not supported, a bad argument, and by the limits.
     """
-    if node.function in _NOT_SUPPORTED:
-        message = f"function {node.function}() works on {_NOT_SUPPORTED[node.function]}"
+    if node.function in NOT_SUPPORTED:
+        message = f"function {node.function}() works on {NOT_SUPPORTED[node.function]}"
         raise InvalidQuery(QueryFault.NOT_SUPPORTED, message)
     if FUNCTIONS[node.function].returns is ValueType.SCALAR:
         return _scalar(evaluator, node, grid)

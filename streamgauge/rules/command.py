@@ -1,0 +1,104 @@
+"""`streamgauge rules ...`: what it prints, and its exit codes, which are promtool's."""
+
+import re
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from schemas.rule_files import Group
+from streamgauge.rules.faults import Fault
+from streamgauge.rules.reader import parse, read
+from streamgauge.rules.unit_tests.difference import lines
+from streamgauge.rules.unit_tests.file import TestFile
+from streamgauge.rules.unit_tests.file import read as read_tests
+from streamgauge.rules.unit_tests.runner import Mismatch, run
+
+OK, FAILED, LINT_FAILED = 0, 1, 3
+_COLOURS = {"-": "red", "+": "green", "~": "yellow"}
+
+
+def check(paths: Sequence[Path], severities: Collection[str], lint_is_fatal: bool) -> int:
+    """Read rule files, or standard input if there are none, and print what is wrong; the exit code."""
+    code = OK
+    read_files = [(str(path), read(path, severities)) for path in paths]
+    if not paths:
+        read_files = [("<stdin>", parse("<stdin>", sys.stdin.read(), severities))]
+    for path, one in read_files:
+        for fault in one.faults:
+            _print_fault(fault)
+        groups = one.rules.groups
+        if not one.is_usable:
+            count = sum(not fault.is_lint for fault in one.faults)
+            click.secho(f"{path}: {_counted(count, 'error')}", fg="red")
+            code = FAILED
+            continue
+        if one.faults and lint_is_fatal and code == OK:
+            code = LINT_FAILED
+        rules = sum(len(group.rules) for group in groups)
+        click.echo(f"{path}: {_counted(rules, 'rule')} in {_counted(len(groups), 'group')}")
+    return code
+
+
+def test(paths: Sequence[Path], only: str | None) -> int:
+    """Run files of unit tests and print what is not as expected; the exit code.
+
+    :param only: a regex for the names of the tests to run.
+    """
+    code = OK
+    for path in paths:
+        tests, faults = read_tests(path)
+        groups, more = _rules(path.parent, tests)
+        faults = [*faults, *more]
+        for fault in faults:
+            _print_fault(fault)
+        if faults:
+            click.secho(f"{path}: FAILED", fg="red")
+            code = FAILED
+            continue
+        chosen = [one for one in tests.tests if only is None or re.search(only, one.name)]
+        mismatches = [mismatch for one in chosen for mismatch in run(tests, one, groups)]
+        for mismatch in mismatches:
+            _print_mismatch(path, mismatch)
+        if mismatches:
+            click.secho(f"{path}: FAILED, {_counted(len(mismatches), 'expectation')} not met", fg="red")
+            code = FAILED
+        else:
+            click.secho(f"{path}: {_counted(len(chosen), 'test')} passed", fg="green")
+    return code
+
+
+def _rules(folder: Path, tests: TestFile) -> tuple[list[Group], list[Fault]]:
+    groups: list[Group] = []
+    faults: list[Fault] = []
+    for path in _matching(folder, tests.rule_files):
+        found = read(path)
+        groups += found.rules.groups
+        faults += [fault for fault in found.faults if not fault.is_lint]
+    return groups, faults
+
+
+def _matching(folder: Path, patterns: Sequence[str]) -> Iterator[Path]:
+    for pattern in patterns:
+        whole = folder / pattern
+        found = sorted(Path(whole.anchor).glob(str(whole.relative_to(whole.anchor))))
+        if not found:
+            click.secho(f"no file matches {whole}", fg="yellow", err=True)
+        yield from found
+
+
+def _print_fault(fault: Fault) -> None:
+    place = f"{fault.file}:{fault.place.line}:{fault.place.column}:"
+    kind = click.style("lint:", fg="yellow") if fault.is_lint else click.style("error:", fg="red")
+    click.echo(f"{click.style(place, bold=True)} {kind} {fault.detail}")
+
+
+def _print_mismatch(path: Path, mismatch: Mismatch) -> None:
+    click.echo(f"{click.style(str(path), bold=True)}: {mismatch.title}")
+    for mark, text in lines(mismatch):
+        click.secho(f"  {mark} {text}", fg=_COLOURS.get(mark))
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,153 @@
+"""Evaluates rules at one tick: series to record, or what the state machine of alerts needs to know."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from schemas.rule_files import NoData
+from streamgauge.promql.ast import Expr
+from streamgauge.promql.durations import resolve
+from streamgauge.promql.engine import evaluate
+from streamgauge.promql.faults import InvalidQuery, QueryFault
+from streamgauge.promql.invalid_expression import InvalidExpression
+from streamgauge.promql.parser import parse
+from streamgauge.promql.query import Query, Source
+from streamgauge.promql.vectors import Vector
+from streamgauge.rules.alerts import Alert, Failure, Labels, Observed, Result
+from streamgauge.rules.compiled import CompiledRule, Surroundings
+from streamgauge.rules.templates.faults import FunctionFault, InvalidTemplate
+from streamgauge.rules.templates.functions import Environment
+from streamgauge.rules.templates.template import Template
+from streamgauge.rules.templates.values import AlertData, Sample
+from streamgauge.series.labels import NAME
+
+ALERTS, FOR_STATE, ALERT_NAME, ALERT_STATE = "ALERTS", "ALERTS_FOR_STATE", "alertname", "alertstate"
+
+
+class Point(NamedTuple):
+    """A series, its name among the labels, and its value."""
+
+    labels: dict[str, str]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Evaluates at one tick.
+
+    :param tick: in ms. :param offset_ms: how much earlier than the tick expressions look.
+    """
+
+    source: Source
+    surroundings: Surroundings
+    tick: int
+    offset_ms: int = 0
+
+    def record(self, compiled: CompiledRule, limit: int = 0) -> list[Point] | Failure:
+        """The series that a recording rule gives, with their names, at the tick less the offset.
+
+        :param limit: how many there may be, 0 for any number.
+        """
+        found = self._points(compiled.expr)
+        if isinstance(found, Failure):
+            return found
+        own = {name: template.plain or "" for name, template in compiled.labels.items()}
+        labels = [_present({**point.labels, NAME: compiled.rule.name, **own}) for point in found]
+        if len({tuple(sorted(one.items())) for one in labels}) < len(labels):
+            return Failure("vector contains metrics with the same labelset after applying rule labels")
+        if 0 < limit < len(labels):
+            return Failure(f"exceeded limit of {limit} with {len(labels)} series")
+        return [Point(one, point.value) for one, point in zip(labels, found, strict=True)]
+
+    def observe(self, compiled: CompiledRule) -> Result | Failure:
+        """What the state machine of an alert needs to know."""
+        found = self._points(compiled.expr)
+        resolving = self._points(compiled.resolve) if compiled.resolve else []
+        known = self._points(compiled.data) if compiled.data else []
+        if isinstance(found, Failure):
+            return found
+        if isinstance(resolving, Failure):
+            return resolving
+        if isinstance(known, Failure):
+            return known
+        is_asked = compiled.terms.no_data is NoData.ALERT and not found and not known
+        return Result(
+            [self._observed(compiled, point) for point in found],
+            [_series(point) for point in resolving],
+            frozenset(_series(point) for point in known) if compiled.data else None,
+            self._observed(compiled, Point({}, math.nan)) if is_asked else None,
+        )
+
+    def _points(self, expression: Expr) -> list[Point] | Failure:
+        try:
+            return points(expression, self.source, self.surroundings, self.tick - self.offset_ms)
+        except (InvalidQuery, InvalidExpression) as fault:
+            return Failure(str(fault))
+
+    def _observed(self, compiled: CompiledRule, point: Point) -> Observed:
+        surroundings = self.surroundings
+        url = surroundings.external_url
+        data = AlertData(point.labels, dict(surroundings.external_labels), url, point.value)
+        environment = Environment(self._query, self.tick, url)
+
+        def expanded(templates: Mapping[str, Template]) -> dict[str, str]:
+            return {name: _expanded(template, data, environment) for name, template in templates.items()}
+
+        labels = {**point.labels, **expanded(compiled.labels), ALERT_NAME: compiled.rule.name}
+        labels.pop(NAME, None)
+        annotations = expanded(compiled.annotations)
+        return Observed(_sorted(_present(labels)), _sorted(annotations), point.value, _series(point))
+
+    def _query(self, text: str) -> list[Sample]:
+        try:
+            expression = resolve(parse(text), 0, 0)
+            found = points(expression, self.source, self.surroundings, self.tick)
+        except (InvalidQuery, InvalidExpression) as fault:
+            raise FunctionFault(str(fault)) from None
+        return [Sample(point.labels, point.value) for point in found]
+
+
+def points(expression: Expr, source: Source, surroundings: Surroundings, time: int) -> list[Point]:
+    """The series of an instant query at a time in ms; a scalar is a series without labels.
+
+    :raises InvalidQuery: for what it asks, and for a string or a range vector.
+    """
+    query = Query(time, time, 1, surroundings.lookback_ms, surroundings.subquery_step_ms)
+    value = evaluate(expression, query, source).value
+    if isinstance(value, Vector):
+        return [Point(*both) for both in zip(value.labels.rows(), value.values[:, 0].tolist(), strict=True)]
+    if isinstance(value, np.ndarray):
+        return [Point({}, float(value[0]))]
+    raise InvalidQuery(QueryFault.BAD_PARAMETER, "rule result is not a vector or scalar")
+
+
+def alert_series(alert: Alert) -> list[Point]:
+    """The series ALERTS and ALERTS_FOR_STATE of a pending or firing alert."""
+    labels = dict(alert.labels)
+    return [
+        Point({**labels, NAME: ALERTS, ALERT_STATE: alert.state.value}, 1.0),
+        Point({**labels, NAME: FOR_STATE}, float(alert.active_at // 1000)),
+    ]
+
+
+def _expanded(template: Template, data: AlertData, environment: Environment) -> str:
+    try:
+        return template.expand(data, environment)
+    except InvalidTemplate as fault:
+        # better an alert with a broken text than none
+        return f"<error expanding template: {fault}>"
+
+
+def _series(point: Point) -> Labels:
+    return _sorted({name: value for name, value in point.labels.items() if name != NAME})
+
+
+def _sorted(labels: Mapping[str, str]) -> Labels:
+    return tuple(sorted(labels.items()))
+
+
+def _present(labels: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in labels.items() if value}

@@ -1,0 +1,55 @@
+"""The way in: parse a template once, expand it for every alert."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from streamgauge.rules.templates.evaluator import Evaluator
+from streamgauge.rules.templates.functions import NAMES, Environment, functions
+from streamgauge.rules.templates.nodes import Node, Text
+from streamgauge.rules.templates.parser import Parser
+from streamgauge.rules.templates.values import AlertData
+
+VARIABLES = ("$labels", "$externalLabels", "$externalURL", "$value")
+"""What every template of an alert finds beside `$`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A parsed template. defined: the templates that it defines, by name."""
+
+    nodes: Sequence[Node]
+    defined: Mapping[str, Sequence[Node]]
+
+    @classmethod
+    def of_text(cls, text: str) -> "Template":
+        """One without actions, whatever stands in the text."""
+        return cls([Text(text)], {})
+
+    @property
+    def plain(self) -> str | None:
+        """The text, if there are no actions."""
+        if not all(isinstance(node, Text) for node in self.nodes):
+            return None
+        return "".join(node.text for node in self.nodes if isinstance(node, Text))
+
+    def expand(self, data: AlertData, environment: Environment) -> str:
+        """The text for one alert.
+
+        :raises InvalidTemplate: if a value is not what an action needs, or it writes or takes too much.
+        """
+        plain = self.plain
+        if plain is not None:
+            return plain
+        values = (data.Labels, data.ExternalLabels, data.ExternalURL, data.Value)
+        evaluator = Evaluator(functions(environment), self.defined)
+        return evaluator.expand(self.nodes, data, dict(zip(VARIABLES, values, strict=True)))
+
+
+def parse(text: str) -> Template:
+    """Parse a template.
+
+    :raises InvalidTemplate: with the place of the first fault.
+    """
+    parser = Parser(text, NAMES, VARIABLES)
+    nodes = parser.parse()
+    return Template(nodes, parser.defined)

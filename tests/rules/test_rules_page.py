@@ -1,0 +1,39 @@
+"""docs/rules.md shows rules and a test that hold."""
+
+import re
+from pathlib import Path
+from textwrap import dedent
+
+from click.testing import CliRunner
+
+from streamgauge.cli import main
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "rules.md"
+
+
+def block(first: str) -> str:
+    found = re.search(
+        rf"(?:^    .*\n|^\n(?=    ))*?^    {re.escape(first)}\n(?:^    .*\n|^\n(?=    ))+",
+        PAGE.read_text(),
+        re.M,
+    )
+    assert found, first
+    return dedent(found[0]).lstrip("\n")
+
+
+def test_what_the_page_shows_is_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rules, test = block("groups:"), block("rule_files: [rules.yml]")
+    Path("rules.yml").write_text(rules)
+    Path("test.yml").write_text(test)
+    run = CliRunner().invoke
+    assert run(main, ["rules", "check", "rules.yml"]).output == "rules.yml: 3 rules in 1 group\n"
+    assert run(main, ["rules", "test", "test.yml"]).output == "test.yml: 1 test passed\n"
+    Path("test.yml").write_text(test.replace("web is down", "web is up"))
+    assert (
+        dedent(block('test.yml: a host goes down: alert "HostDown" at 6m'))
+        in run(main, ["rules", "test", "test.yml"]).output
+    )
+    Path("rules.yml").write_text(rules.replace('"}[5m]))', '"}[5m])').replace("$labels.inst", "$label.inst"))
+    for line in re.findall(r"^    (rules\.yml:.*)$", PAGE.read_text(), re.M):
+        assert line in run(main, ["rules", "check", "rules.yml"]).output
