@@ -47,6 +47,19 @@ class Start:
             "scan.topic-partition-discovery.interval": "0",
         }
 
+    def alignment(self, group: str) -> dict[str, str]:
+        """A partition that catches up must not fill the state with minutes that others have not reached.
+
+        A bounded source fails with it, when one partition has come to its end and another has not.
+        """
+        if self.ends is not None:
+            return {}
+        return {
+            "scan.watermark.alignment.group": group,
+            "scan.watermark.alignment.max-drift": "2 min",
+            "scan.watermark.alignment.update-interval": "200 ms",
+        }
+
 
 def _places(offsets: dict[int, int]) -> str:
     return ";".join(f"partition:{partition},offset:{offset}" for partition, offset in sorted(offsets.items()))
@@ -112,10 +125,7 @@ def _declare(tables: StreamTableEnvironment, config: Config, group: str, start: 
         "value.fields-include": "EXCEPT_KEY",
         "scan.topic-partition-discovery.interval": "10 s",
         "scan.watermark.emit.strategy": "on-periodic",
-        # a partition that catches up must not fill the state with minutes that others have not reached
-        "scan.watermark.alignment.group": group,
-        "scan.watermark.alignment.max-drift": "2 min",
-        "scan.watermark.alignment.update-interval": "200 ms",
+        **start.alignment(group),
         **start.options(),
     }
     settings = ", ".join(f"'{name}' = '{value}'" for name, value in options.items())

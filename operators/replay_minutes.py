@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 
-from operators.open_minutes import MINUTE_MS, OpenMinutes
+from operators.open_minutes import MINUTE_MS
 from operators.worker import restore_print
 from streamgauge.config import Config
 from streamgauge.store.waiting import Waiting
@@ -14,6 +14,8 @@ from streamgauge.times import LAST_DATE_MS
 REPLAYED = Types.ROW_NAMED(
     ["lane", "minute", "samples", "changes"], [Types.INT(), Types.LONG(), Types.LONG(), Types.BOOLEAN()]
 )
+OPEN_MINUTES = 4
+"""So many minutes of a lane are gathered at a time; what comes for one that was written is one more part of it."""
 PART_KEPT_MS = 6 * 3_600_000
 """So long a replayed part lives at least, for the live job has to build from it."""
 
@@ -43,58 +45,49 @@ class ReplayMinutes(KeyedProcessFunction):
         self._session = connect(self._config.cassandra)
         self._store = MinuteStore(self._session, self._config)
         self._marks = MarkStore(self._session)
-        self._lanes: dict[int, OpenMinutes] = {}
+        self._lanes: dict[int, dict[int, list[Waiting]]] = {}
         self._replayed: dict[int, set[int]] = {}
 
     def close(self) -> None:
         self._session.cluster.shutdown()
 
-    def process_element(self, row: Row, context: KeyedProcessFunction.Context) -> None:
+    def process_element(self, row: Row, context: KeyedProcessFunction.Context) -> Iterator[Row]:
         partition, offset, payload = row
         if not payload:
             return
-        key, timers = context.get_current_key(), context.timer_service()
+        key = context.get_current_key()
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = OpenMinutes(0)
+            lane = self._lanes[key] = {}
             # no message has this time, so it comes when the range has been read
-            timers.register_event_time_timer(LAST_DATE_MS)
+            context.timer_service().register_event_time_timer(LAST_DATE_MS)
         minute = context.timestamp() // MINUTE_MS * MINUTE_MS
-        if not lane.is_open(minute):
-            end = minute + MINUTE_MS - 1
-            timers.register_event_time_timer(max(end, timers.current_watermark() + MINUTE_MS))
-        lane.add(minute, Waiting(partition, offset, payload))
+        lane.setdefault(minute, []).append(Waiting(partition, offset, payload))
+        if len(lane) > OPEN_MINUTES:
+            yield from self._replay(key, min(lane))
 
-    def on_timer(self, timestamp: int, context: KeyedProcessFunction.OnTimerContext) -> Iterator[Row]:
+    def on_timer(self, _: int, context: KeyedProcessFunction.OnTimerContext) -> Iterator[Row]:
         key = context.get_current_key()
-        lane = self._lanes[key]
-        replayed = self._replayed.setdefault(key, set())
-        for minutes in (lane.take_late(), lane.close(timestamp + 1)):
-            for minute, waiting in minutes:
-                replayed.add(minute)
-                for batches in _by_partition(waiting):
-                    yield self._replay(key, minute, batches)
-        if timestamp == LAST_DATE_MS and not self._dry_run:
-            self._mark(key, replayed)
+        for minute in sorted(self._lanes[key]):
+            yield from self._replay(key, minute)
+        if not self._dry_run:
+            self._mark(key)
 
-    def _replay(self, lane: int, minute: int, batches: list[Waiting]) -> Row:
-        if self._dry_run:
-            written, changes = self._store.compare(lane, minute, batches)
-        else:
-            written, changes = self._store.write_late(lane, minute, batches, PART_KEPT_MS), True
-        return Row(lane, minute, written.samples, changes)
+    def _replay(self, lane: int, minute: int) -> Iterator[Row]:
+        waiting = self._lanes[lane].pop(minute)
+        self._replayed.setdefault(lane, set()).add(minute)
+        for partition in sorted({batch.partition for batch in waiting}):
+            batches = [batch for batch in waiting if batch.partition == partition]
+            if self._dry_run:
+                written, changes = self._store.compare(lane, minute, batches)
+            else:
+                written, changes = self._store.write_late(lane, minute, batches, PART_KEPT_MS), True
+            yield Row(lane, minute, written.samples, changes)
 
-    def _mark(self, lane: int, minutes: set[int]) -> None:
+    def _mark(self, lane: int) -> None:
         from schemas.tables import Resolution
         from streamgauge.store.marks import Mark
 
-        for minute in sorted(minutes):
+        for minute in sorted(self._replayed[lane]):
             complete = minute >= self._complete_from
             self._marks.write(lane, Mark(Resolution.MIN1, minute, complete, self._origin))
-
-
-def _by_partition(waiting: list[Waiting]) -> list[list[Waiting]]:
-    return [
-        [batch for batch in waiting if batch.partition == partition]
-        for partition in sorted({batch.partition for batch in waiting})
-    ]

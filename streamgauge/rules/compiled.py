@@ -86,7 +86,7 @@ def compile_rule(rule: Rule, group: Group) -> CompiledRule:
 
 
 def _expression(text: str) -> Expr:
-    return resolve(parse(text), 0, 0)
+    return resolve(parse(text), 0, 0, text)
 
 
 def _template(text: str, rule: Rule) -> Template:

@@ -103,7 +103,7 @@ class Evaluation:
 
     def _query(self, text: str) -> list[Sample]:
         try:
-            expression = resolve(parse(text), 0, 0)
+            expression = resolve(parse(text), 0, 0, text)
             found = points(expression, self.source, self.surroundings, self.tick)
         except (InvalidQuery, InvalidExpression) as fault:
             raise FunctionFault(str(fault)) from None

@@ -100,7 +100,7 @@ class _Run:
     def _expression(self, case: ExpressionCase) -> list[Mismatch]:
         subject = f"`{case.expression.strip()}`"
         try:
-            expression = resolve(parse(case.expression), 0, 0)
+            expression = resolve(parse(case.expression), 0, 0, case.expression)
             given = points(expression, self._memory, self._surroundings, self._test.start + case.time)
         except (InvalidQuery, InvalidExpression) as fault:
             return [Mismatch(self._test.name, subject, case.time, detail=str(fault))]
