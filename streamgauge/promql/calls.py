@@ -77,21 +77,20 @@ def _over_range(
     evaluator: "Evaluator", node: Call, position: int, ranged: MatrixSelector | Subquery, grid: Grid
 ) -> Vector:
     name = node.function
-    matrix = evaluator.matrix(ranged, grid)
+    rolled = evaluator.rolled(name, ranged, grid)
+    matrix = evaluator.matrix(ranged, grid) if rolled is None else None
     scalars = [evaluator.scalar(node.args[at], grid) for at in range(len(node.args)) if at != position]
     first = bare(node.args[0])
-    found = range_functions.apply(
-        name,
-        matrix,
-        ranged,
-        scalars,
-        # Prometheus forgets where a subquery stood
-        NOWHERE if isinstance(first, Subquery) else first.span,
-        grid,
-        evaluator.query.lookback,
-        evaluator.limits,
-        evaluator.annotations,
-    )
+    # Prometheus forgets where a subquery stood
+    span = NOWHERE if isinstance(first, Subquery) else first.span
+    limits, annotations = evaluator.limits, evaluator.annotations
+    if rolled is not None:
+        found = range_functions.apply_rolled(name, rolled, scalars, span, grid, limits, annotations)
+    elif matrix is not None:
+        lookback = evaluator.query.lookback
+        found = range_functions.apply(
+            name, matrix, ranged, scalars, span, grid, lookback, limits, annotations
+        )
     return absent(ranged, found) if name == "absent_over_time" else found
 
 

@@ -26,6 +26,7 @@ from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.invariance import invariant_parts
 from streamgauge.promql.literals import quoted
 from streamgauge.promql.query import Grid, Limits, Query, Source, spread
+from streamgauge.promql.rolled_functions import Rolled
 from streamgauge.promql.selection import Selection, milliseconds
 from streamgauge.promql.vectors import Matrix, Times, Values, Vector, empty
 
@@ -129,6 +130,12 @@ class Evaluator:
         if not isinstance(found, Matrix):
             raise _wrong_type("range vector", node)
         return found
+
+    def rolled(self, function: str, node: MatrixSelector | Subquery, grid: Grid) -> Rolled | None:
+        """What a function of a range is answered from instead of samples, if there are rollups to be read."""
+        if isinstance(node, Subquery) or (id(node), grid) in self._known:
+            return None
+        return self.selection.rolled(function, node, grid)
 
     def scalar(self, node: Expr, grid: Grid) -> Values:
         """An expression that is a scalar: (steps,) float64."""

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from streamgauge.promql.query import Query
-
 SAMPLES = 0
 """The width of what is no rollup."""
 
@@ -16,23 +14,23 @@ class Level(NamedTuple):
     oldest: int
 
 
-def choose(levels: Sequence[Level], query: Query, oldest: int, range_ms: int = 0) -> int:
+def choose(levels: Sequence[Level], step: int, oldest: int, range_ms: int = 0) -> int:
     """The width (ms) at which a selector is read, 0 for samples.
 
-    The coarsest with at most 1.5 steps a window, and at least two windows a range; an instant query counts as one with
-    a hundred steps a range. If none of those goes back far enough, the finest that does.
+    The coarsest with at most 1.5 steps a window, and at least two windows a range. If none of those goes back far
+    enough, the finest that does.
 
-    :param levels: finest first; none means samples. :param oldest: the earliest time (ms) at which it is asked for.
+    :param levels: finest first; none means samples. :param step: ms between two steps; 0 if there is one, which
+        counts as a hundredth of the range. :param oldest: the earliest time (ms) at which it is asked for.
     :param range_ms: of the range function that the selector is under, if it is.
     """
-    step = query.step if query.end > query.start else range_ms // 100
-    fine = [
+    step = step or range_ms // 100
+    kept = [level for level in levels if level.oldest <= oldest]
+    fitting = [
         level
-        for level in levels
+        for level in kept
         if 2 * level.width <= 3 * step and (not range_ms or 2 * level.width <= range_ms)
     ]
-    kept = [level for level in levels if level.oldest <= oldest]
-    fitting = [level for level in fine if level in kept]
     if fitting:
         return fitting[-1].width
     if kept:

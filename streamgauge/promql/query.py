@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from streamgauge.promql.faults import InvalidQuery, QueryFault
+from streamgauge.promql.levels import Level
 from streamgauge.promql.vectors import Times
+from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import Samples
 
@@ -31,6 +33,26 @@ class Source(Protocol):
         """The samples from `start_ms` to `end_ms`, both included, stale markers too, of what matches.
 
         The canonical labels belong to the rows of the samples, one each.
+        """
+        ...
+
+
+@runtime_checkable
+class RollupSource(Source, Protocol):
+    """A source that has rollups too."""
+
+    @property
+    def levels(self) -> Sequence[Level]:
+        """The resolutions that are kept, the samples first, then the finest."""
+        ...
+
+    def rollups(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, width: int, wanted: Sequence[str]
+    ) -> tuple[Sequence[bytes], Rollups]:
+        """These aggregates of windows of `width` ms, or finer ones where those are not built yet.
+
+        The windows that start from `start_ms` to `end_ms`, both included. The canonical labels belong to the series of
+        the rollups, one each.
         """
         ...
 

@@ -6,13 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from streamgauge.promql import over_time_kernels, query, rate_kernels, trend_kernels, window_kernels
+from streamgauge.promql import (
+    over_time_kernels,
+    query,
+    rate_kernels,
+    rolled_functions,
+    trend_kernels,
+    window_kernels,
+)
 from streamgauge.promql.annotations import Annotations
 from streamgauge.promql.ast import MatrixSelector, Span, Subquery
 from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.labels import METADATA
 from streamgauge.promql.literals import number_text
 from streamgauge.promql.query import Grid, Limits
+from streamgauge.promql.rolled_functions import Rolled
 from streamgauge.promql.vectors import Matrix, Values, Vector, same_labels
 from streamgauge.series.labels import NAME
 
@@ -99,7 +107,36 @@ def apply(
             function = _Plain(rate_kernels.turns, (lookback, name == "resets"))
         case _:
             function = _PLAIN[name]
-    found = _run(function, matrix, grid.count, limits).seen()
+    return _finished(name, _run(function, matrix, grid.count, limits), scalars, span, annotations)
+
+
+def apply_rolled(
+    name: str,
+    rolled: Rolled,
+    scalars: list[Values],
+    span: Span,
+    grid: Grid,
+    limits: Limits,
+    annotations: Annotations,
+) -> Vector:
+    """`apply` to rollups, for the functions that these answer.
+
+    :raises InvalidQuery: if series are alike without their names, and by the limits.
+    """
+    if scalars and len(rolled.ends) != grid.count:
+        rolled = rolled._replace(ends=np.full(grid.count, rolled.ends[0]))
+    found = rolled_functions.apply(name, rolled, scalars[0] if scalars else None, limits)
+    if len(rolled.ends) != grid.count:
+        values, present = np.repeat(found.values, grid.count, 1), np.repeat(found.present, grid.count, 1)
+        found = Vector(found.labels, values, present)
+    return _finished(name, found, scalars, span, annotations)
+
+
+def _finished(
+    name: str, found: Vector, scalars: list[Values], span: Span, annotations: Annotations
+) -> Vector:
+    """The series that have a value, under their final labels, and what there is to remark."""
+    found = found.seen()
     if name in ("rate", "increase"):
         annotations.uncounted(found.labels.values_of(NAME), span)
     if name == "quantile_over_time":

@@ -48,29 +48,33 @@ _GROWS_WITH_RANGE = frozenset({"sum_over_time", "count_over_time"})
 
 
 class Rolled(NamedTuple):
-    """The windows for every step's range: labels of the series, their rollups, the ranges' ends and width (ms)."""
+    """The windows for every step's range: labels of the series, their rollups, the ranges' ends and width (ms).
+
+    resolution: the width (ms) of windows that was asked for.
+    """
 
     labels: LabelTable
     rollups: Rollups
     ends: Times
     width: int
+    resolution: int
 
 
-def apply(name: str, rolled: Rolled, quantiles: Values | None, resolution: int, limits: Limits) -> Vector:
+def apply(name: str, rolled: Rolled, quantiles: Values | None, limits: Limits) -> Vector:
     """A function at every end, under the labels as they are.
 
     A range that is narrower than a window is widened to one; what grows with the range is then scaled to it.
 
-    :param quantiles: of quantile_over_time, one an end. :param resolution: the width (ms) of the windows.
+    :param quantiles: of quantile_over_time, one an end.
     :raises InvalidQuery: by the limits.
     """
     series, windows = rolled.labels.count, len(rolled.ends)
     limits.check_size(series, windows)
     limits.check_time()
     out, present = np.zeros((series, windows)), np.zeros((series, windows), bool)
-    _fill(name, rolled, max(rolled.width, resolution), quantiles, out, present)
-    if name in _GROWS_WITH_RANGE and rolled.width < resolution:
-        out *= rolled.width / resolution
+    _fill(name, rolled, max(rolled.width, rolled.resolution), quantiles, out, present)
+    if name in _GROWS_WITH_RANGE and rolled.width < rolled.resolution:
+        out *= rolled.width / rolled.resolution
     limits.check_time()
     return Vector(rolled.labels, out, present)
 

@@ -1,6 +1,6 @@
 """Selectors: which times to read, and what they give at every step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -8,7 +8,9 @@ import numpy as np
 from streamgauge.promql import window_kernels
 from streamgauge.promql.ast import At, AtBoundary, Duration, MatrixSelector, VectorSelector
 from streamgauge.promql.labels import METADATA, LabelTable, from_canonical
-from streamgauge.promql.query import Grid, Limits, Query, Source
+from streamgauge.promql.levels import SAMPLES, choose
+from streamgauge.promql.query import Grid, Limits, Query, RollupSource, Source
+from streamgauge.promql.rolled_functions import NEEDED, Rolled
 from streamgauge.promql.vectors import Matrix, Times, Values, Vector
 from streamgauge.series.labels import NAME
 from streamgauge.series.samples import STALE_BITS, Samples
@@ -42,9 +44,10 @@ class Selection:
         :raises InvalidQuery: by the limits.
         """
         ends = self.ends(node.at, node.offset, grid)
-        lookback = self._query.lookback
+        resolution = self._resolution(int(ends[0]), grid.step if grid.count > 1 else 0)
+        lookback = max(self._query.lookback, 2 * resolution)
         ahead = lookback if node.smoothed else 0
-        labels, samples = self._fetch(node, int(ends[0]) - lookback + 1, int(ends[-1]) + ahead)
+        labels, samples = self._fetch(node, int(ends[0]) - lookback + 1, int(ends[-1]) + ahead, resolution)
         self._limits.check_size(labels.count, grid.count)
         out = np.zeros((labels.count, len(ends)))
         present = np.zeros(out.shape, bool)
@@ -74,22 +77,62 @@ class Selection:
         lookback = self._query.lookback
         before = lookback if selector.anchored or selector.smoothed else 0
         ahead = lookback if selector.smoothed else 0
-        labels, samples = self._fetch(selector, int(ends[0]) - width - before + 1, int(ends[-1]) + ahead)
+        start, resolution = int(ends[0]) - width - before + 1, self._resolution(int(ends[0]), 0)
+        labels, samples = self._fetch(selector, start, int(ends[-1]) + ahead, resolution)
         return Matrix(labels, *without_stale(samples), ends, width)
+
+    def rolled(self, function: str, node: MatrixSelector, grid: Grid) -> Rolled | None:
+        """The windows that a function of a range is answered from, or None if samples are to be read.
+
+        :raises InvalidQuery: by the limits.
+        """
+        selector, source = node.selector, self._source
+        if function not in NEEDED or selector.anchored or selector.smoothed:
+            return None
+        ends = self.ends(selector.at, selector.offset, grid)
+        width = milliseconds(node.range)
+        resolution = self._resolution(int(ends[0]), grid.step if grid.count > 1 else 0, width)
+        if resolution == SAMPLES or not isinstance(source, RollupSource):
+            return None
+        self._limits.check_time()
+        # the first window that counts ends after the start of the first range
+        start = int(ends[0]) - max(width, resolution) - resolution + 1
+        canonical, rollups = source.rollups(
+            selector.conditions, start, int(ends[-1]) - 1, resolution, NEEDED[function]
+        )
+        self._limits.take_samples(len(rollups.window_starts) * len(NEEDED[function]))
+        return Rolled(self._labels(canonical), rollups, ends, width, resolution)
 
     def ends(self, at: At | None, offset: Duration, grid: Grid) -> Times:
         """The times that the steps look at: (steps,) int64 ms, or one for all steps under an @."""
         return window_ends(at, offset, grid, self._query, self._heeds_boundaries)
 
-    def _fetch(self, node: VectorSelector, start: int, end: int) -> tuple[LabelTable, Samples]:
+    def _resolution(self, oldest: int, step: int, range_ms: int = 0) -> int:
+        levels = self._source.levels if isinstance(self._source, RollupSource) else ()
+        return choose(levels, step, oldest, range_ms)
+
+    def _fetch(
+        self, node: VectorSelector, start: int, end: int, resolution: int
+    ) -> tuple[LabelTable, Samples]:
+        """The samples, or the last one of each window."""
         self._limits.check_time()
-        canonical, samples = self._source.fetch(node.conditions, start, end)
-        self._limits.check_series(len(canonical))
+        if resolution != SAMPLES and isinstance(self._source, RollupSource):
+            canonical, rollups = self._source.rollups(
+                node.conditions, start - resolution, end, resolution, ("last", "last_time")
+            )
+            times = rollups.window_starts + rollups.columns["last_time"].astype(np.int64)
+            samples = Samples(rollups.ids, rollups.offsets, times, rollups.columns["last"].astype(np.float64))
+        else:
+            canonical, samples = self._source.fetch(node.conditions, start, end)
         self._limits.take_samples(len(samples.values))
+        return self._labels(canonical), samples
+
+    def _labels(self, canonical: Sequence[bytes]) -> LabelTable:
+        self._limits.check_series(len(canonical))
         labels = from_canonical(canonical)
         self.series.append(labels.count)
         self.has_metadata |= not METADATA.isdisjoint(labels.columns.keys() - {NAME})
-        return labels, samples
+        return labels
 
 
 def window_ends(at: At | None, offset: Duration, grid: Grid, query: Query, heeds_boundaries: bool) -> Times:

@@ -55,7 +55,7 @@ class Held:
         return self._held
 
 
-def _rolled(canonical, samples, ends, width, coarse_until=0):
+def _rolled(canonical, samples, ends, width, coarse_until, resolution):
     """Minutes, and five minutes up to a time."""
     rows = []
     for minute in range(START, START + MINUTES * MINUTE, MINUTE):
@@ -64,7 +64,7 @@ def _rolled(canonical, samples, ends, width, coarse_until=0):
     for start in range(START, coarse_until, 5 * MINUTE):
         wide = of_samples(between(samples, start, start + 5 * MINUTE - 1), start, WANTED)
         rows.append(wide._replace(width=5 * MINUTE))
-    return Rolled(from_canonical(canonical), by_series(rows, WANTED), ends, width)
+    return Rolled(from_canonical(canonical), by_series(rows, WANTED), ends, width, resolution)
 
 
 def _by_series(vector):
@@ -82,8 +82,8 @@ def _both(series, name, range_minutes, coarse_until=START, resolution=MINUTE):
     query = Query(START, START + MINUTES * MINUTE, 5 * MINUTE)
     text = f"{name}({'0.9, ' if name == 'quantile_over_time' else ''}x[{range_minutes}m])"
     ends = query.grid.times
-    rolled = _rolled(canonical, samples, ends, range_minutes * MINUTE, coarse_until)
-    found = rolled_functions.apply(name, rolled, np.full(len(ends), 0.9), resolution, Limits())
+    rolled = _rolled(canonical, samples, ends, range_minutes * MINUTE, coarse_until, resolution)
+    found = rolled_functions.apply(name, rolled, np.full(len(ends), 0.9), Limits())
     if name == "absent_over_time":
         return _by_series(found).keys(), None
     if name == "present_over_time":
@@ -163,13 +163,11 @@ def test_the_coarsest_level_that_the_steps_and_the_range_allow_is_read(
     days_back, step_s, range_s, width_minutes
 ):
     start = START - int(days_back * 86_400_000)
-    query = Query(start, START, step_s * 1000)
-    assert choose(LEVELS, query, start, range_s * 1000) == width_minutes * MINUTE
+    assert choose(LEVELS, step_s * 1000, start, range_s * 1000) == width_minutes * MINUTE
 
 
 def test_an_instant_query_reads_samples_or_a_hundredth_of_its_range():
-    now = Query(START, START)
-    assert choose(LEVELS, now, START - 300_000) == 0
-    assert choose(LEVELS, now, START - 300_000, 300_000) == 0
-    assert choose(LEVELS, now, START - 30 * 86_400_000, 30 * 86_400_000) == 60 * MINUTE
-    assert choose([], now, START, 86_400_000) == 0
+    assert choose(LEVELS, 0, START) == 0
+    assert choose(LEVELS, 0, START, 300_000) == 0
+    assert choose(LEVELS, 0, START, 30 * 86_400_000) == 60 * MINUTE
+    assert choose([], 0, START, 86_400_000) == 0
