@@ -225,9 +225,10 @@ def by_rounded_numbers(answer: Answer) -> Answer:
     series = {}
     for labels, row in answer.series.items():
         key = tuple((name, _rounded(value)) for name, value in labels)
-        if key in series:
-            return answer
-        series[key] = row
+        # numbers that are then the same were counted apart
+        held = series.setdefault(key, {})
+        for at, number in row.items():
+            held[at] = held.get(at, 0.0) + number
     return replace(answer, series=series, order=list(series))
 
 
