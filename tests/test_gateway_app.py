@@ -140,7 +140,7 @@ def test_a_scalar_in_a_range_query_is_a_series(client):
 
 
 def test_remarks_come_with_the_answer(client):
-    parameters = {"query": "sort(vector(1))", "start": "1", "end": "2", "step": "1"}
+    parameters = {"query": "sort(vector(time()))", "start": "1", "end": "2", "step": "1"}
     document = client.get("/api/v1/query_range", params=parameters).json()
     assert document["warnings"] == [
         "PromQL warning: sort is ineffective for range queries since results are always ordered by labels "
