@@ -94,3 +94,10 @@ def test_presence_is_counted_by_group(series):
 
 def test_labels_are_written_as_in_messages():
     assert written({"b.c": 'q"\n', "__name__": "up"}) == '{__name__="up", "b.c"="q\\"\\n"}'
+
+
+@given(ROWS)
+def test_series_are_ordered_by_the_first_label_that_differs(rows):
+    found = from_rows(rows).order().tolist()
+    keys = [tuple(sorted(known(row).items())) for row in rows]
+    assert found == sorted(range(len(rows)), key=keys.__getitem__)
