@@ -141,7 +141,8 @@ def step(
     if isinstance(result, Failure):
         return _failed(state, tick, result.detail)
     observed = list(result.alerting)
-    if terms.no_data is NoData.ALERT and result.missing and not observed and not result.known:
+    has_none = result.known is not None and not result.known and not observed
+    if terms.no_data is NoData.ALERT and result.missing and has_none:
         observed.append(result.missing)
     found = {one.labels: one for one in observed}
     if len(found) < len(observed):

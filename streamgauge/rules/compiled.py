@@ -8,7 +8,7 @@ from streamgauge.promql.ast import Expr
 from streamgauge.promql.durations import resolve
 from streamgauge.promql.parser import parse
 from streamgauge.rules.alerts import Terms
-from streamgauge.rules.no_data import without_conditions
+from streamgauge.rules.no_data import asks_for_absence, without_conditions
 from streamgauge.rules.templates.template import Template
 from streamgauge.rules.templates.template import parse as parse_template
 
@@ -74,6 +74,7 @@ def compile_rule(rule: Rule, group: Group) -> CompiledRule:
     """
     expr = _expression(rule.expr)
     looks_at_data = rule.no_data is not NoData.OK or rule.resolve is not None
+    looks_at_data = looks_at_data and not asks_for_absence(expr)
     return CompiledRule(
         rule,
         expr,

@@ -73,7 +73,7 @@ class Evaluation:
             return resolving
         if isinstance(known, Failure):
             return known
-        is_asked = compiled.terms.no_data is NoData.ALERT and not found and not known
+        is_asked = compiled.data and compiled.terms.no_data is NoData.ALERT and not found and not known
         return Result(
             [self._observed(compiled, point) for point in found],
             [_series(point) for point in resolving],

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 from streamgauge.promql.ast import Aggregate, Binary, BinaryOp, Call, Expr, Paren
 from streamgauge.promql.value_type import ValueType
+from streamgauge.promql.walk import walk
 
+_ABSENCE = ("absent", "absent_over_time")
 _SORTS = ("sort", "sort_desc", "sort_by_label", "sort_by_label_desc")
 
 
@@ -31,6 +33,11 @@ def without_conditions(expression: Expr) -> Expr:
         case Aggregate() if expression.op.has_param and expression.op.value in ("topk", "bottomk", "limitk"):
             return without_conditions(expression.expr)
     return expression
+
+
+def asks_for_absence(expression: Expr) -> bool:
+    """Whether a part gives a series where there is none: then nothing tells what has data."""
+    return any(isinstance(part, Call) and part.function in _ABSENCE for part in walk(expression))
 
 
 def _compared(expression: Binary) -> Expr:

@@ -87,7 +87,7 @@ class RandomRules:
                 rule[key] = f"{self._random.randint(0, 5)}m"
         if self._maybe(0.4):
             rule["labels"] = (
-                {"team": "{{ $labels.job }}", "host": ""} if self._maybe(0.2) else {"level": "{{ $value }}"}
+                {"team": "t{{ $labels.job }}", "host": ""} if self._maybe(0.2) else {"level": "{{ $value }}"}
             )
         rule["annotations"] = {
             f"n{at}": self._random.choice(TEMPLATES) for at in range(self._random.randint(0, 3))

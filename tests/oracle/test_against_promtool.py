@@ -63,8 +63,8 @@ def broken(random: Random, test: dict) -> dict:
     return changed
 
 
-def test_what_our_engine_gives_for_random_rules_is_what_promtool_expects(promtool, tmp_path):
-    random = Random("rules 1")
+def test_what_our_engine_gives_for_random_rules_is_what_promtool_expects(promtool, tmp_path, request):
+    random = Random(f"rules {request.config.getoption('--oracle-seed')}")
     drawn, good, bad, failing = RandomRules(random), [], [], []
     for number in range(FILES):
         rules, series = yaml.safe_dump(drawn.rules()), drawn.series()

@@ -2,7 +2,7 @@ import pytest
 
 from streamgauge.promql.parser import parse
 from streamgauge.promql.printer import canonical
-from streamgauge.rules.no_data import without_conditions
+from streamgauge.rules.no_data import asks_for_absence, without_conditions
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,8 @@ from streamgauge.rules.no_data import without_conditions
 )
 def test_the_part_of_an_expression_that_says_what_has_data(expression, data):
     assert canonical(without_conditions(parse(expression))) == canonical(parse(data))
+
+
+def test_nothing_tells_what_has_data_where_an_expression_asks_for_absence():
+    assert asks_for_absence(parse("up == 0 or absent(up)"))
+    assert not asks_for_absence(parse("up == 0"))

@@ -279,3 +279,17 @@ tests:
     - {exp_labels: {severity: page}, exp_annotations: {summary: is NaN}}
 """
     assert run(tmp_path, test, rules) == (0, "test.yml: 1 test passed\n")
+
+
+def test_an_alert_about_absence_resolves_whatever_no_data_says(tmp_path):
+    rules = "groups: [{name: g, rules: [{alert: Gone, expr: absent(up), no_data: %s}]}]"
+    test = """\
+rule_files: [rules.yml]
+tests:
+- input_series: [{series: up, values: '_ 1 1'}]
+  alert_rule_test:
+  - {eval_time: 0m, alertname: Gone, exp_alerts: [{}]}
+  - {eval_time: 1m, alertname: Gone}
+"""
+    for word in ("ok", "keep", "alert"):
+        assert run(tmp_path, test, rules % word)[0] == 0

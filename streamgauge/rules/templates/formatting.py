@@ -142,12 +142,12 @@ def formatted(value: Value, verb: str, style: Style) -> str:
     if verb == "v" and "+" in style.flags:
         style = replace(style, flags=style.flags.replace("+", ""))
     if verb == "T":
-        return style.padded(type_name(value))
+        return _string(type_name(value), "s", style)
     match value:
         case None:
-            return style.padded("<nil>") if verb == "v" else _bad(value, verb)
+            return style.padded("<nil>") if verb == "v" else _bad(value, verb, style)
         case bool():
-            return style.padded(str(value).lower()) if verb in "tv" else _bad(value, verb)
+            return style.padded(str(value).lower()) if verb in "tv" else _bad(value, verb, style)
         case str():
             return _string(value, verb, style)
         case int():
@@ -168,9 +168,9 @@ def formatted(value: Value, verb: str, style: Style) -> str:
             return f"{{{' '.join(formatted(one, verb, style) for one in own)}}}"
         case Duration() if verb == "d":
             return _integer(value.ns, verb, style)
-        case Time() | Duration() if verb in "vsq":
+        case Time() | Duration() if verb in "vsqxX":
             return _string(str(value), verb, style)
-    return _bad(value, verb)
+    return _bad(value, verb, style)
 
 
 def fields_of(sample: Sample, verb: str = "v", style: Style = _PLAIN) -> str:
@@ -178,8 +178,9 @@ def fields_of(sample: Sample, verb: str = "v", style: Style = _PLAIN) -> str:
     return f"{formatted(sample.Labels, verb, style)} {formatted(sample.Value, verb, style)}"
 
 
-def _bad(value: Value, verb: str) -> str:
-    shown = "<nil>" if value is None else f"{type_name(value)}={text_of(value)}"
+def _bad(value: Value, verb: str, style: Style) -> str:
+    plain = replace(style, flags=style.flags.replace("#", ""))
+    shown = "<nil>" if value is None else f"{type_name(value)}={formatted(value, 'v', plain)}"
     return f"%!{verb}({shown})"
 
 
@@ -198,7 +199,7 @@ def _string(value: str, verb: str, style: Style) -> str:
             if " " in style.flags:
                 digits = " ".join(re.findall("..", digits))
             return style.padded(digits.upper() if verb == "X" else digits) if digits else style.padded("")
-    return _bad(value, verb)
+    return _bad(value, verb, style)
 
 
 def _integer(value: int, verb: str, style: Style) -> str:
@@ -212,7 +213,7 @@ def _integer(value: int, verb: str, style: Style) -> str:
         case "U":
             return style.padded(f"U+{value:04X}")
         case _:
-            return _bad(value, verb)
+            return _bad(value, verb, style)
     if style.precision is not None:
         digits = "" if value == style.precision == 0 else digits.rjust(style.precision, "0")
         style = replace(style, flags=style.flags.replace("0", ""))
@@ -227,7 +228,7 @@ def _character(value: int) -> str:
 
 def _float(value: float, verb: str, style: Style) -> str:
     if verb not in "vgGeEfF":
-        return _bad(value, verb)
+        return _bad(value, verb, style)
     if not math.isfinite(value):
         text = "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
         style = replace(style, flags=style.flags.replace("0", ""))
