@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from streamgauge import kernel_cache
 from streamgauge.config import ENVIRONMENT_VARIABLE
 from streamgauge.local.home import Home, cache
 
@@ -36,12 +37,10 @@ class Service:
 
 def environment(home: Home) -> dict[str, str]:
     """What every process has in its environment: one thread per kernel, caches, the configuration."""
-    numba_cache = cache() / "numba"
-    numba_cache.mkdir(parents=True, exist_ok=True)
     return os.environ | {
         ENVIRONMENT_VARIABLE: str(home.config),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        "NUMBA_CACHE_DIR": str(numba_cache),
+        kernel_cache.VARIABLE: str(kernel_cache.folder(cache())),
         "NUMBA_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
