@@ -8,18 +8,16 @@ import numpy as np
 
 from schemas import blocks
 from schemas.columns import decode_column
-from schemas.tables import ROLLUP_BLOBS, Resolution
+from schemas.tables import ROLLED, ROLLUP_BLOBS, Resolution
 from streamgauge.config import Config
 from streamgauge.rollup.aggregates import COLUMNS
 from streamgauge.series import ids
 from streamgauge.series.labels import parse
 from streamgauge.store.progress import ProgressStore
-from streamgauge.store.rebuild import BELOW
 from streamgauge.store.session import connect
 from streamgauge.store.write_blocks import BlockStore
 
 MINUTE_MS = 60_000
-LEVELS = tuple(BELOW)
 Series = dict[bytes, dict[int, float]]
 Rollups = dict[tuple[bytes, int], dict[str, float]]
 
@@ -34,7 +32,7 @@ class Stored:
         self._progress = ProgressStore(self._session)
         where = "WHERE lane = ? AND period = ? AND metric_group IN ? AND slice IN ? AND window_start = ?"
         self._select_rollups = {
-            level: self._session.prepare(f"SELECT * FROM {level.value.table} {where}") for level in LEVELS
+            level: self._session.prepare(f"SELECT * FROM {level.value.table} {where}") for level in ROLLED
         }
         self._select_parts = self._session.prepare(f"SELECT part FROM metrics_raw {where}")
 

@@ -14,10 +14,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from integration.batches import BatchProducer
 from integration.conftest import HOUR_MS
-from integration.stored import LEVELS, assert_rollups_equal, plain_rollups, wait_for
+from integration.stored import assert_rollups_equal, plain_rollups, wait_for
 from integration.workload import MINUTE_MS, STEP_MS, Client, Workload
 from schemas import batch
 from schemas.blocks import ON_TIME
+from schemas.tables import ROLLED
 from schemas.topics import REJECTED
 from streamgauge.series import ids, labels
 from streamgauge.series.samples import Samples
@@ -87,7 +88,7 @@ def test_a_stream_shuffled_by_up_to_three_hours_ends_as_the_stream_in_order(stac
     producer.flush()
     for work in (order, shuffled):
         _assert_stored(work, stored)
-    for level in LEVELS:
+    for level in ROLLED:
         first, second = stored.rollups(order.expected, level), stored.rollups(shuffled.expected, level)
         assert first, f"no {level.value.label} has ended"
         assert _by_host(order, first) == _by_host(shuffled, second)
@@ -252,7 +253,7 @@ def _assert_stored(work, stored):
         lambda: _difference(counts, stored.counts(work.expected), work.start),
     )
     assert stored.raw(work.expected) == work.expected
-    for level in LEVELS:
+    for level in ROLLED:
         wait_for(
             lambda level=level: _are_complete(work, stored, level),
             60,

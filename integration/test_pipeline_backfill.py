@@ -9,8 +9,9 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from integration.batches import BatchProducer
-from integration.stored import LEVELS, assert_rollups_equal, wait_for
+from integration.stored import assert_rollups_equal, wait_for
 from integration.workload import MINUTE_MS, Workload
+from schemas.tables import ROLLED
 from schemas.topics import RAW
 from streamgauge.local.home import ROOT
 
@@ -58,22 +59,22 @@ def work(stack, stored, simulated):
     done = Workload("before_backfill", simulated.next, minutes=14, series=100, late=10)
     _produce(stack.config, simulated, done)
     stored.wait_until_sealed(done.end)
-    for level in LEVELS:
+    for level in ROLLED:
         _wait_until_right(done, stored, level)
     return done
 
 
 def test_rollups_truncated_while_load_goes_on_come_back_byte_for_byte(stack, stored, simulated, work):
-    before = {level: stored.rows(level) for level in LEVELS}
+    before = {level: stored.rows(level) for level in ROLLED}
     assert all(before.values()), "no bucket of one level has been closed in these tests"
-    for level in LEVELS:
+    for level in ROLLED:
         stored.truncate(level)
     during = Workload("during_backfill", simulated.next, minutes=6, series=20, late=4, seed=2)
     first = min(start for rows in before.values() for *_, start in rows)
     printed = _backfill(stack, "--from", _seconds(first), "--to", _seconds(during.start))
     _produce(stack.config, simulated, during)
     stored.wait_until_sealed(during.end)
-    for level in LEVELS:
+    for level in ROLLED:
         _wait_until_right(work, stored, level)
         _wait_until_right(during, stored, level)
         touched = {
@@ -88,20 +89,20 @@ def test_rollups_truncated_while_load_goes_on_come_back_byte_for_byte(stack, sto
 
 
 def test_a_second_time_changes_nothing(stack, stored, work):
-    before = {level: stored.rows(level) for level in LEVELS}
+    before = {level: stored.rows(level) for level in ROLLED}
     printed = _backfill(stack, "--from", _seconds(work.start), "--to", _seconds(work.end))
     assert "unchanged" in printed
     assert " changed" not in printed.replace("unchanged", "")
-    assert {level: stored.rows(level) for level in LEVELS} == before
+    assert {level: stored.rows(level) for level in ROLLED} == before
 
 
 def test_a_dry_run_says_what_would_change_and_writes_nothing(stack, stored, work):
     minute = (work.start + MINUTE_MS) // MINUTE_MS * MINUTE_MS
-    stored.forget(LEVELS[0], minute)
-    before = {level: stored.rows(level) for level in LEVELS}
+    stored.forget(ROLLED[0], minute)
+    before = {level: stored.rows(level) for level in ROLLED}
     printed = _backfill(stack, "--from", _seconds(work.start), "--to", _seconds(work.end), "--dry-run")
     assert " changed" in printed
-    assert {level: stored.rows(level) for level in LEVELS} == before
+    assert {level: stored.rows(level) for level in ROLLED} == before
 
 
 def test_offsets_from_a_file_are_replayed(stack, stored, work, tmp_path):
@@ -112,7 +113,7 @@ def test_offsets_from_a_file_are_replayed(stack, stored, work, tmp_path):
     consumer.close()
     (tmp_path / "offsets.json").write_text(json.dumps(starts))
     _backfill(stack, "--from-offsets", str(tmp_path / "offsets.json"))
-    for level in LEVELS:
+    for level in ROLLED:
         _wait_until_right(work, stored, level)
 
 

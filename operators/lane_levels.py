@@ -5,15 +5,13 @@ changed, and built again when nothing inside it was marked for a while, or when 
 that it was, it may wait longer, so that a client which catches up on hours does not make it be built with every batch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from schemas.tables import Resolution
+from schemas.tables import ROLLED, Resolution
 from streamgauge.store.marks import Mark
-from streamgauge.store.rebuild import ABOVE, BELOW
+from streamgauge.store.rebuild import ABOVE
 
-LEVELS: Sequence[Resolution] = tuple(BELOW)
-"""All levels that are built, the finest first."""
 GROWTH = 3
 """How much longer a bucket waits each time that it was built again."""
 LONGEST_QUIET = 9
@@ -50,7 +48,7 @@ class LaneLevels:
 
     def begin(self, minute: int) -> Iterator[Place]:
         """The first minute of a lane: where each level that has no progress yet begins."""
-        for level in LEVELS:
+        for level in ROLLED:
             if level not in self._progress:
                 self._progress[level] = _start(level, minute)
                 yield level, self._progress[level]
@@ -68,7 +66,7 @@ class LaneLevels:
 
     def closing(self, to: int) -> Iterator[Place]:
         """The coarser buckets that end at or before `to` and are not built, finest first; each is closed then."""
-        for level in LEVELS[1:]:
+        for level in ROLLED[1:]:
             while self._progress.get(level, to) + level.value.width_ms <= to:
                 start = self._progress[level]
                 yield level, start
@@ -138,7 +136,7 @@ class LaneLevels:
     def _around(self, place: Place) -> Iterator[_Waiting]:
         """What waits for this bucket and for those that hold it."""
         finest, start = place
-        for level in LEVELS[LEVELS.index(finest) :]:
+        for level in ROLLED[ROLLED.index(finest) :]:
             if waiting := self._waiting.get((level, _start(level, start))):
                 yield waiting
 
@@ -155,4 +153,4 @@ def _start(level: Resolution, timestamp: int) -> int:
 
 
 def _in_order(marks: list[Mark]) -> list[Mark]:
-    return sorted(marks, key=lambda mark: (LEVELS.index(mark.level), mark.window_start))
+    return sorted(marks, key=lambda mark: (ROLLED.index(mark.level), mark.window_start))

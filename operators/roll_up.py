@@ -84,10 +84,11 @@ class RollUp(KeyedProcessFunction):
     def _lane(self, key: int) -> "LaneLevels":
         lane = self._lanes.get(key)
         if lane is None:
-            from operators.lane_levels import LEVELS, LaneLevels
+            from operators.lane_levels import LaneLevels
+            from schemas.tables import ROLLED
 
             progress = {}
-            for level in LEVELS:
+            for level in ROLLED:
                 sealed_to = self._progress.read(level).get(key)
                 if sealed_to is not None:
                     progress[level] = sealed_to

@@ -54,6 +54,8 @@ class StorageClass:
 
 
 STANDARD = "standard"
+ROLLED = tuple(Resolution)[1:]
+"""The resolutions above the samples, the finest first."""
 HEAD_RETENTION_MS = 6 * HOUR_MS
 RAW_GRACE_MS = HOUR_MS
 """Raw parts outlive their retention by this, so that a late rebuild still finds them."""

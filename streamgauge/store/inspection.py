@@ -9,7 +9,7 @@ import numpy.typing as npt
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from schemas.tables import Resolution
+from schemas.tables import ROLLED, Resolution
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series import ids as series_ids
 from streamgauge.series.ids import Shards
@@ -20,7 +20,7 @@ from streamgauge.store.reader import Reader, Selection
 
 SPARKS = "▁▂▃▄▅▆▇█"
 WIDTH = 48
-ROLLED = ("count", "sum", "min", "max", "last", "increase")
+SHOWN = ("count", "sum", "min", "max", "last", "increase")
 
 
 class Stored(NamedTuple):
@@ -63,9 +63,9 @@ def _stored(reader: Reader, one: Selection, start: int, end: int) -> list[Stored
     found = [
         Stored(Resolution.RAW, len(times), len(numbers), first, last, low, high, mean, times, samples.values)
     ]
-    for resolution in list(Resolution)[1:]:
+    for resolution in ROLLED:
         width = resolution.value.width_ms
-        rolled = reader.rollups(one, resolution, start - start % width, end, ROLLED)
+        rolled = reader.rollups(one, resolution, start - start % width, end, SHOWN)
         found.append(_summary(resolution, rolled, rolled.widths == width))
     return found
 

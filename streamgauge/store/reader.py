@@ -13,8 +13,9 @@ import numpy.typing as npt
 from cassandra.cluster import Session
 
 from schemas.batch import minute_of
-from schemas.tables import HEAD_RETENTION_MS, RAW_GRACE_MS, Resolution, StorageClass
+from schemas.tables import HEAD_RETENTION_MS, RAW_GRACE_MS, ROLLED, Resolution, StorageClass
 from schemas.topics import MAX_FUTURE_MS
+from streamgauge.promql.levels import SAMPLES, Level
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids, Shards, lanes_of
@@ -55,6 +56,15 @@ class Reader:
         self.index = IndexReader(session, shards, clock, self._kept_ms[Resolution.RAW] + RAW_GRACE_MS)
         self.blocks = BlockReader(session, shards, classes)
         self.head = HeadCache(session, shards.lanes)
+
+    def levels(self) -> list[Level]:
+        """The resolutions that are kept, the samples first, and how far back.
+
+        An hour more than that: a query of just the time that a resolution is kept for was made a moment ago.
+        """
+        now = self._clock() - RAW_GRACE_MS
+        raw = Level(SAMPLES, now - self._kept_ms[Resolution.RAW])
+        return [raw, *(Level(each.value.width_ms, now - self._kept_ms[each]) for each in ROLLED)]
 
     def select(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, reading: Reading | None = None
@@ -169,5 +179,4 @@ class Reader:
 
 def _finer(resolution: Resolution) -> list[Resolution]:
     """The resolution and all finer ones above the samples, the coarsest first."""
-    levels = [Resolution.DAY1, Resolution.HOUR1, Resolution.MIN5, Resolution.MIN1]
-    return levels[levels.index(resolution) :]
+    return list(reversed(ROLLED[: ROLLED.index(resolution) + 1]))

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 from cassandra.cluster import Session
 
-from schemas.tables import Resolution
+from schemas.tables import ROLLED, Resolution
 from streamgauge.config import Config
 from streamgauge.store.marks import MarkStore
 from streamgauge.store.progress import ProgressStore
-from streamgauge.store.rebuild import BELOW, Outcome, Rebuilder
+from streamgauge.store.rebuild import Outcome, Rebuilder
 
 EVERY_S = 5.0
 PATIENCE_S = 150.0
@@ -78,7 +78,7 @@ def would_change(
     found: Counter[tuple[Resolution, Outcome]] = Counter()
     below = {place: Outcome.CHANGED if changes else Outcome.UNCHANGED for place, changes in minutes.items()}
     found.update((Resolution.MIN1, outcome) for outcome in below.values())
-    for level in list(BELOW)[1:]:
+    for level in ROLLED[1:]:
         width, sealed_to = level.value.width_ms, progress.read(level)
         above: dict[tuple[int, int], Outcome] = {}
         for (lane, start), outcome in below.items():
@@ -100,7 +100,7 @@ def table(outcomes: Counter[tuple[Resolution, Outcome]]) -> list[str]:
     head = f"{'buckets':>8}" + "".join(f"{outcome.value:>12}" for outcome in shown)
     rows = [
         f"{level.value.label:>8}" + "".join(f"{outcomes[level, outcome]:>12,}" for outcome in shown)
-        for level in BELOW
+        for level in ROLLED
         if any(level is seen for seen, _ in outcomes)
     ]
     return [head, *rows]

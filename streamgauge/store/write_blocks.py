@@ -15,6 +15,7 @@ from schemas.invalid_block import BlockFault, InvalidBlock
 from schemas.tables import (
     QUANTILES,
     RAW_GRACE_MS,
+    ROLLED,
     ROLLUP_BLOBS,
     ROLLUP_COLUMNS,
     Resolution,
@@ -55,7 +56,7 @@ class BlockStore:
         self._insert_rollup: dict[Resolution, Any] = {}
         self._select_rollup: dict[Resolution, Any] = {}
         names = [f'"{name}"' for name in ROLLUP_BLOBS]
-        for resolution in list(Resolution)[1:]:
+        for resolution in ROLLED:
             self._insert_rollup[resolution] = session.prepare(
                 f"INSERT INTO {kept.table(resolution)} (lane, period, metric_group, slice, window_start, format, "
                 f"ids, {', '.join(names)}) VALUES (?, ?, ?, ?, ?, ?, ?, {', '.join('?' * len(names))}) USING TTL ?"
