@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -30,12 +32,14 @@ def _seconds(timestamp):
     return f"{timestamp / 1000:.3f}"
 
 
-def _produce(config, simulated, work):
+def _produce(config, simulated, work, pause_s=0.0):
     """The requests of a workload in the order of their time, and time until its minutes are closed."""
     producer = BatchProducer(config)
     for due, request in work.requests():
         producer.send(request, sent=due)
         producer.heartbeat(due)
+        producer.flush()
+        time.sleep(pause_s)
     simulated.next = work.end + MINUTE_MS
     producer.heartbeat(simulated.next)
     producer.flush()
@@ -71,8 +75,10 @@ def test_rollups_truncated_while_load_goes_on_come_back_byte_for_byte(stack, sto
         stored.truncate(level)
     during = Workload("during_backfill", simulated.next, minutes=6, series=20, late=4, seed=2)
     first = min(start for rows in before.values() for *_, start in rows)
-    printed = _backfill(stack, "--from", _seconds(first), "--to", _seconds(during.start))
-    _produce(stack.config, simulated, during)
+    with ThreadPoolExecutor(1) as beside:
+        backfill = beside.submit(_backfill, stack, "--from", _seconds(first), "--to", _seconds(during.start))
+        _produce(stack.config, simulated, during, pause_s=0.5)
+        printed = backfill.result()
     stored.wait_until_sealed(during.end)
     for level in ROLLED:
         _wait_until_right(work, stored, level)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MINUTE_MS = 60_000
+LOAD_EVERY_MS = 10_000
+"""How often a lane looks for marks that a replay has put into the store."""
 
 
 class RollUp(KeyedProcessFunction):
@@ -45,6 +47,7 @@ class RollUp(KeyedProcessFunction):
         self._rebuilder = Rebuilder(self._session, self._config.shards, self._config.storage_classes, _clock)
         self._lanes: dict[int, LaneLevels] = {}
         self._woken: dict[int, int] = {}
+        self._loaded: dict[int, int] = {}
         counters = context.get_metrics_group()
         self._seals = counters.counter("seals")
         self._builds = counters.counter("builds")
@@ -63,18 +66,18 @@ class RollUp(KeyedProcessFunction):
         timers = context.timer_service()
         if late:
             self._mark(key, lane, Mark(Resolution.MIN1, minute))
-            self._wake(key, lane, timers)
         else:
             for level, start in lane.begin(minute):
                 self._progress.write(level, key, start)
             timers.register_event_time_timer(minute + MINUTE_MS - 1)
+        self._wake(key, lane, timers)
 
     def on_timer(self, timestamp: int, context: KeyedProcessFunction.OnTimerContext) -> tuple[()]:
         key = context.get_current_key()
         lane = self._lane(key)
         if context.time_domain() == TimeDomain.EVENT_TIME:
             self._seal(key, lane, timestamp + 1)
-            # a replay puts its marks into the store
+        if _clock() - self._loaded[key] >= LOAD_EVERY_MS:
             self._load(key, lane)
         for mark in lane.due(_clock()):
             self._rebuild(key, lane, mark)
@@ -97,6 +100,7 @@ class RollUp(KeyedProcessFunction):
         return lane
 
     def _load(self, key: int, lane: "LaneLevels") -> None:
+        self._loaded[key] = _clock()
         for mark in self._marks.pending(key):
             lane.mark(mark, _clock())
 
@@ -105,10 +109,10 @@ class RollUp(KeyedProcessFunction):
             self._marks.write(key, mark)
 
     def _wake(self, key: int, lane: "LaneLevels", timers) -> None:  # type: ignore[no-untyped-def]
-        """Set a timer for the next mark whose time comes, unless there is an earlier one."""
-        due = lane.next_due()
+        """Set a timer for the next mark whose time comes, or to look for marks, unless there is an earlier one."""
         now = timers.current_processing_time()
-        if due is not None and not now < self._woken.get(key, 0) <= due:
+        due = min(lane.next_due() or now + LOAD_EVERY_MS, now + LOAD_EVERY_MS)
+        if not now < self._woken.get(key, 0) <= due:
             self._woken[key] = max(due, now + 1)
             timers.register_processing_time_timer(self._woken[key])
 

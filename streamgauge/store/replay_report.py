@@ -14,8 +14,7 @@ from streamgauge.store.progress import ProgressStore
 from streamgauge.store.rebuild import Outcome, Rebuilder
 
 EVERY_S = 5.0
-PATIENCE_S = 150.0
-"""A lane looks for new marks once a minute of the stream's time."""
+PATIENCE_S = 60.0
 
 Part = tuple[int, int, int, bool]
 """A lane, its minute (ms), how many samples, and whether they change it."""
