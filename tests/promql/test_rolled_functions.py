@@ -11,12 +11,14 @@ from schemas.tables import QUANTILES, ROLLUP_COLUMNS
 from streamgauge.promql import rolled_functions
 from streamgauge.promql.engine import evaluate
 from streamgauge.promql.labels import from_canonical
+from streamgauge.promql.lanes import execute
 from streamgauge.promql.levels import Level, choose
 from streamgauge.promql.parser import parse
 from streamgauge.promql.query import Limits, Query
 from streamgauge.promql.rolled_functions import NEEDED, Rolled
 from streamgauge.series import ids, labels
-from streamgauge.series.samples import Samples, between
+from streamgauge.series.id_kernels import rows_of
+from streamgauge.series.samples import Samples, between, take
 from streamgauge.store.rollups import by_series, of_samples
 
 START = 1_763_892_000_000
@@ -171,3 +173,58 @@ def test_an_instant_query_reads_samples_or_a_hundredth_of_its_range():
     assert choose(LEVELS, 0, START, 300_000) == 0
     assert choose(LEVELS, 0, START, 30 * 86_400_000) == 60 * MINUTE
     assert choose([], 0, START, 86_400_000) == 0
+
+
+class HeldRollups(Held):
+    """The same series as minutes, where samples are no longer kept."""
+
+    levels = (Level(0, START + 10**9), Level(MINUTE, 0))
+
+    def rollups(self, _, start_ms, end_ms, width, wanted):
+        assert width == MINUTE
+        canonical, samples = self._held
+        rows = [
+            of_samples(between(samples, minute, minute + MINUTE - 1), minute, wanted)
+            for minute in range(START, START + MINUTES * MINUTE, MINUTE)
+            if start_ms <= minute <= end_ms
+        ]
+        found = by_series(rows, wanted)
+        which = [canonical[row] for row in rows_of(samples.ids, found.ids)]
+        return which, found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x",
+        "x offset 5m",
+        "sum(x)",
+        "sum by (n) (rate(x[10m]))",
+        "avg_over_time(x[10m]) > 3",
+        "max_over_time(x[5m] offset 10m)",
+        "quantile_over_time(0.5, x[10m]) + on(n) count_over_time(x[10m])",
+        "quantile_over_time(scalar(count(x)) / 10, x[10m])",
+        "max_over_time(sum(x)[20m:5m])",
+        "increase(x[10m] @ end())",
+        "absent_over_time(x[5m])",
+        "deriv(x[10m])",
+    ],
+)
+def test_whole_queries_over_rollups_give_what_samples_give(text):
+    counters = [{at: float(at * (n + 1) % 300) for at in range(5, MINUTES * 6, 6)} for n in range(3)]
+    canonical, samples = _samples(counters)
+    query = Query(START + 20 * MINUTE, START + MINUTES * MINUTE, 5 * MINUTE)
+    over_samples = evaluate(parse(text), query, Held(canonical, samples), Limits(), text)
+    over_rollups = evaluate(parse(text), query, HeldRollups(canonical, samples), Limits(), text)
+    assert _by_labels(over_rollups.value) == pytest.approx(_by_labels(over_samples.value))
+    lanes = [HeldRollups(canonical[n : n + 1], take(samples, np.array([n]))) for n in range(3)]
+    by_lanes = execute(parse(text), query, lanes, Limits(), text)
+    assert _by_labels(by_lanes.value) == pytest.approx(_by_labels(over_rollups.value))
+
+
+def _by_labels(vector):
+    return {
+        (tuple(sorted(labels_of.items())), step): vector.values[row, step]
+        for row, labels_of in enumerate(vector.labels.rows())
+        for step in np.flatnonzero(vector.present[row]).tolist()
+    }
