@@ -46,9 +46,10 @@ def ours(command: str, path: Path) -> tuple[bool, str]:
 def write(folder: Path, number: int, rules: str, test: dict) -> Path:
     (folder / f"rules{number}.yml").write_text(rules)
     path = folder / f"test{number}.yml"
-    path.write_text(
-        yaml.safe_dump({"rule_files": [f"rules{number}.yml"], "tests": [test]}, allow_unicode=True)
-    )
+    # promtool takes groups in any order unless it is told
+    order = [group["name"] for group in yaml.safe_load(rules)["groups"]]
+    content = {"rule_files": [f"rules{number}.yml"], "group_eval_order": order, "tests": [test]}
+    path.write_text(yaml.safe_dump(content, allow_unicode=True))
     return path
 
 
