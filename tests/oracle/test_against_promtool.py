@@ -9,7 +9,6 @@ from random import Random
 import pytest
 import yaml
 from click.testing import CliRunner
-from prometheus_server import binary
 from random_rules import RandomRules, expectations
 
 from streamgauge.cli import main
@@ -21,11 +20,8 @@ FILE_CASES = Path(__file__).parent.parent / "rules" / "promtool"
 
 
 @pytest.fixture(scope="module")
-def promtool():
-    program = binary()
-    if program is None:
-        pytest.skip("real promtool is not there to compare with: `make oracle` builds it")
-    return program.with_name("promtool")
+def promtool(oracle):
+    return oracle.with_name("promtool")
 
 
 def verdicts(program: Path, command: str, paths: list[Path]) -> dict[Path, bool]:
