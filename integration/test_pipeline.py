@@ -13,7 +13,7 @@ import yaml
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from integration.batches import BatchProducer
-from integration.conftest import HOUR_MS
+from integration.conftest import HOUR_MS, KEPT_HOURS
 from integration.stored import assert_rollups_equal, plain_rollups, wait_for
 from integration.workload import MINUTE_MS, STEP_MS, Client, Workload
 from schemas import batch
@@ -218,7 +218,7 @@ def test_garbage_is_set_aside_with_its_reason_and_makes_nothing_late(stack, stor
     before = _restarts(stack)
     work = Workload("beside_garbage", simulated.next, minutes=2)
     rejected = RejectedMessages(stack.config)
-    garbage = _garbage(simulated.next + 1)
+    garbage = _garbage(simulated.next + 1, stack.config.layout.lanes)
 
     def put_garbage(producer):
         for key, value, headers, timestamp, _ in garbage:
@@ -303,9 +303,18 @@ def _batch_of_other_labels(timestamp):
     return batch.encode(Samples(identity, np.array([0, 1]), np.array([timestamp]), np.array([1.0])), wrong)
 
 
-def _garbage(timestamp):
+def _batch_of_one(data, timestamp, lanes):
+    """A series' lane and a batch with one sample of it."""
+    identity = ids.series_id(data)
+    sample = Samples(ids.from_bytes(identity), np.array([0, 1]), np.array([timestamp]), np.array([1.0]))
+    return ids.lane_of(identity, lanes), batch.encode(sample, pa.array([data], pa.binary()))
+
+
+def _garbage(timestamp, lanes):
     """Messages as (key, value, headers, timestamp, reason)."""
     good = dict(batch.headers_of("test", timestamp))
+    long_ago = int(time.time() * 1000) - (KEPT_HOURS + 1) * HOUR_MS
+    lane, too_old = _batch_of_one(labels.canonical({"__name__": "too_old"}), long_ago, lanes)
     return [
         (None, b"no key", good, timestamp, "bad_key"),
         (b"99", b"no such lane", good, timestamp, "bad_key"),
@@ -319,6 +328,7 @@ def _garbage(timestamp):
         (b"0", b"clock beyond all", good | {"sent": b"9223372036854775807"}, timestamp, "bad_sent"),
         (b"0", b"very old", good, 1, "not_arrow"),
         (b"0", _batch_of_other_labels(timestamp), good, timestamp, "bad_labels"),
+        (batch.key_of(lane), too_old, good, long_ago, "too_old"),
     ]
 
 
