@@ -144,6 +144,28 @@ def test_an_offset_moves_the_samples_not_their_steps(served):
         ]
 
 
+@pytest.mark.parametrize("function", ["sum_over_time", "max_over_time", "count_over_time", "last_over_time"])
+def test_ranges_of_whole_minutes_come_from_rollups_and_the_head_as_from_samples(served, function):
+    """At steps of a minute: minutes that are sealed from their rollups, those that are not from the head."""
+    start, end = served.start + 4 * MINUTE_MS, served.start + MINUTES * MINUTE_MS
+    query = f"{function}(temperature[2m])"
+    # samples at a range's very edge belong to it, and to the window after it
+    data = served.ask("query_range", query=query, start=start / 1000, end=end / 1000, step="60s")
+    reduce = {"sum": sum, "max": max, "count": len, "last": lambda values: values[-1]}[function.split("_")[0]]
+    expected = {}
+    for labels, samples in served.truth("temperature").items():
+        shown = labels if function == "last_over_time" else _without_name(labels)
+        for at in range(start, end + 1, MINUTE_MS):
+            inside = [samples[time] for time in sorted(samples) if at - 2 * MINUTE_MS <= time < at]
+            if inside:
+                expected.setdefault(shown, {})[at] = pytest.approx(reduce(inside))
+    assert _pairs(data["result"]) == expected
+
+
+def _without_name(labels):
+    return canonical({name: value for name, value in parse(labels).items() if name != "__name__"})
+
+
 def test_a_stale_marker_ends_a_series(served):
     before, after = served.end - 31_000, served.end - 29_000
     assert len(served.ask("query", query="gone", time=str(before / 1000))["result"]) == 1
