@@ -11,6 +11,7 @@ from streamgauge.series import ids as series_ids
 from streamgauge.series import labels
 from streamgauge.series.ids import Shards, lane_of
 from streamgauge.series.samples import MINUTE_MS, Samples, concat
+from streamgauge.store.changes import ChangeStore
 from streamgauge.store.progress import ProgressStore
 from streamgauge.store.rebuild import Rebuilder
 from streamgauge.store.write_blocks import BlockStore
@@ -27,6 +28,7 @@ class Population:
         self._lanes = shards.lanes
         self._blocks = BlockStore(session, shards, kept)
         self._progress = ProgressStore(session)
+        self._changes = ChangeStore(session)
         self._rebuilder = Rebuilder(session, shards, [kept], lambda: 0)
         self._head = HeadStore(session)
         self._index = IndexStore(session, shards)
@@ -64,6 +66,7 @@ class Population:
             for lane, to in sealed.items():
                 for bucket in range(start - start % width, to - width + 1, width):
                     self._rebuilder.build(level, lane, bucket)
+                    self._changes.write(level, lane, bucket)
                 self._progress.write(level, lane, to - to % width)
 
     def _seal(self, lane: int, minute: int, rows: dict[bytes, dict[int, float]]) -> None:
@@ -74,6 +77,8 @@ class Population:
         self._blocks.write_raw(lane, minute, ON_TIME, _samples(early))
         self._blocks.write_raw(lane, minute, late_part(0, 1, 2), _samples(late))
         self._blocks.write_rollup(Resolution.MIN1, lane, minute, aggregate(_samples(rows), minute))
+        for resolution in (Resolution.RAW, Resolution.MIN1):
+            self._changes.write(resolution, lane, minute)
 
     def _by_place(self, series):
         places: dict[int, dict[int, dict[bytes, dict[int, float]]]] = {}
