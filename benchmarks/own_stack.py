@@ -34,7 +34,7 @@ STORES = frozenset({"kafka", "cassandra", "schema"})
 
 def configuration(name: str, layout: Layout, partitions: int = 4, checkpoint_s: int = 10) -> Config:
     """A configuration below `.streamgauge/bench-NAME`."""
-    port = _free_ports(11)
+    port = free_ports(11)
     host = "127.0.0.1"
     return Config(
         kafka=Kafka(bootstrap=f"{host}:{next(port)}", retention_hours=KEPT_HOURS, partitions=partitions),
@@ -71,7 +71,8 @@ def own_stack(config: Config, parts: Collection[str]) -> Iterator[Stack]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _free_ports(count: int) -> Iterator[int]:
+def free_ports(count: int) -> Iterator[int]:
+    """Ports that nothing listens on now."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
