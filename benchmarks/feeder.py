@@ -1,6 +1,6 @@
 """Clients that push samples by remote write at a steady rate, in a process of their own.
 
-    python benchmarks/feeder.py URL --series 100000 --step 2 [--first 0] [--clock ORIGIN BEGAN SPEED]
+    python benchmarks/feeder.py URL --series 100000 --step 2 [--first 0] [--clock ORIGIN BEGAN SPEED] [--lane N OF]
 
 Every series has a sample a step (s), in requests that are spread over it. Ends on SIGTERM, or when its standard input
 closes, and prints as JSON what was acknowledged: `samples`, `refused`, `behind_s` (how late it was at worst).
@@ -14,11 +14,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from load import Requests
+from load import Requests, of_lane
 
 SERIES_A_REQUEST = 2000
 """What Prometheus sends at once."""
@@ -28,15 +28,13 @@ CLIENTS = 4
 class Feeder:
     """Pushes from some threads until it is told to stop."""
 
-    def __init__(self, url: str, series: range, step_s: float, clock: "Clock") -> None:
+    def __init__(self, url: str, series: Sequence[int], step_s: float, clock: "Clock") -> None:
         self._url = urlsplit(url)
         self._step_s = step_s
         self._clock = clock
-        starts = range(series.start, series.stop, SERIES_A_REQUEST)
-        self._requests = [
-            Requests(range(start, min(start + SERIES_A_REQUEST, series.stop))) for start in starts
-        ]
-        self._sizes = [min(start + SERIES_A_REQUEST, series.stop) - start for start in starts]
+        shares = [series[at : at + SERIES_A_REQUEST] for at in range(0, len(series), SERIES_A_REQUEST)]
+        self._requests = [Requests(share) for share in shares]
+        self._sizes = [len(share) for share in shares]
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self.found = {"samples": 0, "refused": 0, "behind_s": 0.0}
@@ -107,12 +105,20 @@ class Feeding:
 
 @contextlib.contextmanager
 def feeding(
-    url: str, series: range, step_s: float, clock: tuple[int, float, float] | None = None
+    url: str,
+    series: range,
+    step_s: float,
+    clock: tuple[int, float, float] | None = None,
+    lane: tuple[int, int] | None = None,
 ) -> Iterator[Feeding]:
-    """Run a feeder; it is ended in any case."""
+    """Run a feeder; it is ended in any case.
+
+    :param clock: see `Clock`. :param lane: a lane and how many there are: only series of that lane, so many of them.
+    """
     command = [sys.executable, str(Path(__file__)), url, "--step", str(step_s)]
     command += ["--first", str(series.start), "--series", str(len(series))]
     command += ["--clock", *map(repr, clock)] if clock else []
+    command += ["--lane", *map(str, lane)] if lane else []
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout
     # it has made its requests
@@ -132,11 +138,15 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--step", type=float, required=True, help="seconds")
     parser.add_argument("--clock", nargs=3)
+    parser.add_argument("--lane", type=int, nargs=2)
     given = parser.parse_args()
     clock = (
         Clock(int(given.clock[0]), float(given.clock[1]), float(given.clock[2])) if given.clock else Clock()
     )
-    feeder = Feeder(given.url, range(given.first, given.first + given.series), given.step, clock)
+    series: Sequence[int] = range(given.first, given.first + given.series)
+    if given.lane:
+        series = of_lane(given.series, *given.lane)
+    feeder = Feeder(given.url, series, given.step, clock)
     print("ready", flush=True)
     running = threading.Thread(target=feeder.run)
     running.start()

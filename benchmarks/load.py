@@ -1,6 +1,6 @@
 """Series and samples such as exporters have them, as batches or as remote write requests, at any number."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import cramjam
@@ -43,6 +43,19 @@ def label_set(number: int) -> dict[str, str]:
         "instance": f"10.{host // 250}.{host % 250}.17:9100",
         "job": "node",
     }
+
+
+def of_lane(count: int, lane: int, lanes: int) -> list[int]:
+    """The first so many series that are of this lane: all metrics of the devices whose labels hash to it."""
+    found: list[int] = []
+    device = 0
+    while len(found) < count:
+        first = device * METRICS
+        identity = series_ids.series_id(series_labels.canonical(label_set(first)))
+        if series_ids.lane_of(identity, lanes) == lane:
+            found += range(first, first + METRICS)
+        device += 1
+    return found[:count]
 
 
 class Steps:
@@ -165,10 +178,10 @@ class Requests:
     :param samples: of each series in one request, `apart_ms` from each other.
     """
 
-    def __init__(self, series: range, samples: int = 1, apart_ms: int = 1000) -> None:
+    def __init__(self, series: Sequence[int], samples: int = 1, apart_ms: int = 1000) -> None:
         self._samples = samples
         self._apart_ms = apart_ms
-        self._values = Steps(len(series), series.start)
+        self._values = Steps(len(series), series[0])
         parts = [encode([(label_set(number), [(_PLACEHOLDER, 0.0)] * samples)]) for number in series]
         self._body = np.frombuffer(b"".join(parts), np.uint8).copy()
         found, at = [], 0
