@@ -65,7 +65,12 @@ def _configuration() -> Config:
         flink=Flink(rest=f"http://{host}:{next(port)}", checkpoint_interval_s=3),
         # simulated time runs fast, so a real delay of the machine is a long one
         stream=Stream(lag_ms=5000, late_flush_ms=1000, rebuild_quiet_ms=500),
-        storage=Storage(classes={"standard": Kept(retention={"raw": f"{KEPT_HOURS}h"})}),
+        storage=Storage(
+            classes={
+                "short": Kept(match=('{tier="short"}',), retention={"1day": "30d"}, digests=False),
+                "standard": Kept(retention={"raw": f"{KEPT_HOURS}h"}),
+            }
+        ),
         collector=Collector(listen=f"{host}:{next(port)}", name="test"),
         gateway=Gateway(listen=f"{host}:{next(port)}"),
         local=Local(

@@ -12,6 +12,7 @@ from schemas.tables import ROLLUP_BLOBS, Resolution
 from streamgauge.config import Config
 from streamgauge.rollup.aggregates import COLUMNS
 from streamgauge.series import ids
+from streamgauge.series.labels import parse
 from streamgauge.store.progress import ProgressStore
 from streamgauge.store.rebuild import BELOW
 from streamgauge.store.session import connect
@@ -116,6 +117,19 @@ class Stored:
             )
             for row in table
         }
+
+    def tiers(self, table: str, resolution: Resolution, metric: str, start: int) -> set[str | None]:
+        """The values of the label `tier` of the metric's series in a block table, in the window of a time (ms)."""
+        width = resolution.value.width_ms
+        rows = self._session.execute(f"SELECT window_start, ids FROM {table}")
+        found = {
+            identity
+            for row in rows
+            if row.window_start == start - start % width
+            for identity in _packed(blocks.decode_ids(row.ids))
+        }
+        labels = {row.id: parse(row.labels) for row in self._session.execute("SELECT id, labels FROM series")}
+        return {labels[one].get("tier") for one in found if labels[one]["__name__"] == metric}
 
     def truncate(self, level: Resolution) -> None:
         """Lose every rollup row of a level."""

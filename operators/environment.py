@@ -55,9 +55,11 @@ def environments(
     }.items():
         settings.set_string(name, value)
     if not checkpoints:
-        settings.set_string("execution.checkpointing.interval", "0 s")
         settings.set_string("restart-strategy.type", "none")
     stream = StreamExecutionEnvironment.get_execution_environment(settings)
+    if not checkpoints:
+        # PyFlink does not wrap it, and the cluster's own setting is an interval
+        stream.get_checkpoint_config()._j_checkpoint_config.disableCheckpointing()
     stream.set_parallelism(config.flink.parallelism)
     tables = StreamTableEnvironment.create(stream)
     return stream, tables

@@ -1,5 +1,8 @@
 """Kernels that the block kernels share: varints, bits packed low end first, and doubles as decimals.
 
+Compiled kernels of other files hold a copy of these: numba caches by a file's own time, so after a change here delete
+`schemas/__pycache__`.
+
 A decimal is an integer mantissa below 2**53 and an exponent e of ten: the double nearest to mantissa / 10**e.
 Both operands are exact, so the division rounds as a parser does, and it is the check that the form loses no bit
 (as in ALP: Afroozeh, Kuffó, Boncz, "ALP: Adaptive Lossless floating-Point Compression", SIGMOD 2023).
@@ -13,6 +16,8 @@ MAX_EXPONENT = 22
 """10**22 is the largest power of ten that is a double."""
 _POWERS = np.array([float(10**exponent) for exponent in range(MAX_EXPONENT + 1)])
 _LARGEST = float(2**53)
+_BYTES = np.uint64(0x00FF00FF00FF00FF)
+_PAIRS = np.uint64(0x0000FFFF0000FFFF)
 
 
 @njit(cache=True, nogil=True)
@@ -75,11 +80,9 @@ def byte_length(number):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def swapped(number):  # type: ignore[no-untyped-def]
     """A uint64 with its bytes in the other order; a round double's bits end in zeros, and so get short."""
-    result = np.uint64(0)
-    for _ in range(8):
-        result = (result << np.uint64(8)) | (number & np.uint64(0xFF))
-        number >>= np.uint64(8)
-    return result
+    number = ((number >> np.uint64(8)) & _BYTES) | ((number & _BYTES) << np.uint64(8))
+    number = ((number >> np.uint64(16)) & _PAIRS) | ((number & _PAIRS) << np.uint64(16))
+    return (number >> np.uint64(32)) | (number << np.uint64(32))
 
 
 @njit(cache=True, nogil=True)
@@ -150,19 +153,28 @@ def mantissas(values, begin, end, out):  # type: ignore[no-untyped-def]
     bits = values.view(np.uint64)
     exponent = 0
     for at in range(begin, end):
-        if fits(values[at], bits[at], exponent, out, at - begin):
-            continue
-        limit = _largest_exponent(bits[at])
-        if limit <= exponent or not fits(values[at], bits[at], limit, out, at - begin):
+        exponent = least_exponent(values[at], bits[at], exponent, out, at - begin)
+        if exponent < 0:
             return -1
-        exponent += 1
-        while not fits(values[at], bits[at], exponent, out, at - begin):
-            exponent += 1
     if exponent:
         for at in range(begin, end):
             if not fits(values[at], bits[at], exponent, out, at - begin):
                 return -1
     return exponent
+
+
+@njit(cache=True, nogil=True)
+def least_exponent(value, bits, lowest, out, at):  # type: ignore[no-untyped-def]
+    """The least exponent from `lowest` on of which a double is a decimal, or -1; its mantissa goes to out[at]."""
+    if fits(value, bits, lowest, out, at):
+        return lowest
+    limit = _largest_exponent(bits)
+    if limit <= lowest or not fits(value, bits, limit, out, at):
+        return -1
+    lowest += 1
+    while not fits(value, bits, lowest, out, at):
+        lowest += 1
+    return lowest
 
 
 @njit(cache=True, nogil=True)
@@ -175,7 +187,7 @@ def decimal(mantissa, exponent):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def fits(value, bits, exponent, out, at):  # type: ignore[no-untyped-def]
-    """Whether a double is a decimal of this exponent, whose mantissa goes to out[at]. -0.0 is none."""
+    """Whether a double is a decimal of this exponent, whose mantissa then goes to out[at]. -0.0 is none."""
     scaled = value * _POWERS[exponent]
     if not abs(scaled) <= _LARGEST:
         return False

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from schemas.bit_kernels import MAX_EXPONENT, byte_length, decimal, mantissas, swapped, unzigzag, zigzag
+from schemas.bit_kernels import MAX_EXPONENT, byte_length, decimal, least_exponent, swapped, unzigzag, zigzag
 
 LENGTHS = 9
 """A number takes 0 to 8 bytes."""
@@ -39,7 +39,7 @@ def numbers(values, kinds, lengths, integers):  # type: ignore[no-untyped-def]
     bits = values.view(np.uint64)
     mantissa = np.empty(1, np.int64)
     for row in range(len(values)):
-        exponent = mantissas(values, row, row + 1, mantissa)
+        exponent = least_exponent(values[row], bits[row], 0, mantissa, 0)
         if exponent < 0:
             exponent = _EXACT
             integers[row] = swapped(bits[row])

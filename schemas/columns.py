@@ -11,8 +11,8 @@ the form that takes the fewest bytes is chosen; little-endian, n is the number o
   every number longer than k.
 - PLANES: 8 planes of n bytes, plane k byte k of every double ("byte stream split" of Apache Parquet).
 
-No column refers to another: against `last`, measured on real exporters, six columns would save 2 of 16 bytes a
-series and bucket, and every reader of one of them would have to read `last` too.
+No column refers to another: against `last` and `count`, measured on real exporters, eight columns would save 2 of
+16 bytes a series and bucket, and every reader of one of them would have to read `last` too.
 """
 
 import numpy as np
@@ -53,7 +53,8 @@ def encode_column(name: str, column: npt.NDArray[np.generic]) -> bytes:
         planes = np.empty(8 * series, np.uint8)
         length = put_planes(np.zeros(series, np.int64), lengths, integers, planes)
         return bytes([NUMBERS]) + kinds.tobytes() + planes[:length].tobytes()
-    return bytes([PLANES]) + bits.astype("<u8").view(np.uint8).reshape(-1, 8).T.tobytes()
+    every = ((bits >> np.uint64(8 * plane)).astype(np.uint8).tobytes() for plane in range(8))
+    return bytes([PLANES]) + b"".join(every)
 
 
 def decode_column(name: str, data: bytes, series: int) -> npt.NDArray[np.generic]:

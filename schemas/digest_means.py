@@ -22,13 +22,13 @@ def put_decimal(out, at, means):  # type: ignore[no-untyped-def]
     """The number of decimals, the first mean and then the steps up, in units of the last decimal."""
     decimals = 0
     for mean in means:
-        while decimals <= MAX_DECIMALS and not _is_decimal(mean, 10.0**decimals):
+        while decimals <= MAX_DECIMALS and not is_decimal(mean, 10.0**decimals):
             decimals += 1
     if decimals > MAX_DECIMALS:
         return -1
     scale = 10.0**decimals
     for mean in means:
-        if not _is_decimal(mean, scale):
+        if not is_decimal(mean, scale):
             return -1
     out[at] = decimals
     before = np.int64(np.rint(means[0] * scale))
@@ -41,7 +41,8 @@ def put_decimal(out, at, means):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _is_decimal(mean, scale):  # type: ignore[no-untyped-def]
+def is_decimal(mean, scale):  # type: ignore[no-untyped-def]
+    """Whether a number is exactly an integer (at most 2**53) divided by `scale`."""
     whole = np.rint(mean * scale)
     return abs(whole) <= _WHOLE and whole / scale == mean
 

@@ -59,6 +59,8 @@ RAW_GRACE_MS = HOUR_MS
 """Raw parts outlive their retention by this, so that a late rebuild still finds them."""
 MARK_RETENTION_MS = 7 * DAY_MS
 """How long a bucket may wait to be rebuilt."""
+CHANGES_RETENTION_MS = 7 * DAY_MS
+"""Longer than anything that was made of blocks is kept."""
 OUTCOME_RETENTION_MS = 6 * HOUR_MS
 """How long what became of a mark can be read."""
 INDEX_PERIOD_MS = DAY_MS
@@ -116,6 +118,8 @@ def ddl(keyspace: str, replication: int, classes: Sequence[StorageClass]) -> lis
         "value text, PRIMARY KEY ((lane, period, name), value)) " + _options(30 * DAY_MS, chunk_kb=16),
         f"CREATE TABLE IF NOT EXISTS {keyspace}.rollup_progress (resolution text, lane int, "
         "sealed_to bigint, PRIMARY KEY (resolution, lane))",
+        f"CREATE TABLE IF NOT EXISTS {keyspace}.changes (resolution text, period bigint, lane int, "
+        "version bigint, PRIMARY KEY ((resolution, period), lane)) " + _options(6 * HOUR_MS, chunk_kb=16),
         f"CREATE TABLE IF NOT EXISTS {keyspace}.rollup_marks (lane int, resolution text, window_start bigint, "
         "pending boolean, complete boolean, origin text, outcome text, "
         "PRIMARY KEY (lane, resolution, window_start)) " + _options(HOUR_MS, chunk_kb=16),

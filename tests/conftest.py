@@ -27,6 +27,6 @@ def golden(request):
 def pytest_addoption(parser):
     parser.addoption("--write-golden", action="store_true", help="store today's bytes as golden")
     parser.addoption(
-        "--oracle-queries", type=int, default=5000, help="how many queries to ask Prometheus too"
+        "--oracle-queries", type=int, default=10_000, help="how many queries to ask Prometheus too"
     )
     parser.addoption("--oracle-seed", default="1", help="of the samples and queries for Prometheus")

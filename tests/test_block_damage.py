@@ -176,6 +176,6 @@ def test_nothing_is_read_or_written_outside_of_an_array(tmp_path):
         cwd=Path(__file__).parent,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert run.returncode == 0, run.stderr

@@ -216,6 +216,22 @@ def test_quantiles_rise_and_stay_between_the_extremes(rows):
             assert numbers[-1] <= high[number] + slack
 
 
+@pytest.mark.parametrize("levels", [np.arange(150) * 0.1, np.sqrt(np.arange(150))])
+def test_a_frequent_value_stays_as_it_is(levels):
+    values = np.concatenate([levels, np.full(1000, levels[77]), np.full(300, levels[149])])
+    digests = digests_of([values])
+    assert not digests.exact[0]
+    found = tdigest.quantiles(digests, np.array([0.0]), np.array([levels[149]]), np.array([0.4, 0.6, 0.9]))
+    assert found[0].tolist() == [levels[77], levels[77], levels[149]]
+
+
+def test_small_values_beside_many_zeros_are_not_rounded_away():
+    values = np.concatenate([np.zeros(500), np.arange(1, 1001) * 1e-7])
+    found = tdigest.quantiles(digests_of([values]), np.array([0.0]), np.array([1e-4]), np.array([0.2, 2 / 3]))
+    assert found[0, 0] == 0.0
+    np.testing.assert_allclose(found[0, 1], 5e-5, rtol=0.01)
+
+
 def test_no_digest_at_all():
     none = concat([])
     assert isinstance(none, Digests)

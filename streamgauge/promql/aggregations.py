@@ -1,25 +1,27 @@
 """Aggregations over the series of a vector."""
 
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 import xxhash
 
 from streamgauge.promql import aggregate_kernels as kernels
 from streamgauge.promql.annotations import Annotations
+from streamgauge.promql.arithmetic import maximum, minimum
 from streamgauge.promql.ast import Aggregate, AggregateOp, Span
 from streamgauge.promql.faults import InvalidQuery, QueryFault
-from streamgauge.promql.labels import Codes, LabelTable
-from streamgauge.promql.literals import number_text
+from streamgauge.promql.labels import METADATA, Codes, LabelTable
+from streamgauge.promql.literals import number_text, short
 from streamgauge.promql.vectors import Mask, Times, Values, Vector, counts, empty, merged
-from streamgauge.series.labels import NAME
+from streamgauge.promql.walk import bare
 
 _INT64 = 2.0**63
 
 
 def grouping(labels: LabelTable, names: Sequence[str], without: bool) -> LabelTable:
     """The labels by which series are grouped, and which the groups keep."""
-    return labels.drop({*names, NAME}) if without else labels.keep(names)
+    return labels.drop({*names, *METADATA}) if without else labels.keep(names)
 
 
 def aggregate(node: Aggregate, vector: Vector, param: Values | None, annotations: Annotations) -> Vector:
@@ -28,21 +30,19 @@ def aggregate(node: Aggregate, vector: Vector, param: Values | None, annotations
     :param param: (steps,) the number in front, for those that have one.
     :raises InvalidQuery: for a parameter that Prometheus refuses.
     """
-    _check_param(node.op, param)
     vector = vector.seen()
     steps = vector.values.shape[1]
+    if param is not None and node.param is not None and len(param):
+        _check_param(node.op, param, annotations, bare(node.param).span)
     if not vector.labels.count:
         return empty(steps)
     labels = grouping(vector.labels, node.grouping, node.without)
     codes, first = labels.groups()
-    span = node.param.span if node.param is not None else node.span
     match node.op:
         case AggregateOp.TOPK | AggregateOp.BOTTOMK | AggregateOp.LIMITK:
             return _best(node.op, vector, codes, len(first), _required(param))
         case AggregateOp.LIMIT_RATIO:
-            return _sampled(vector, _required(param), annotations, span)
-        case AggregateOp.QUANTILE:
-            _check_quantile(_required(param), annotations, span)
+            return _sampled(vector, _required(param))
     out = np.zeros((len(first), steps))
     seen = np.zeros((len(first), steps), np.int64)
     _run(node.op, vector, codes, param, out, seen)
@@ -99,9 +99,6 @@ def _best(op: AggregateOp, vector: Vector, codes: Codes, groups: int, param: Val
     steps = vector.values.shape[1]
     if param.max(initial=-np.inf) < 1:
         return empty(steps)
-    for value, verb in ((param.min(), "underflows"), (param.max(), "overflows")):
-        if value <= -_INT64 if verb == "underflows" else value >= _INT64:
-            raise InvalidQuery(QueryFault.BAD_PARAMETER, f"Scalar value {short(value)} {verb} int64")
     limits = np.minimum(param.astype(np.int64), vector.labels.count)
     sign = {AggregateOp.TOPK: 1.0, AggregateOp.BOTTOMK: -1.0, AggregateOp.LIMITK: 0.0}[op]
     order, starts = _by_group(codes, groups)
@@ -114,14 +111,9 @@ def _best(op: AggregateOp, vector: Vector, codes: Codes, groups: int, param: Val
     return found.seen()
 
 
-def _sampled(vector: Vector, param: Values, annotations: Annotations, span: Span) -> Vector:
+def _sampled(vector: Vector, param: Values) -> Vector:
     if (param == 0).all():
         return empty(vector.values.shape[1])
-    for value, cap in ((param.max(), 1), (param.min(), -1)):
-        if abs(value) > 1 and value * cap > 0:
-            annotations.warn(
-                f"ratio value should be between -1 and 1, got {short(value)}, capping to {cap}", span
-            )
     ratio = np.clip(param, -1, 1)
     places = np.array([_place(labels) for labels in vector.labels.rows()])[:, None]
     picked: Mask = np.where(ratio >= 0, places < ratio, places >= 1 + ratio)
@@ -139,29 +131,38 @@ def _place(labels: dict[str, str]) -> float:
     return hashed.intdigest() / (2.0**64)
 
 
-def _check_param(op: AggregateOp, param: Values | None) -> None:
-    if param is not None and op is not AggregateOp.QUANTILE and np.isnan(param).any():
-        word = "Ratio" if op is AggregateOp.LIMIT_RATIO else "Parameter"
-        raise InvalidQuery(QueryFault.BAD_PARAMETER, f"{word} value is NaN")
+def _check_param(op: AggregateOp, param: Values, annotations: Annotations, span: Span) -> None:
+    """Refuse or warn of a parameter, whether there is anything to aggregate or not."""
+    most, least = reduce(maximum, param), reduce(minimum, param)
+    match op:
+        case AggregateOp.TOPK | AggregateOp.BOTTOMK | AggregateOp.LIMITK if not most < 1:
+            _refuse_nan(param, "Parameter")
+            if least <= -_INT64:
+                raise _bad(f"Scalar value {short(least)} underflows int64")
+            if most >= _INT64:
+                raise _bad(f"Scalar value {short(most)} overflows int64")
+        case AggregateOp.LIMIT_RATIO if most != 0 or least != 0:
+            _refuse_nan(param, "Ratio")
+            for value, cap in ((most, 1), (least, -1)):
+                if value * cap > 1:
+                    message = f"ratio value should be between -1 and 1, got {short(value)}, capping to {cap}"
+                    annotations.warn(message, span)
+        case AggregateOp.QUANTILE:
+            if np.isnan(param).any():
+                annotations.bad_quantile(np.nan, span)
+            if most > 1:
+                annotations.bad_quantile(most, span)
+            if least < 0:
+                annotations.bad_quantile(least, span)
 
 
-def _check_quantile(param: Values, annotations: Annotations, span: Span) -> None:
+def _refuse_nan(param: Values, word: str) -> None:
     if np.isnan(param).any():
-        annotations.bad_quantile(np.nan, span)
-    numbers = param[~np.isnan(param)]
-    for value in (numbers.max(initial=0), numbers.min(initial=0)):
-        annotations.bad_quantile(value, span)
+        raise _bad(f"{word} value is NaN")
 
 
-def short(value: float) -> str:
-    """A number as Go's %g and %v write it."""
-    if not np.isfinite(value):
-        return number_text(value)
-    text = repr(float(value)).removesuffix(".0")
-    mantissa, _, exponent = text.partition("e")
-    if not exponent and abs(value) >= 1e21:
-        return text
-    return f"{mantissa}e{exponent}" if exponent else text
+def _bad(message: str) -> InvalidQuery:
+    return InvalidQuery(QueryFault.BAD_PARAMETER, message)
 
 
 def _required(param: Values | None) -> Values:

@@ -27,6 +27,16 @@ _COMPARISON: dict[BinaryOp, Callable[[Values, Values], Mask]] = {
 }
 
 
+def maximum(left: Values, right: Values) -> Values:
+    """The larger, element by element; NaN where either is, unless the other is +Inf."""
+    return np.where(np.isposinf(left) | np.isposinf(right), np.inf, np.maximum(left, right))
+
+
+def minimum(left: Values, right: Values) -> Values:
+    """The smaller, element by element; NaN where either is, unless the other is -Inf."""
+    return np.where(np.isneginf(left) | np.isneginf(right), -np.inf, np.minimum(left, right))
+
+
 def arithmetic(op: BinaryOp, left: Values, right: Values) -> Values:
     """An arithmetic operator, element by element, by IEEE 754; `%` has the sign of its left side.
 

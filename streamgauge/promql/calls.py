@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamgauge.promql import histograms, label_functions, range_functions, vector_functions
-from streamgauge.promql.ast import Call, Expr, MatrixSelector, Paren, Subquery, VectorSelector
+from streamgauge.promql.arithmetic import maximum, minimum
+from streamgauge.promql.ast import NOWHERE, Call, Expr, MatrixSelector, Subquery, VectorSelector
 from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.functions_table import FUNCTIONS
 from streamgauge.promql.labels import LabelTable, from_rows
 from streamgauge.promql.query import Grid
 from streamgauge.promql.value_type import ValueType
 from streamgauge.promql.vectors import Mask, Values, Vector
+from streamgauge.promql.walk import bare
 
 if TYPE_CHECKING:
     from streamgauge.promql.evaluator import Evaluator
@@ -39,9 +41,9 @@ def call(evaluator: "Evaluator", node: Call, grid: Grid) -> Vector | Values:
     if FUNCTIONS[node.function].returns is ValueType.SCALAR:
         return _scalar(evaluator, node, grid)
     for position, argument in enumerate(node.args):
-        bare = _bare(argument)
-        if isinstance(bare, MatrixSelector | Subquery):
-            return _over_range(evaluator, node, position, bare, grid)
+        ranged = bare(argument)
+        if isinstance(ranged, MatrixSelector | Subquery):
+            return _over_range(evaluator, node, position, ranged, grid)
     return _over_vector(evaluator, node, grid)
 
 
@@ -56,7 +58,7 @@ def _scalar(evaluator: "Evaluator", node: Call, grid: Grid) -> Values:
             return np.full(grid.count, np.pi)
         case "max_of" | "min_of":
             left, right = (evaluator.scalar(argument, grid) for argument in node.args)
-            return np.maximum(left, right) if node.function == "max_of" else np.minimum(left, right)
+            return maximum(left, right) if node.function == "max_of" else minimum(left, right)
         case "start":
             milliseconds = query.start
         case "end":
@@ -74,13 +76,16 @@ def _over_range(
     evaluator: "Evaluator", node: Call, position: int, ranged: MatrixSelector | Subquery, grid: Grid
 ) -> Vector:
     name = node.function
-    scalars = [evaluator.scalar(node.args[at], grid) for at in range(len(node.args)) if at != position]
     matrix = evaluator.matrix(ranged, grid)
+    scalars = [evaluator.scalar(node.args[at], grid) for at in range(len(node.args)) if at != position]
+    first = bare(node.args[0])
     found = range_functions.apply(
         name,
         matrix,
         ranged,
         scalars,
+        # Prometheus forgets where a subquery stood
+        NOWHERE if isinstance(first, Subquery) else first.span,
         grid,
         evaluator.query.lookback,
         evaluator.limits,
@@ -110,13 +115,12 @@ def _over_vector(evaluator: "Evaluator", node: Call, grid: Grid) -> Vector:
         case "clamp" | "clamp_min" | "clamp_max":
             return _clamped(evaluator, node, grid)
         case "label_replace":
-            texts = [evaluator.string(argument, grid) for argument in arguments[1:]]
-            return label_functions.label_replace(evaluator.vector(arguments[0], grid), *texts)
+            replace = label_functions.label_replace(*(evaluator.string(text, grid) for text in arguments[1:]))
+            return replace(evaluator.vector(arguments[0], grid))
         case "label_join":
             target, separator, *sources = (evaluator.string(argument, grid) for argument in arguments[1:])
-            return label_functions.label_join(
-                evaluator.vector(arguments[0], grid), target, separator, sources
-            )
+            join = label_functions.label_join(target, separator, sources)
+            return join(evaluator.vector(arguments[0], grid))
     if not arguments:
         return _constant(vector_functions.calendar_part(name, grid.times / 1000))
     return vector_functions.calendar(name, evaluator.vector(arguments[0], grid))
@@ -127,26 +131,25 @@ def _over_histograms(evaluator: "Evaluator", node: Call, grid: Grid) -> Vector:
     if node.function == "histogram_quantile":
         q = evaluator.scalar(arguments[0], grid)
         vector = evaluator.vector(arguments[1], grid)
-        spans = arguments[0].span, arguments[1].span
+        spans = bare(arguments[0]).span, bare(arguments[1]).span
         return histograms.histogram_quantile(vector, q, grid.times, spans, annotations)
     if node.function == "histogram_fraction":
         lower, upper = evaluator.scalar(arguments[0], grid), evaluator.scalar(arguments[1], grid)
         vector = evaluator.vector(arguments[2], grid)
-        return histograms.histogram_fraction(vector, lower, upper, arguments[2].span, annotations)
+        return histograms.histogram_fraction(vector, lower, upper, bare(arguments[2]).span, annotations)
     label = evaluator.string(arguments[1], grid)
-    qs = [(evaluator.scalar(argument, grid), argument.span) for argument in arguments[2:]]
     vector = evaluator.vector(arguments[0], grid)
-    return histograms.histogram_quantiles(vector, label, qs, grid.times, arguments[0].span, annotations)
+    qs = [(evaluator.scalar(argument, grid), bare(argument).span) for argument in arguments[2:]]
+    place = bare(arguments[0]).span
+    return histograms.histogram_quantiles(vector, label, qs, grid.times, place, annotations)
 
 
 def _sorted(evaluator: "Evaluator", node: Call, grid: Grid) -> Vector:
-    query = evaluator.query
-    if query.start != query.end:
+    vector = evaluator.vector(node.args[0], grid)
+    if not grid.is_instant:
         evaluator.annotations.warn(
             "sort is ineffective for range queries since results are always ordered by labels", node.span
         )
-    vector = evaluator.vector(node.args[0], grid)
-    if grid.count != 1:
         return vector
     vector = vector.seen()
     descending = node.function.endswith("_desc")
@@ -165,10 +168,10 @@ def _clamped(evaluator: "Evaluator", node: Call, grid: Grid) -> Vector:
 
 
 def _timestamps(evaluator: "Evaluator", argument: Expr, grid: Grid) -> Vector:
-    bare = _bare(argument)
-    if isinstance(bare, VectorSelector):
-        return evaluator.selection.vector(bare, grid, times=True).seen().without_metadata()
-    return vector_functions.times_of(evaluator.vector(bare, grid), grid.times)
+    selector = bare(argument)
+    if isinstance(selector, VectorSelector):
+        return evaluator.selection.vector(selector, grid, times=True).seen().without_metadata()
+    return vector_functions.times_of(evaluator.vector(selector, grid), grid.times)
 
 
 def _absent(argument: Expr, vector: Vector) -> Vector:
@@ -179,9 +182,3 @@ def _absent(argument: Expr, vector: Vector) -> Vector:
 
 def _constant(values: Values) -> Vector:
     return Vector(LabelTable(1, {}), values[None, :].copy(), np.ones((1, len(values)), bool))
-
-
-def _bare(node: Expr) -> Expr:
-    while isinstance(node, Paren):
-        node = node.expr
-    return node

@@ -56,12 +56,12 @@ def evaluate(
     while isinstance(expression, Paren):
         expression = expression.expr
     try:
-        value = evaluator.value(expression, grid)
+        value = evaluator.evaluate(expression, grid)
     except RecursionError:
         raise InvalidQuery(QueryFault.TOO_DEEP, "the expression is nested too deeply") from None
     limits.check_time()
     if isinstance(value, Vector):
-        value = _ordered(value, keeps_order=grid.count == 1 and _is_ranked(expression))
+        value = _ordered(value, keeps_order=grid.is_instant and _is_ranked(expression))
     elif isinstance(value, Matrix) and isinstance(expression, MatrixSelector | Subquery):
         value = _in_order(windowed(value, expression))
     return Result(value, grid.times, annotations.warnings, annotations.infos)

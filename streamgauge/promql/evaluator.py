@@ -22,8 +22,9 @@ from streamgauge.promql.ast import (
     VectorSelector,
 )
 from streamgauge.promql.faults import InvalidQuery, QueryFault
+from streamgauge.promql.invariance import invariant_parts
 from streamgauge.promql.literals import quoted
-from streamgauge.promql.query import Grid, Limits, Query, Source
+from streamgauge.promql.query import Grid, Limits, Query, Source, spread
 from streamgauge.promql.selection import Selection, milliseconds
 from streamgauge.promql.vectors import Matrix, Values, Vector, empty
 
@@ -42,12 +43,20 @@ class Evaluator:
         self.limits = limits
         self.annotations = annotations
         self.selection = Selection(source, query, limits)
+        self._invariant: frozenset[int] = frozenset()
+
+    def evaluate(self, expression: Expr, grid: Grid) -> Value:
+        """What the whole query is at every step."""
+        self._invariant = invariant_parts(expression)
+        return self.value(expression, grid)
 
     def value(self, node: Expr, grid: Grid) -> Value:
         """What an expression is at every step."""
         self.limits.check_time()
         while isinstance(node, Paren):
             node = node.expr
+        if grid.count and not grid.is_instant and id(node) in self._invariant:
+            return self._repeated(self.value(node, grid.first), grid.count)
         match node:
             case NumberLiteral():
                 return np.full(grid.count, node.value, np.float64)
@@ -102,7 +111,7 @@ class Evaluator:
         step = self.query.subquery_step if node.step is None else milliseconds(node.step)
         # steps are multiples of `step` since 1970, so that they do not move with the query
         start = (int(ends[0]) - width) // step * step + step
-        inner = Grid(start, step, max(0, (int(ends[-1]) - start) // step + 1))
+        inner = spread(start, int(ends[-1]), step)
         # even without any series the steps themselves take memory
         self.limits.check_size(1, inner.count)
         found = self.vector(node.expr, inner) if inner.count else empty(0)
@@ -120,8 +129,20 @@ class Evaluator:
             if not label:
                 raise InvalidQuery(QueryFault.BAD_PARAMETER, f"invalid label name {quoted(label)}")
             return aggregations.count_values(node, self.vector(node.expr, grid), label)
-        param = None if node.param is None else self.scalar(node.param, grid)
+        param = None
+        if node.param is not None:
+            # Prometheus 3.16 overlooks @ start() and @ end() there
+            with self.selection.without_boundaries():
+                param = self.scalar(node.param, grid)
         return aggregations.aggregate(node, self.vector(node.expr, grid), param, self.annotations)
+
+    def _repeated(self, found: Value, count: int) -> Value:
+        if isinstance(found, Vector):
+            self.limits.check_size(found.labels.count, count)
+            return Vector(
+                found.labels, np.repeat(found.values, count, axis=1), np.repeat(found.present, count, axis=1)
+            )
+        return np.repeat(found, count) if isinstance(found, np.ndarray) else found
 
     def _unary(self, node: Unary, grid: Grid) -> Value:
         found = self.value(node.expr, grid)
@@ -137,7 +158,7 @@ class Evaluator:
         # a chain of operators is a tree as deep as it is long
         chain = [node]
         left: Expr = node.lhs
-        while isinstance(left, Binary):
+        while isinstance(left, Binary) and (grid.is_instant or id(left) not in self._invariant):
             chain.append(left)
             left = left.lhs
         found = self.value(left, grid)

@@ -2,19 +2,17 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from math import inf
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from streamgauge.promql import histogram_kernels as kernels
-from streamgauge.promql.aggregations import short
-from streamgauge.promql.annotations import Annotations
+from streamgauge.promql.annotations import Annotations, Repairs
 from streamgauge.promql.ast import Span
 from streamgauge.promql.labels import METADATA, Codes, LabelTable, concat
-from streamgauge.promql.literals import quoted
+from streamgauge.promql.literals import quoted, short
 from streamgauge.promql.vectors import Mask, Times, Values, Vector, merged
 
 BUCKET = "le"
@@ -60,13 +58,16 @@ def histogram_quantiles(
         _warn_of_quantile(q, place, annotations)
     buckets = _buckets(vector, span, annotations)
     parts = []
+    broken = np.ones(len(times), bool)
     for q, _ in qs:
         # a quantile may differ from step to step, its label with it
         for value in np.unique(q).tolist():
-            part = _quantile(buckets, np.full(len(q), value), times, span, annotations)
-            labels = part.labels.with_values(label, [_label_of(value)] * part.labels.count)
             there = (q == value) | (np.isnan(q) & np.isnan(value))
+            part = _quantile(buckets, np.full(len(q), value), times, span, annotations, broken & there)
+            labels = part.labels.with_values(label, [_label_of(value)] * part.labels.count)
             parts.append(Vector(labels, part.values, part.present & there))
+        # the first quantile finds the buckets repaired for all that follow
+        broken &= ~((q >= 0) & (q <= 1))
     return merged(
         Vector(
             concat([part.labels for part in parts]),
@@ -113,28 +114,33 @@ def _buckets(vector: Vector, span: Span, annotations: Annotations) -> _Buckets:
     )
 
 
-def _quantile(buckets: _Buckets, q: Values, times: Times, span: Span, annotations: Annotations) -> Vector:
+def _quantile(
+    buckets: _Buckets,
+    q: Values,
+    times: Times,
+    span: Span,
+    annotations: Annotations,
+    told: Mask | Literal[True] = True,
+) -> Vector:
+    """The quantile of each histogram; `told` are the steps whose repairs are worth an info."""
     out = np.zeros((buckets.labels.count, len(q)))
     seen = np.zeros(out.shape, bool)
     repairs = np.empty((*out.shape, 3))
     kernels.quantile(buckets.values, buckets.present, buckets.bounds, buckets.starts, q, out, seen, repairs)
-    repaired = ~np.isnan(repairs[:, :, 0])
+    repaired = ~np.isnan(repairs[:, :, 0]) & told
     if repaired.any():
-        _inform_of_repairs(repairs[repaired], times[repaired.any(axis=0)], span, annotations)
+        annotations.repaired(_told(repairs[repaired], times[repaired.any(axis=0)]), span)
     return Vector(buckets.labels, out, seen)
 
 
-def _inform_of_repairs(repairs: Values, times: Times, span: Span, annotations: Annotations) -> None:
-    first, last = (
-        datetime.fromtimestamp(time // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        for time in (int(times[0]), int(times[-1]))
-    )
-    annotations.inform(
-        "input to histogram_quantile needed to be fixed for monotonicity (see "
-        "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile), from buckets "
-        f"{short(repairs[:, 0].min())} to {short(repairs[:, 1].max())}, with a max diff of "
-        f"{repairs[:, 2].max():.2g}, over {len(repairs)} samples from {first} to {last}",
-        span,
+def _told(repairs: Values, times: Times) -> Repairs:
+    return Repairs(
+        float(repairs[:, 0].min()),
+        float(repairs[:, 1].max()),
+        float(repairs[:, 2].max()),
+        len(repairs),
+        int(times[0]),
+        int(times[-1]),
     )
 
 
@@ -150,5 +156,5 @@ def _bound(text: str) -> float | None:
 
 
 def _label_of(value: float) -> str:
-    text = short(value)
+    text = short(value or 0.0)
     return text if any(mark in text for mark in ".eNI") else f"{text}.0"

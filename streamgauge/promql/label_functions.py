@@ -1,7 +1,7 @@
 """Functions that read or write labels."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cmp_to_key
 
 import numpy as np
@@ -18,10 +18,12 @@ _REFERENCE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})", re.ASCII)
 _CHUNK = re.compile(r"\d+|\D+", re.ASCII)
 
 
-def label_replace(vector: Vector, target: str, replacement: str, source: str, pattern: str) -> Vector:
-    """Set a label from what a regex that matches another one whole has captured.
+def label_replace(target: str, replacement: str, source: str, pattern: str) -> Callable[[Vector], Vector]:
+    """What sets a label from what a regex that matches another one whole has captured.
 
-    :raises InvalidQuery: for a bad regex or label name, or if series then have a value under the same labels.
+    It raises InvalidQuery if series then have a value under the same labels.
+
+    :raises InvalidQuery: for a bad regex or label name.
     """
     options = re2.Options()
     options.dot_nl = True
@@ -36,20 +38,26 @@ def label_replace(vector: Vector, target: str, replacement: str, source: str, pa
         match = fullmatch(value)
         return None if match is None else _REFERENCE.sub(lambda found: _captured(match, found), replacement)
 
-    return vector.with_labels(vector.labels.mapped(target, source, change))
+    return lambda vector: vector.with_labels(vector.labels.mapped(target, source, change))
 
 
-def label_join(vector: Vector, target: str, separator: str, sources: Sequence[str]) -> Vector:
-    """Set a label to the values of others, joined.
+def label_join(target: str, separator: str, sources: Sequence[str]) -> Callable[[Vector], Vector]:
+    """What sets a label to the values of others, joined.
 
-    :raises InvalidQuery: for a bad label name, or if series then have a value under the same labels.
+    It raises InvalidQuery if series then have a value under the same labels.
+
+    :raises InvalidQuery: for a bad label name.
     """
     for name in sources:
         _check_name(name, "source", "label_join")
     _check_name(target, "destination", "label_join")
-    columns = [vector.labels.values_of(name) for name in sources]
-    joined = [separator.join(row) for row in zip(*columns, strict=True)] or [""] * vector.labels.count
-    return vector.with_labels(vector.labels.with_values(target, joined))
+
+    def join(vector: Vector) -> Vector:
+        columns = [vector.labels.values_of(name) for name in sources]
+        joined = [separator.join(row) for row in zip(*columns, strict=True)] or [""] * vector.labels.count
+        return vector.with_labels(vector.labels.with_values(target, joined))
+
+    return join
 
 
 def absent_labels(node: Expr) -> dict[str, str]:

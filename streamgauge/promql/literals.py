@@ -133,6 +133,19 @@ def number_text(value: float) -> str:
     return digits.removesuffix(".0")
 
 
+def short(value: float) -> str:
+    """A number as Go's %g writes it: the fewest digits, and an exponent below 1e-4 and from 1e6 on."""
+    if not math.isfinite(value):
+        return number_text(value)
+    text = repr(float(value)).removesuffix(".0")
+    if value == 0 or 1e-4 <= abs(value) < 1e6:
+        return text
+    sign, digits, exponent = Decimal(text).normalize().as_tuple()
+    power = int(exponent) + len(digits) - 1
+    fraction = "".join(map(str, digits[1:]))
+    return f"{'-' * sign}{digits[0]}{'.' * bool(fraction)}{fraction}e{power:+03}"
+
+
 def duration_text(milliseconds: int) -> str:
     """A duration in units, such as 1h30m; years and weeks only if they are the whole of it."""
     if milliseconds < 0:

@@ -9,7 +9,6 @@ from streamgauge.promql.ast import BinaryOp, Card, Matching
 from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.labels import METADATA, Codes, Column, LabelTable, concat
 from streamgauge.promql.vectors import Mask, Values, Vector, counts, joined, merged, written
-from streamgauge.series.labels import NAME
 
 
 class _Pairs(NamedTuple):
@@ -48,7 +47,11 @@ def vector_operation(
     many_codes, one_codes, groups = _signatures(many.labels, one.labels, matching)
     filled = fill_many is not None or fill_one is not None
     evaluated = np.ones(one.present.shape[1], bool) if filled else many.present.any(axis=0)
-    _check_one_side(one, one_codes, groups, matching, evaluated)
+    if (step := _first_doubled(one, one_codes, groups, evaluated)) is not None:
+        # what is wrong at an earlier step comes first
+        if step:
+            vector_operation(op, _until(left, step), _until(right, step), matching, return_bool)
+        raise _doubled(one, one_codes, step, matching)
     parts = [_matched(many, one, many_codes, one_codes, matching)]
     if fill_one is not None:
         there = counts(one_codes, groups, one.present)[many_codes] > 0
@@ -80,26 +83,35 @@ def _signatures(left: LabelTable, right: LabelTable, matching: Matching) -> tupl
 
 
 def _matching_labels(labels: LabelTable, matching: Matching) -> LabelTable:
-    return labels.keep(matching.labels) if matching.on else labels.drop({*matching.labels, NAME})
+    return labels.keep(matching.labels) if matching.on else labels.drop({*matching.labels, *METADATA})
 
 
-def _check_one_side(one: Vector, codes: Codes, groups: int, matching: Matching, evaluated: Mask) -> None:
+def _first_doubled(one: Vector, codes: Codes, groups: int, evaluated: Mask) -> int | None:
+    """The first step at which a match group has several series on the side that may have one."""
     if groups >= one.labels.count and len(np.unique(codes)) == one.labels.count:
-        return
-    doubled = (counts(codes, groups, one.present) > 1) & evaluated
-    if not doubled.any():
-        return
-    step = int(np.argmax(doubled.any(axis=0)))
-    group = int(np.argmax(doubled[:, step]))
-    rows = np.flatnonzero((codes == group) & one.present[:, step])[:2]
-    named = sorted(written(one.labels.row(row)) for row in rows.tolist())
-    alike = written(_matching_labels(one.labels, matching).row(int(rows[0])))
+        return None
+    doubled = ((counts(codes, groups, one.present) > 1) & evaluated).any(axis=0)
+    return int(doubled.argmax()) if doubled.any() else None
+
+
+def _doubled(one: Vector, codes: Codes, step: int, matching: Matching) -> InvalidQuery:
+    rows = np.flatnonzero(one.present[:, step])
+    again = np.ones(len(rows), bool)
+    again[np.unique(codes[rows], return_index=True)[1]] = False
+    second = int(rows[np.argmax(again)])
+    first = int(rows[np.argmax(codes[rows] == codes[second])])
+    named = sorted(written(one.labels.row(row)) for row in (first, second))
+    alike = written(_matching_labels(one.labels, matching).row(first))
     side = "left" if matching.card is Card.ONE_TO_MANY else "right"
-    raise InvalidQuery(
+    return InvalidQuery(
         QueryFault.MATCHING,
         f"found duplicate series for the match group {alike} on the {side} hand-side of the operation: "
         f"[{', '.join(named)}];many-to-many matching not allowed: matching labels must be unique on one side",
     )
+
+
+def _until(vector: Vector, step: int) -> Vector:
+    return Vector(vector.labels, vector.values[:, :step], vector.present[:, :step])
 
 
 def _matched(many: Vector, one: Vector, many_codes: Codes, one_codes: Codes, matching: Matching) -> _Pairs:

@@ -147,6 +147,8 @@ def sorted_quantile(window, size, q):  # type: ignore[no-untyped-def]
     lower = int(np.floor(rank))
     upper = min(size - 1, lower + 1)
     weight = rank - np.floor(rank)
+    if weight == 0:
+        return window[lower]
     return window[lower] * (1 - weight) + window[upper] * weight
 
 

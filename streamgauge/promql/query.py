@@ -46,16 +46,30 @@ class Query:
     @property
     def grid(self) -> "Grid":
         """The steps."""
-        return Grid(self.start, self.step, max(0, (self.end - self.start) // self.step + 1))
+        return spread(self.start, self.end, self.step)
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Steps at which an expression is evaluated: `count` from `start` on, `step` ms apart."""
+    """Steps at which an expression is evaluated: `count` from `start` on, `step` ms apart.
+
+    :param rest: ms that were asked for after the last step.
+    """
 
     start: int
     step: int
     count: int
+    rest: int = 0
+
+    @property
+    def is_instant(self) -> bool:
+        """Whether one moment was asked for, not a range of which only the first step lies in it."""
+        return self.count == 1 and self.rest == 0
+
+    @property
+    def first(self) -> "Grid":
+        """The first step alone."""
+        return Grid(self.start, self.step, 1)
 
     @property
     def times(self) -> Times:
@@ -66,6 +80,11 @@ class Grid:
     def end(self) -> int:
         """The time of the last step in ms."""
         return self.start + (self.count - 1) * self.step
+
+
+def spread(start: int, end: int, step: int) -> Grid:
+    """The steps from `start` to `end`, `step` apart, all in ms."""
+    return Grid(start, step, max(0, (end - start) // step + 1), (end - start) % step)
 
 
 def _never() -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from streamgauge.promql import over_time_kernels, rate_kernels, trend_kernels, window_kernels
 from streamgauge.promql.annotations import Annotations
-from streamgauge.promql.ast import MatrixSelector, Subquery
+from streamgauge.promql.ast import MatrixSelector, Span, Subquery
 from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.labels import METADATA
 from streamgauge.promql.literals import number_text
@@ -66,6 +66,7 @@ def apply(
     matrix: Matrix,
     node: MatrixSelector | Subquery,
     scalars: list[Values],
+    span: Span,
     grid: Grid,
     lookback: int,
     limits: Limits,
@@ -73,7 +74,7 @@ def apply(
 ) -> Vector:
     """A function at every step, under its final labels.
 
-    :param scalars: the other arguments, (steps,) each.
+    :param scalars: the other arguments, (steps,) each. :param span: where the first argument stands.
     :raises InvalidQuery: for a bad argument, if series are alike without their names, and by the limits.
     """
     anchored = isinstance(node, MatrixSelector) and node.selector.anchored
@@ -92,7 +93,7 @@ def apply(
             function = _Plain(trend_kernels.prediction, (grid.times, scalars[0]))
         case "double_exponential_smoothing":
             function = _Plain(trend_kernels.smoothed, tuple(scalars))
-            _check_smoothing(matrix, *scalars)
+            _check_smoothing(_run(_PLAIN["present_over_time"], matrix, grid.count, limits), *scalars)
         case "rate" | "increase" | "delta" if anchored or smoothed:
             arguments = (lookback, smoothed, name != "delta", name == "rate")
             function = _Plain(rate_kernels.extended, arguments)
@@ -102,10 +103,10 @@ def apply(
             function = _PLAIN[name]
     found = _run(function, matrix, grid.count, limits).seen()
     if name in ("rate", "increase"):
-        annotations.uncounted(found.labels.values_of(NAME), node.span)
+        annotations.uncounted(found.labels.values_of(NAME), span)
     if name == "quantile_over_time":
         for value in np.unique(scalars[0][found.present.any(axis=0)]).tolist():
-            annotations.bad_quantile(value, node.span)
+            annotations.bad_quantile(value, span)
     return _labelled(name, found)
 
 
@@ -155,17 +156,18 @@ def _labelled(name: str, found: Vector) -> Vector:
     return found
 
 
-def _check_smoothing(matrix: Matrix, factors: Values, trends: Values) -> None:
-    if not len(matrix.values):
+def _check_smoothing(samples: Vector, factors: Values, trends: Values) -> None:
+    wrong = np.array([(numbers <= 0) | (numbers >= 1) for numbers in (factors, trends)])
+    # of the first series that has samples at a step where a factor is wrong, the first such step
+    hit = samples.present & wrong.any(axis=0)
+    if not hit.any():
         return
-    for word, numbers in (("smoothing", factors), ("trend", trends)):
-        wrong = numbers[~((numbers > 0) & (numbers < 1))]
-        if len(wrong):
-            number = number_text(wrong[0]) if not np.isfinite(wrong[0]) else f"{wrong[0]:f}"
-            raise InvalidQuery(
-                QueryFault.BAD_PARAMETER,
-                f"invalid {word} factor. Expected: 0 < {word[0]}f < 1, got: {number}",
-            )
+    step = int(hit[int(hit.any(axis=1).argmax())].argmax())
+    word, number = ("smoothing", factors[step]) if wrong[0, step] else ("trend", trends[step])
+    text = f"{number:f}" if np.isfinite(number) else number_text(number)
+    raise InvalidQuery(
+        QueryFault.BAD_PARAMETER, f"invalid {word} factor. Expected: 0 < {word[0]}f < 1, got: {text}"
+    )
 
 
 def _not_with(modifier: str, functions: tuple[str, ...], name: str) -> InvalidQuery:

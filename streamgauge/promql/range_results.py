@@ -51,11 +51,18 @@ def _edged(row: Row, begin: int, end: int, smoothed: bool) -> Row:
         return times[:0], values[:0]
     left, right = values[first], values[last]
     if smoothed and times[first] < begin:
-        left = np.interp(begin, times[first : first + 2], values[first : first + 2])
+        left = _line(row, first, begin)
     if smoothed and last > 0 and times[last] > end:
-        right = np.interp(end, times[last - 1 : last + 1], values[last - 1 : last + 1])
+        right = _line(row, last - 1, end)
     inside = (times > begin) & (times < end)
     return (
         np.concatenate([[begin], times[inside], [end]]).astype(np.int64),
         np.concatenate([[left], values[inside], [right]]),
     )
+
+
+def _line(row: Row, at: int, time: int) -> np.float64:
+    """The value at a time on the line from one sample to the next."""
+    (begin, end), (left, right) = row[0][at : at + 2], row[1][at : at + 2]
+    with np.errstate(all="ignore"):
+        return np.float64(left + (right - left) * np.float64(time - begin) / np.float64(end - begin))

@@ -157,15 +157,17 @@ def extended(offsets, timestamps, values, ends, width, lookback, smoothed, count
             if smoothed and last > low and timestamps[last] > end:
                 right = _between(timestamps, values, last - 1, end, counter)
             change = right - left
+            made_up = 0.0
             if counter:
                 inner = first + 1 if timestamps[first] <= begin else first
                 inner_stop = last if timestamps[last] >= end else last + 1
                 previous = left
                 for at in range(inner, inner_stop):
                     if values[at] < previous:
-                        change += previous
+                        made_up += previous
                     previous = values[at]
                 if right < previous:
-                    change += previous
+                    made_up += previous
+            change += made_up
             out[series, step] = change / (width / 1000) if per_second else change
             present[series, step] = True

@@ -1,5 +1,8 @@
 """Selectors: which times to read, and what they give at every step."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from streamgauge.promql import window_kernels
@@ -19,6 +22,14 @@ class Selection:
         self._source = source
         self._query = query
         self._limits = limits
+        self._heeds_boundaries = True
+
+    @contextmanager
+    def without_boundaries(self) -> Iterator[None]:
+        """Meanwhile @ start() and @ end() are as if they were not there."""
+        before, self._heeds_boundaries = self._heeds_boundaries, False
+        yield
+        self._heeds_boundaries = before
 
     def vector(self, node: VectorSelector, grid: Grid, times: bool = False) -> Vector:
         """The value of each series at every step, or with `times` the time of that sample in seconds.
@@ -62,7 +73,7 @@ class Selection:
     def ends(self, at: At | None, offset: Duration, grid: Grid) -> Times:
         """The times that the steps look at: (steps,) int64 ms, or one for all steps under an @."""
         back = milliseconds(offset)
-        if at is None:
+        if at is None or (isinstance(at, AtBoundary) and not self._heeds_boundaries):
             return grid.times - back
         if isinstance(at, AtBoundary):
             at = self._query.start if at is AtBoundary.START else self._query.end

@@ -1,14 +1,26 @@
 """Functions of instant vectors that look at one value at a time."""
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from streamgauge.promql.arithmetic import maximum, minimum
 from streamgauge.promql.vectors import Times, Values, Vector
 
 
 def _sign(values: Values) -> Values:
     return np.where(values == 0, values, np.sign(values))
+
+
+def _log2(values: Values) -> Values:
+    # this and the next as Go does it, because a last bit decides on which side of a whole number they come out
+    fraction, exponent = np.frexp(values)
+    return np.where(fraction == 0.5, exponent - 1.0, np.log(fraction) * math.log2(math.e) + exponent)
+
+
+def _log10(values: Values) -> Values:
+    return np.log(values) * math.log10(math.e)
 
 
 MATH: Mapping[str, Callable[[Values], Values]] = {
@@ -22,13 +34,13 @@ MATH: Mapping[str, Callable[[Values], Values]] = {
     "ceil": np.ceil,
     "cos": np.cos,
     "cosh": np.cosh,
-    "deg": lambda values: values * 180 / np.pi,
+    "deg": lambda values: values * (180 / np.pi),
     "exp": np.exp,
     "floor": np.floor,
     "ln": np.log,
-    "log10": np.log10,
-    "log2": np.log2,
-    "rad": lambda values: values * np.pi / 180,
+    "log10": _log10,
+    "log2": _log2,
+    "rad": lambda values: values * (np.pi / 180),
     "sgn": _sign,
     "sin": np.sin,
     "sinh": np.sinh,
@@ -37,7 +49,9 @@ MATH: Mapping[str, Callable[[Values], Values]] = {
     "tanh": np.tanh,
 }
 _DAY_S = 86_400
-_FARTHEST_S = 1e14
+# Go counts from the 1st of March of year -292277022400, in unsigned seconds that wrap around
+_FIRST_DAY = -(292_277_022_400 * 3_652_425 // 10_000 + 306 + 719_162)
+_OUT_OF_RANGE = np.iinfo(np.int64).min
 
 
 def mathematical(name: str, vector: Vector) -> Vector:
@@ -60,7 +74,7 @@ def rounded(vector: Vector, nearest: Values) -> Vector:
 
 def clamped(vector: Vector, least: Values, most: Values) -> Vector:
     """clamp() and its halves; bounds (steps,). Nothing where the bounds cross."""
-    values = np.maximum(least, np.minimum(most, vector.values))
+    values = maximum(least, minimum(most, vector.values))
     return Vector(vector.labels, values, vector.present & ~(most < least)).without_metadata()
 
 
@@ -75,18 +89,20 @@ def calendar(name: str, vector: Vector) -> Vector:
 
 
 def calendar_part(name: str, seconds: Values) -> Values:
-    """A part of the date, in UTC; NaN for times too far away to have one."""
-    valid = np.abs(seconds) < _FARTHEST_S
-    whole = np.trunc(np.where(valid, seconds, 0)).astype(np.int64)
-    day_numbers = whole // _DAY_S
+    """A part of the date, in UTC; of a NaN or what is no 64-bit integer, that of the least one, as on amd64."""
+    valid = np.abs(seconds) < 2.0**63
+    whole = np.where(valid, np.where(valid, seconds, 0).astype(np.int64), _OUT_OF_RANGE)
+    passed = whole.view(np.uint64) + np.uint64(-_FIRST_DAY * _DAY_S)
+    day_numbers = (passed // np.uint64(_DAY_S)).astype(np.int64) + _FIRST_DAY
+    second = (passed % np.uint64(_DAY_S)).astype(np.int64)
     days = day_numbers.astype("datetime64[D]")
     months = days.astype("datetime64[M]")
     years = days.astype("datetime64[Y]")
     match name:
         case "minute":
-            part = whole % 3600 // 60
+            part = second % 3600 // 60
         case "hour":
-            part = whole % _DAY_S // 3600
+            part = second // 3600
         case "day_of_week":
             part = (day_numbers + 4) % 7
         case "day_of_month":
@@ -101,7 +117,7 @@ def calendar_part(name: str, seconds: Values) -> Values:
             part = years.astype(np.int64) + 1970
         case _:
             raise KeyError(name)
-    return np.where(valid, part.astype(np.float64), np.nan)
+    return part.astype(np.float64)
 
 
 def scalar_of(vector: Vector) -> Values:

@@ -22,6 +22,13 @@ def children(expr: Expr) -> tuple[Expr, ...]:
             return ()
 
 
+def bare(expr: Expr) -> Expr:
+    """What stands in parentheses, or the expression itself."""
+    while isinstance(expr, Paren):
+        expr = expr.expr
+    return expr
+
+
 def walk(expr: Expr) -> Iterator[Expr]:
     """The expression and all below it, parents first."""
     waiting = [expr]

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from streamgauge.rollup.tdigest_parabola import border, bounded
-from streamgauge.rollup.tdigest_rounding import round_means
+from streamgauge.rollup.tdigest_rounding import round_beside_atoms, round_means
 from streamgauge.series.digest_shape import MAX_CENTROIDS, cell_weights
 
 SPREAD = 4
@@ -43,8 +43,9 @@ def of_sorted(ordered, size, nans, means, weights, at):  # type: ignore[no-untyp
     while high > low and ordered[high - 1] == np.inf:
         high -= 1
     specials = np.array([nans, low - nans, size - high])
-    ones = np.ones(high - low, np.int64)
-    return _cells(ordered[low:high], ones, high - low, specials, means, weights, at), False
+    points, counts = ordered[low:high].copy(), np.ones(high - low, np.int64)
+    size = _coalesce(points, counts, high - low)
+    return _cells(points, counts, size, True, specials, means, weights, at), False
 
 
 @njit(cache=True, nogil=True)
@@ -107,7 +108,7 @@ def merge(offsets, means, weights, exact, order, bounds, out_offsets, out_means,
                 at += 1
             at = _specials_above(specials, out_means, out_weights, at)
         else:
-            at = _cells(found, counts, points, specials, out_means, out_weights, at)
+            at = _cells(found, counts, points, all_exact, specials, out_means, out_weights, at)
         out_offsets[group + 1] = at
     return at
 
@@ -241,19 +242,24 @@ def _specials_above(specials, means, weights, at):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True)
-def _cells(points, counts, size, specials, means, weights, at):  # type: ignore[no-untyped-def]
-    """Cut sorted points at the ranks of `cell_weights`, in the midst of a point where one falls there."""
+def _cells(points, counts, size, exact, specials, means, weights, at):  # type: ignore[no-untyped-def]
+    """Cut sorted points at the ranks of `cell_weights`, in the midst of a point where one falls there.
+
+    `exact`: the points are values. If not, one that fills a centroid may be a piece of a wide one, and is taken
+    for a frequent value only if it is far heavier.
+    """
     at = _specials_below(specials, means, weights, at)
     total = counts[:size].sum()
     cells = cell_weights(total, weights[at:])
+    atoms = np.zeros(cells, np.bool_)
     place, left = 0, counts[0] if size else 0
     for cell in range(at, at + cells):
         weight = weights[cell]
-        first, last = points[place], points[place]
+        first, last, count = points[place], points[place], counts[place]
         need, distance, plain = weight, 0.0, 0.0
         while need:
             taken = min(need, left)
-            last = points[place]
+            last, count = points[place], counts[place]
             distance += taken * (last - first)
             plain += taken / weight * last
             need -= taken
@@ -265,6 +271,10 @@ def _cells(points, counts, size, specials, means, weights, at):  # type: ignore[
         if not np.isfinite(mean):
             mean = plain
         mean = min(max(mean, first), last)
+        atoms[cell - at] = weight > 1 and first == last and (exact or count >= 2 * weight)
         means[cell] = mean if cell == at else max(mean, means[cell - 1])
-    round_means(means[at : at + cells])
+    if atoms.any():
+        round_beside_atoms(means[at : at + cells], atoms)
+    else:
+        round_means(means[at : at + cells])
     return _specials_above(specials, means, weights, at + cells)

@@ -1,9 +1,11 @@
-"""The rounding of the means of digests that are not exact, so that they are stored in 12 bits each."""
+"""The rounding of the means of digests that are not exact, so that they pack well."""
 
 from math import frexp, ldexp
 
 import numpy as np
 from numba import njit
+
+from schemas.digest_means import MAX_DECIMALS, is_decimal
 
 _MANTISSA = 8
 _FLOAT_BITS = 53
@@ -33,11 +35,12 @@ def round_means(means):  # type: ignore[no-untyped-def]
         if frexp(gap)[1] - 3 < exponent:
             return
         exponent = max(exponent, frexp(gap)[1] - 1 - _MANTISSA)
-    last = np.int64(np.rint(ldexp(means[size - 1], -exponent)))
-    whole = np.int64(np.rint(ldexp(means[0], -exponent)))
+    # towards zero, since one step more could be infinite
+    last = np.int64(np.trunc(ldexp(means[size - 1], -exponent)))
+    whole = np.int64(np.trunc(ldexp(means[0], -exponent)))
     means[0] = ldexp(float(whole), exponent)
     for at in range(1, size):
-        distance = np.int64(np.rint(ldexp(means[at], -exponent))) - whole
+        distance = min(np.int64(np.rint(ldexp(means[at], -exponent))), last) - whole
         if distance < 0:
             distance = np.int64(0)
         shift = 0
@@ -49,3 +52,27 @@ def round_means(means):  # type: ignore[no-untyped-def]
             rounded = (distance >> shift) << shift
         whole += rounded
         means[at] = ldexp(float(whole), exponent)
+
+
+@njit(cache=True, nogil=True)
+def round_beside_atoms(means, atoms):  # type: ignore[no-untyped-def]
+    """Round rising finite means in place to decimals, as many as the atoms have and 1/256 of each gap needs.
+
+    An atom is a value so frequent that a centroid holds nothing else; it stays as it is, since a mean a little
+    beside it would be off by all its weight in rank. Nothing is rounded if that takes too many decimals.
+    """
+    decimals = 0
+    for at in range(len(means)):
+        while atoms[at] and decimals <= MAX_DECIMALS and not is_decimal(means[at], 10.0**decimals):
+            decimals += 1
+        if at and means[at] > means[at - 1]:
+            while decimals <= MAX_DECIMALS and (means[at] - means[at - 1]) * 10.0**decimals < 1 << _MANTISSA:
+                decimals += 1
+    if decimals > MAX_DECIMALS:
+        return
+    scale = 10.0**decimals
+    for at in range(len(means)):
+        if not atoms[at] and abs(means[at]) * scale < 2.0**_FLOAT_BITS:
+            means[at] = np.rint(means[at] * scale) / scale + 0.0
+            if at:
+                means[at] = max(means[at], means[at - 1])

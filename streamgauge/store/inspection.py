@@ -10,13 +10,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from schemas.tables import Resolution
+from streamgauge.rollup.rollups import Rollups
 from streamgauge.series import ids as series_ids
 from streamgauge.series.ids import Shards
 from streamgauge.series.labels import parse
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import STALE_BITS
 from streamgauge.store.reader import Reader, Selection
-from streamgauge.store.rollups import Rollups
 
 SPARKS = "▁▂▃▄▅▆▇█"
 WIDTH = 48

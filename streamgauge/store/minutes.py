@@ -12,6 +12,7 @@ from streamgauge.config import Config
 from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series.known_classes import KnownClasses
 from streamgauge.series.samples import Samples, concat
+from streamgauge.store.changes import ChangeStore
 from streamgauge.store.waiting import Waiting
 from streamgauge.store.write_blocks import BlockStore
 
@@ -30,6 +31,7 @@ class MinuteStore:
         self._lanes = config.layout.lanes
         self._rules = config.class_rules
         self._stores = [BlockStore(session, config.shards, kept) for kept in config.storage_classes]
+        self._changes = ChangeStore(session)
         self._known: dict[int, KnownClasses] = {}
 
     def write_on_time(self, lane: int, minute: int, batches: Sequence[Waiting]) -> Written:
@@ -51,6 +53,7 @@ class MinuteStore:
         samples, skipped = self._decode(lane, minute, batches)
         for store, own in self._by_class(lane, minute, samples, batches):
             store.write_raw(lane, minute, part, own, keep_ms)
+        self._changes.write(Resolution.RAW, lane, minute)
         return Written(len(samples.values), skipped)
 
     def compare(self, lane: int, minute: int, batches: Sequence[Waiting]) -> tuple[Written, bool]:

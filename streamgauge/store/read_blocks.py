@@ -16,6 +16,8 @@ from schemas.tables import DIGEST, Level, Resolution, StorageClass
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids, Shards, groups_of, lanes_of, slices_of
 from streamgauge.series.samples import Samples
+from streamgauge.store.block_cache import BlockCache
+from streamgauge.store.changes import ChangeStore
 from streamgauge.store.reading import Damage, Reading, fetch
 from streamgauge.store.rollups import NoDigests, RollupRow, derive, stored
 
@@ -36,6 +38,8 @@ class BlockReader:
         self._session = session
         self._shards = shards
         self._classes = classes
+        self._changes = ChangeStore(session)
+        self._cache = BlockCache(session)
         self._select_raw = [
             session.prepare(
                 f"SELECT window_start, part, format, ids, timestamps, samples "
@@ -61,7 +65,11 @@ class BlockReader:
         level = Resolution.RAW.value
         requests, wanted = self._requests(ids, spans, level, self._shards.raw_slices)
         found: list[tuple[int, Samples]] = []
-        rows = (fetch(self._session, select, requests, reading) for select in self._select_raw)
+        versions = self._changes.read(Resolution.RAW, {period for _, period, *_ in requests}, reading)
+        rows = (
+            self._cache.fetch(number, select, requests, versions, reading)
+            for number, select in enumerate(self._select_raw)
+        )
         for request, row in chain.from_iterable(rows):
             window_start, part, version, id_blob, times, values = row
             try:
@@ -90,9 +98,11 @@ class BlockReader:
         level, names = resolution.value, stored(wanted)
         requests, places = self._requests(ids, spans, level, self._shards.rollup_slices)
         found = []
+        versions = self._changes.read(resolution, {period for _, period, *_ in requests}, reading)
         for kept in self._classes:
             statement = self._select_rollup(kept.table(resolution), tuple(names))
-            for request, row in fetch(self._session, statement, requests, reading):
+            name = kept.table(resolution), *names
+            for request, row in self._cache.fetch(name, statement, requests, versions, reading):
                 window_start, version, id_blob, *blobs = row
                 try:
                     if version != ROLLUP_FORMAT:

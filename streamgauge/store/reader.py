@@ -15,6 +15,7 @@ from cassandra.cluster import Session
 from schemas.batch import minute_of
 from schemas.tables import HEAD_RETENTION_MS, RAW_GRACE_MS, Resolution, StorageClass
 from schemas.topics import MAX_FUTURE_MS
+from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids, Shards, lanes_of
 from streamgauge.series.matchers import Matcher
@@ -23,7 +24,7 @@ from streamgauge.store.head_cache import HeadCache, Place
 from streamgauge.store.read_blocks import BlockReader, Span
 from streamgauge.store.read_index import IndexReader, Selection
 from streamgauge.store.reading import Reading
-from streamgauge.store.rollups import RollupRow, Rollups, by_series, of_samples
+from streamgauge.store.rollups import RollupRow, by_series, of_samples
 
 SEALED_HEAD_MINUTES = 2
 """So many minutes before the seal are read from the head too: a batch that came between its minute's end and the

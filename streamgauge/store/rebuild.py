@@ -17,6 +17,7 @@ from schemas.tables import RAW_GRACE_MS, ROLLUP_COLUMNS, Resolution, StorageClas
 from streamgauge.rollup.aggregates import Aggregates, aggregate, merge
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids, Shards
+from streamgauge.store.changes import ChangeStore
 from streamgauge.store.write_blocks import BlockStore, RollupBlobs
 
 BELOW: Mapping[Resolution, Resolution] = {
@@ -52,6 +53,7 @@ class Rebuilder:
         self, session: Session, shards: Shards, classes: Sequence[StorageClass], clock: Callable[[], int]
     ) -> None:
         self._stores = [BlockStore(session, shards, kept) for kept in classes]
+        self._changes = ChangeStore(session)
         self._clock = clock
 
     def build(self, level: Resolution, lane: int, window_start: int) -> None:
@@ -87,6 +89,7 @@ class Rebuilder:
             if outcome is Outcome.CHANGED and write:
                 before_write()
                 store.write_rollup_blobs(level, lane, window_start, changed)
+                self._changes.write(level, lane, window_start)
             outcomes.add(outcome)
         return next(outcome for outcome in Outcome if outcome in outcomes)
 

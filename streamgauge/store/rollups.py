@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from schemas.tables import DIGEST, MINUTE_MS, QUANTILES, ROLLUP_BLOBS, ROLLUP_COLUMNS
 from streamgauge.rollup.aggregates import aggregate
+from streamgauge.rollup.rollups import Columns, Rollups
 from streamgauge.series import digests
 from streamgauge.series.digests import Digests
 from streamgauge.series.ids import Ids
@@ -16,7 +17,6 @@ from streamgauge.series.samples import Samples
 INCREASE = "increase"
 AGGREGATES = (*ROLLUP_COLUMNS, INCREASE, *QUANTILES, DIGEST)
 """What can be asked for. `increase` is that of a counter from the first sample of the window to its last."""
-Columns = dict[str, npt.NDArray[np.generic]]
 
 
 class NoDigests(Exception):
@@ -31,23 +31,6 @@ class RollupRow(NamedTuple):
     ids: Ids
     columns: Columns
     digests: Digests | None = None
-
-
-class Rollups(NamedTuple):
-    """Rollups grouped by series.
-
-    ids: (n, 2) uint64, sorted, distinct. offsets: (n + 1,) int64; series i owns [offsets[i], offsets[i + 1]).
-    window_starts, widths: (m,) int64 ms, starts rising within a series; what is not built yet at the resolution
-    asked for comes in finer windows. columns: an array of length m a name; `first_time` and `last_time` are ms after
-    the window's start. digests: m, if asked for.
-    """
-
-    ids: Ids
-    offsets: npt.NDArray[np.int64]
-    window_starts: npt.NDArray[np.int64]
-    widths: npt.NDArray[np.int64]
-    columns: Columns
-    digests: Digests | None
 
 
 def stored(wanted: Sequence[str]) -> list[str]:

@@ -1,22 +1,33 @@
 """An answer of either engine in one shape, and what is different between two."""
 
 import math
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from random import Random
+from unittest.mock import patch
 
+import numpy as np
 from random_queries import RandomQuery
 
+from streamgauge.promql import engine
 from streamgauge.promql.durations import resolve
-from streamgauge.promql.engine import evaluate
+from streamgauge.promql.evaluator import Evaluator
 from streamgauge.promql.faults import InvalidQuery
 from streamgauge.promql.invalid_expression import InvalidExpression
 from streamgauge.promql.parser import parse
 from streamgauge.promql.query import Query
 from streamgauge.promql.value_type import ValueType
 from streamgauge.promql.vectors import Matrix, Vector
+from streamgauge.promql.walk import bare
 
 RELATIVE, FLOOR = 1e-9, 1e-9
-_SHOWN = 10
-"""Of how many warnings, and of how many infos, Prometheus sends."""
+_SOME = 20
+_GIVEN = re.compile(r"got ([-+.\d][-+.e\d]*)")
+_LABELS = re.compile(r"\{[^}]*\}")
+_COUNT = re.compile(r"over -?\d+ samples")
+Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass
@@ -24,8 +35,8 @@ class Answer:
     """error: why there is none. series: by label pairs, the values by time in ms. order: of those labels."""
 
     error: str | None = None
-    series: dict[tuple[tuple[str, str], ...], dict[int, float]] = field(default_factory=dict)
-    order: list[tuple[tuple[str, str], ...]] = field(default_factory=list)
+    series: dict[Labels, dict[int, float]] = field(default_factory=dict)
+    order: list[Labels] = field(default_factory=list)
     text: str | None = None
     warnings: list[str] = field(default_factory=list)
     infos: list[str] = field(default_factory=list)
@@ -47,15 +58,37 @@ def of_prometheus(answer: dict) -> Answer:
     return found
 
 
+class _Shuffling(Evaluator):
+    """Gives the series of every vector in a random order."""
+
+    random = Random()
+
+    def value(self, node, grid):
+        found = super().value(node, grid)
+        if isinstance(found, Vector):
+            rows = range(found.labels.count)
+            return found.take(np.array(self.random.sample(rows, len(rows)), np.int64))
+        return found
+
+
+def of_streamgauge_in_some_order(query: RandomQuery, source, seed: int) -> Answer:
+    """What our engine says when series come in an order that is random for every vector."""
+    with patch.object(engine, "Evaluator", _Shuffling), patch.object(_Shuffling, "random", Random(seed)):
+        return of_streamgauge(query, source)
+
+
 def of_streamgauge(query: RandomQuery, source) -> Answer:
     """What our engine says."""
     try:
         parsed = parse(query.text)
         if query.step and parsed.type not in (ValueType.SCALAR, ValueType.VECTOR):
-            return Answer("not a type for a range query")
+            # in the words of the gateway, which asks this
+            return Answer(
+                f'invalid expression type "{parsed.type.documented}" for range query, must be Scalar'
+            )
         expression = resolve(parsed, query.step, query.end - query.start)
         steps = Query(query.start, query.end, query.step or 1)
-        result = evaluate(expression, steps, source, text=query.text)
+        result = engine.evaluate(expression, steps, source, text=query.text)
     except (InvalidExpression, InvalidQuery) as refusal:
         return Answer(str(refusal))
     found = Answer(warnings=result.warnings, infos=result.infos)
@@ -76,38 +109,83 @@ def of_streamgauge(query: RandomQuery, source) -> Answer:
     return found
 
 
-def difference(ours: Answer, theirs: Answer, in_order: bool) -> str | None:
-    """The first difference that matters, in words."""
-    if (ours.error is None) != (theirs.error is None):
-        return f"error: ours {ours.error}, theirs {theirs.error}"
-    if ours.error is not None:
-        return None
+def difference(query: RandomQuery, ours: Answer, theirs: Answer) -> str | None:
+    """The first difference that matters, in words. The order of equal values does not."""
+    if ours.error is not None or theirs.error is not None:
+        return None if _same_error(ours, theirs) else f"error: ours {ours.error}, theirs {theirs.error}"
     if ours.text != theirs.text:
         return f"string: ours {ours.text!r}, theirs {theirs.text!r}"
-    if only := set(ours.series) ^ set(theirs.series):
-        sides = [("ours" if labels in ours.series else "theirs", dict(labels)) for labels in sorted(only)]
-        return f"series only in {sides[0][0]}: {sides[0][1]}, {len(sides)} such series"
-    for labels, expected in theirs.series.items():
-        found = ours.series[labels]
-        if found.keys() != expected.keys():
-            return f"presence: {dict(labels)} at {sorted(found.keys() ^ expected.keys())[:3]}"
-        for at, number in expected.items():
-            if not alike(found[at], number):
-                return f"value: {dict(labels)} at {at}: ours {found[at]!r}, theirs {number!r}"
-    if in_order and ours.order != theirs.order:
+    if points := differing(ours, theirs):
+        labels, at = min(points)
+        found, expected = _value(ours, labels, at), _value(theirs, labels, at)
+        return f"{len(points)} values: {dict(labels)} at {at}: ours {found}, theirs {expected}"
+    if query.in_order and not _same_order(query, ours, theirs):
         return f"order: ours {ours.order}, theirs {theirs.order}"
-    return None
-
-
-def remarks_differ(ours: Answer, theirs: Answer) -> str | None:
-    """The first difference between warnings or infos. Prometheus sends but some when there are many."""
-    if ours.error is not None:
-        return None
     for found, expected in ((ours.warnings, theirs.warnings), (ours.infos, theirs.infos)):
-        if len(expected) <= _SHOWN and set(found) != set(expected):
-            only = [sorted(set(found) - set(expected)), sorted(set(expected) - set(found))]
-            return f"remarks: only ours {only[0]}, only theirs {only[1]}"
+        if not _same_remarks(found, expected):
+            return f"remarks: ours {found}, theirs {expected}"
     return None
+
+
+def differing(ours: Answer, theirs: Answer) -> set[tuple[Labels, int]]:
+    """Labels and times at which only one has a value, or another one."""
+    points = {(labels, at) for one in (ours, theirs) for labels, row in one.series.items() for at in row}
+    return {point for point in points if not _alike_at(ours, theirs, point)}
+
+
+def depends_on_order(query: RandomQuery, ours: Answer, theirs: Answer, others: Iterator[Answer]) -> bool:
+    """Whether the difference is one between two orders in which series may come, such as a tie of topk.
+
+    In range queries Prometheus takes them from a map, in an order that is another one each time. At every place
+    where it has something else than we have, one of `others`, our answers for other orders, has to have it too.
+
+    :param others: our answers to the query for the same series in other orders, until they are enough.
+    """
+    if theirs.error is not None or ours.error is not None:
+        found = list(islice(others, _SOME))
+        if any(_same_error(one, theirs) for one in found):
+            return True
+        # one error about another pair of series
+        alike = _same_error(_without_labels(ours), _without_labels(theirs))
+        return alike and (query.has_steps or any(one.error != ours.error for one in found))
+    points = differing(ours, theirs)
+    if not points:
+        return any(not one.error and difference(query, one, ours) for one in others)
+    for one in others:
+        if not one.error:
+            points = {point for point in points if not _alike_at(one, theirs, point)}
+        if not points:
+            return True
+    return False
+
+
+def is_ill_conditioned(ours: Answer, theirs: Answer, nudged: list[Answer]) -> bool:
+    """Whether the same places have values, and where they differ the last bits of a sample change them too.
+
+    :param nudged: our answers for samples that differ by those.
+    """
+    if ours.series.keys() != theirs.series.keys() or not (points := differing(ours, theirs)):
+        return False
+    pairs = [(_value(ours, *point), _value(theirs, *point)) for point in points]
+    if not all(None not in pair and all(map(math.isfinite, pair)) for pair in pairs):
+        return False
+    return points <= set().union(*(differing(ours, one) for one in nudged))
+
+
+def without_counts(answer: Answer) -> Answer:
+    """The answer without the number of samples in an info, which Prometheus doubles with each step."""
+    return replace(answer, infos=[_COUNT.sub("over some samples", info) for info in answer.infos])
+
+
+def by_rounded_numbers(answer: Answer) -> Answer:
+    """The answer with the numbers in its labels, which count_values writes, to 12 digits."""
+    series = {}
+    for labels, row in answer.series.items():
+        key = tuple((name, _rounded(value)) for name, value in labels)
+        if key in series:
+            return answer
+        series[key] = row
+    return replace(answer, series=series, order=list(series))
 
 
 def alike(found: float, expected: float) -> bool:
@@ -115,6 +193,61 @@ def alike(found: float, expected: float) -> bool:
     if math.isnan(found) or math.isnan(expected):
         return math.isnan(found) and math.isnan(expected)
     return math.isclose(found, expected, rel_tol=RELATIVE, abs_tol=FLOOR)
+
+
+def _value(answer: Answer, labels: Labels, at: int) -> float | None:
+    return answer.series.get(labels, {}).get(at)
+
+
+def _alike_at(one: Answer, other: Answer, point: tuple[Labels, int]) -> bool:
+    left, right = _value(one, *point), _value(other, *point)
+    return left is right if left is None or right is None else alike(left, right)
+
+
+def _same_error(ours: Answer, theirs: Answer) -> bool:
+    """Whether both give none, or Prometheus our words after its own name of the kind."""
+    if ours.error is None or theirs.error is None:
+        return ours.error is theirs.error
+    return ours.error.strip() in theirs.error
+
+
+def _without_labels(answer: Answer) -> Answer:
+    return replace(answer, error=answer.error and _LABELS.sub("{}", answer.error))
+
+
+def _same_order(query: RandomQuery, ours: Answer, theirs: Answer) -> bool:
+    if "sort_by_label(" in query.text and not query.text.startswith("sort_by_label"):
+        return True
+    if query.text.startswith("sort_by_label"):
+        names = [name.value for name in bare(parse(query.text)).args[1:]]
+        there = [tuple(name in dict(labels) for name in names) for labels in ours.order]
+        # to Prometheus each of two series comes after the other if but one of them has the label
+        return ours.order == theirs.order or len(set(there)) > 1
+    if len(ours.order) != len(theirs.order):
+        return False
+    return all(
+        left == right
+        or list(map(str, ours.series[left].values())) == list(map(str, ours.series[right].values()))
+        for left, right in zip(ours.order, theirs.order, strict=True)
+    )
+
+
+def _same_remarks(found: list[str], expected: list[str]) -> bool:
+    if expected and expected[-1].endswith("annotations omitted"):
+        # which ones Prometheus leaves out is another one each time
+        return found[-1:] == expected[-1:]
+    return set(map(_with_rounded_number, found)) == set(map(_with_rounded_number, expected))
+
+
+def _with_rounded_number(remark: str) -> str:
+    return _GIVEN.sub(lambda found: f"got {_rounded(found[1])}", remark)
+
+
+def _rounded(text: str) -> str:
+    try:
+        return f"{float(text):.12g}"
+    except ValueError:
+        return text
 
 
 def _add(answer: Answer, labels: dict[str, str], points) -> None:

@@ -3,19 +3,20 @@
 from dataclasses import dataclass
 from random import Random
 
+from random_selectors import DURATIONS, LABELS, METRICS, Selectors
 from random_series import MINUTES, START
 
 from streamgauge.promql.functions_table import FUNCTIONS, Function
 from streamgauge.promql.value_type import ValueType
 from streamgauge.promql.words import AggregateOp
 
-METRICS = ("level", "load", "hits_total", "delay_bucket", "strange", "rare", "one", "nowhere")
-LABELS = ("host", "job", "dc", "code", "le", "kind", "__name__", "no_such")
 ARITHMETIC = ("+", "-", "*", "/", "%", "^", "atan2")
 COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")
 SETS = ("and", "or", "unless")
-DURATIONS = ("1s", "15s", "30s", "1m", "90s", "2m", "5m", "10m", "33m", "1m30s", "61", "0.5")
-NUMBERS = ("0", "1", "2", "3", "-1", "0.5", "0.99", "10", "1e3", "NaN", "Inf", "-Inf", "0x1F", "1.5", "100")
+NUMBERS = (
+    *("0", "1", "2", "3", "-1", "0.5", "0.99", "10", "1e3", "NaN", "Inf", "-Inf", "0x1F", "1.5", "100"),
+    *("1_000", ".5", "1e-3", "+Inf", "5m", "1h30m", "-0", "017"),
+)
 # native histograms and joins with info are not supported; their tests say so
 LEFT_OUT = frozenset(name for name in FUNCTIONS if name.startswith("histogram_")) - {
     "histogram_quantile",
@@ -34,12 +35,23 @@ class RandomQuery:
     end: int
     step: int
 
+    @property
+    def in_order(self) -> bool:
+        """Whether the series of the answer come in an order that the query asks for."""
+        return self.step == 0 and self.text.lower().startswith(("sort", "topk", "bottomk"))
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether something of it is evaluated more than once: it is a range query or has a subquery."""
+        return self.step > 0 or ":" in self.text
+
 
 class Queries:
     """An endless supply."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
+        self._selectors = Selectors(random)
         calls = [function for function in FUNCTIONS.values() if function.name not in LEFT_OUT]
         self._vectors = [function for function in calls if function.returns is ValueType.VECTOR]
         self._scalars = [function for function in calls if function.returns is ValueType.SCALAR]
@@ -50,24 +62,34 @@ class Queries:
         start = START + random.randrange(0, MINUTES * 60) * 1000 + random.choice((0, 0, 0, 1, 500))
         if random.random() < 0.4:
             kind = random.choices((self.vector, self.scalar, self.matrix, self.string), (20, 2, 3, 0.3))[0]
-            return RandomQuery(kind(_DEPTH), start, start, 0)
+            return RandomQuery(self._dressed(kind(_DEPTH)), start, start, 0)
         step = random.choice((1, 7, 15, 30, 60, 60, 300)) * 1000 + random.choice((0, 0, 0, 1))
         end = min(start + step * random.randint(0, 40), START + (MINUTES + 10) * 60_000)
-        text = self.vector(_DEPTH) if random.random() < 0.95 else self.scalar(_DEPTH)
-        return RandomQuery(text, start, max(start, end), step)
+        kind = random.choices((self.vector, self.scalar, self.matrix, self.string), (95, 5, 0.5, 0.2))[0]
+        return RandomQuery(self._dressed(kind(_DEPTH)), start, max(start, end), step)
+
+    def _dressed(self, text: str) -> str:
+        """With a comment, or on several lines, now and then."""
+        choice = self._random.random()
+        if choice < 0.02:
+            return f"{text} # as (is"
+        if choice < 0.04:
+            return f"# ü\n  {text}"
+        return text.replace(", ", ",\n\t") if choice < 0.06 else text
 
     def vector(self, depth: int) -> str:
         if depth <= 0:
-            return self.selector()
+            return self._selectors.vector()
         kinds = (
-            (lambda _: self.selector(), 3),
+            (lambda _: self._selectors.vector(), 3),
             (self._of_range, 5),
             (self._vector_call, 5),
             (self._aggregation, 5),
             (self._binary, 6),
             (self._with_scalar, 3),
             (lambda depth: f"({self.vector(depth)})", 0.5),
-            (lambda depth: f"-{self._operand(depth)}", 0.5),
+            (lambda depth: f"{self._random.choice('--+')}{self._operand(depth)}", 0.5),
+            (self._chain, 0.7),
             (self._quantile, 1),
         )
         kind = self._random.choices([one for one, _ in kinds], [weight for _, weight in kinds])[0]
@@ -79,83 +101,20 @@ class Queries:
             return random.choice(NUMBERS)
         if random.random() < 0.7:
             return self._call(random.choice(self._scalars), depth - 1)
+        if random.random() < 0.1:
+            return f"{random.choice('-+')}{self.scalar(depth - 1)}"
         op = random.choice(ARITHMETIC + tuple(f"{one} bool" for one in COMPARISONS))
         return f"({self.scalar(depth - 1)} {op} {self.scalar(depth - 1)})"
 
     def string(self, _: int = 0) -> str:
-        return self._random.choice(("'a'", '"x-$1"', "`raw`", "'host'", "'new'", "'ü'", "''"))
+        return self._random.choice(
+            ("'a\\n\\u00e4'", "'a'", '"x-$1"', "`raw`", "'host'", "'new'", "'ü'", "''")
+        )
 
     def matrix(self, depth: int) -> str:
-        random = self._random
-        if random.random() < 0.7 or depth <= 0:
-            text = f"{self._plain()}[{self._duration()}]"
-            if random.random() < 0.1:
-                text += random.choice((" anchored", " smoothed"))
-        else:
-            step = random.choice(("", "10s", "15s", "1m", "7s"))
-            text = f"{self._operand(min(depth - 1, 2))}[{random.choice(DURATIONS[2:])}:{step}]"
-        return text + self._modifiers()
-
-    def selector(self) -> str:
-        text = self._plain()
-        if self._random.random() < 0.03:
-            text += " smoothed"
-        return text + self._modifiers()
-
-    def _plain(self) -> str:
-        random = self._random
-        matchers = [self._matcher() for _ in range(random.choice((0, 0, 0, 1, 1, 2)))]
-        choice = random.random()
-        if choice < 0.04:
-            return (
-                "{"
-                + ", ".join(
-                    ['__name__=~"' + random.choice(("l.+", "level|load", ".*_total")) + '"', *matchers]
-                )
-                + "}"
-            )
-        if choice < 0.07:
-            return "{" + ", ".join(['"grün.wert"', *matchers]) + "}"
-        name = random.choices(METRICS, (6, 5, 6, 4, 3, 3, 1, 0.3))[0]
-        return name + ("{" + ", ".join(matchers) + "}" if matchers else "")
-
-    def _matcher(self) -> str:
-        name, pattern = self._random.choice(
-            (
-                ("host", "a|b"),
-                ("host", "[a-c]"),
-                ("job", "web"),
-                ("job", ".*b"),
-                ("dc", "x"),
-                ("dc", ""),
-                ("code", "2.."),
-                ("code", "200"),
-                ("kind", "0|1"),
-                ("le", "1"),
-                ("no_such", ".+"),
-                ("no_such", ""),
-            )
-        )
-        op = self._random.choice(("=", "!=", "=~", "!~", "=~"))
-        return f'{name}{op}"{pattern}"'
-
-    def _duration(self) -> str:
-        if self._random.random() < 0.06:
-            return self._random.choice(
-                ("step()*3+1m", "5m-1m", "range()+1m", "max_of(step(),30s)", "2*1m", "-(-1m)")
-            )
-        return self._random.choice(DURATIONS)
-
-    def _modifiers(self) -> str:
-        random = self._random
-        parts = []
-        if random.random() < 0.15:
-            parts.append(f" offset {random.choice(('', '', '-'))}{random.choice(DURATIONS)}")
-        if random.random() < 0.1:
-            time = START / 1000 + random.randrange(MINUTES * 60)
-            parts.append(f" @ {random.choice(('start()', 'end()', str(time)))}")
-        random.shuffle(parts)
-        return "".join(parts)
+        if self._random.random() < 0.7 or depth <= 0:
+            return self._selectors.matrix()
+        return self._selectors.subquery(self._operand(min(depth - 1, 2)))
 
     def _operand(self, depth: int) -> str:
         text = self.vector(depth)
@@ -171,7 +130,7 @@ class Queries:
         if function.name in ("label_replace", "label_join"):
             return self._label_call(function.name, depth)
         if function.name.startswith("sort_by_label"):
-            names = ", ".join(f"'{name}'" for name in self._names(1))
+            names = ", ".join(map(_quoted, self._names(1)))
             return f"{function.name}({self.vector(depth)}, {names})"
         if function.name == "histogram_quantiles":
             return f"histogram_quantiles({self._buckets(depth)}, 'q', {self.scalar(1)}, {self.scalar(0)})"
@@ -191,11 +150,11 @@ class Queries:
         random = self._random
         target = random.choice(("new", "host", "job", "__name__", "bad-name"))
         if name == "label_join":
-            sources = "".join(f", '{one}'" for one in self._names(0))
+            sources = "".join(f", {_quoted(one)}" for one in self._names(0))
             return f"label_join({self.vector(depth)}, '{target}', '{random.choice(('-', '', '/'))}'{sources})"
         pattern = random.choice(("(.*)", "(.)(.*)", "a|b", "(?P<x>[a-z]).*", "", "(", "web"))
         value = random.choice(("$1", "x", "${x}y", "$2-$1", "", "$0", "$$"))
-        rest = f"'{target}', '{value}', '{random.choice(LABELS)}', '{pattern}'"
+        rest = f"'{target}', '{value}', {_quoted(random.choice(LABELS))}, '{pattern}'"
         return f"label_replace({self.vector(depth)}, {rest})"
 
     def _names(self, least: int) -> list[str]:
@@ -213,9 +172,11 @@ class Queries:
             param = random.choice(("0.5", "0.9", "0", "1", "-0.1", "1.2", "NaN", self.scalar(2))) + ", "
         elif op == "count_values":
             param = random.choice(("'v'", "'host'", "'a b'", "''")) + ", "
-        grouping = random.choice(("", " by", " by", " without"))
+        grouping = random.choice(("", " by", " by", " without", " BY"))
         if grouping:
             grouping += f" ({', '.join(self._names(0))})"
+        if random.random() < 0.2:
+            return f"{op.upper()}({param}{self.vector(depth)}){grouping}"
         return f"{op}{grouping} ({param}{self.vector(depth)})"
 
     def _binary(self, depth: int) -> str:
@@ -224,9 +185,7 @@ class Queries:
         modifier = ""
         if op in COMPARISONS and random.random() < 0.4:
             modifier += " bool"
-        names = ", ".join(
-            one for one in random.sample(("host", "job", "dc", "code", "le"), random.randint(0, 3))
-        )
+        names = ", ".join(random.sample(("host", "job", "dc", "code", "le", '"ä.b"'), random.randint(0, 3)))
         if random.random() < 0.7:
             modifier += f" {random.choice(('on', 'on', 'ignoring'))} ({names})"
             if op not in SETS and random.random() < 0.4:
@@ -242,6 +201,19 @@ class Queries:
             sides[1] = random.choice((sides[0], f"sum by ({names}) ({sides[0]})", f"{sides[0]} * 2"))
             sides[1] = f"({sides[1]})"
         return f"{sides[0]} {op}{modifier} {sides[1]}"
+
+    def _chain(self, _: int) -> str:
+        """Operators without parentheses, so that their precedence counts."""
+        random = self._random
+        parts = [self.vector(0) if random.random() < 0.6 else random.choice(NUMBERS) for _ in range(4)]
+        parts[0] = f"{random.choice(('', '', '-'))}{self._selectors.vector()}"
+        names = random.choice(("", "", " on (host, job)", " ignoring (code)"))
+        text = parts[0]
+        for part in parts[1:]:
+            op = random.choice(ARITHMETIC + COMPARISONS + SETS if part[0].isalpha() else ARITHMETIC)
+            is_vector = part[0] in "{" or part.startswith(METRICS)
+            text += f" {op if is_vector or op not in SETS else '+'}{names if is_vector else ''} {part}"
+        return text
 
     def _with_scalar(self, depth: int) -> str:
         op = self._random.choice(ARITHMETIC + COMPARISONS)
@@ -269,3 +241,7 @@ class Queries:
                 self.vector(depth),
             )
         )
+
+
+def _quoted(label: str) -> str:
+    return "'" + label.strip('"') + "'"

@@ -1,6 +1,7 @@
 """Series from a seed: gauges, counters, histograms; gaps, resets, stale markers, NaN and infinities."""
 
 import math
+from copy import copy
 from random import Random
 
 import numpy as np
@@ -13,7 +14,10 @@ START = 1_700_000_000_000
 """In ms. A fixed time, so that a seed gives the same answers on every day."""
 MINUTES = 60
 _BOUNDS = ("0.1", "0.5", "1", "2.5", "10", "+Inf")
-_STRANGE = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1e300, -1e300, 5e-324, 1e-9, 2.0**53, -1.0)
+_STRANGE = (
+    *(math.nan, math.inf, -math.inf, 0.0, -0.0, 1e300, -1e300, 1.7e308, -1.7e308),
+    *(2.3e-308, 1e-9, 2.0**53, -1.0, 0.5, 1.0),
+)
 
 
 def generate(random: Random) -> list[tuple[dict[str, str], list[tuple[int, float]]]]:
@@ -37,9 +41,15 @@ def generate(random: Random) -> list[tuple[dict[str, str], list[tuple[int, float
         chosen = sorted(random.sample(range(MINUTES * 60), 12))
         values = [(START + 1000 * at, float(random.randint(-3, 9))) for at in chosen]
         found.append(({"__name__": "rare", "host": "abc"[kind], "kind": str(kind)}, values))
+    doubling = [(START + 1000 * 2**power, float(power % 5)) for power in range(12)]
+    found.append(({"__name__": "rare", "host": "d", "kind": "3"}, doubling))
+    for host in "ab":
+        labels = {"__name__": "typed", "__type__": "counter", "__unit__": "seconds", "host": host}
+        found.append((labels, _counter(random)))
+    found.append(({"__name__": "level", "host": "e", "job": "web"}, _short_lived(_gauge(random))))
     found.append(({"__name__": "one"}, [(at, 1.0) for at in _times(random)]))
     found.append(({"__name__": "grün.wert", "ä.b": "ü"}, _gauge(random)))
-    return found
+    return sorted(found, key=lambda row: canonical(row[0]))
 
 
 def _times(random: Random) -> list[int]:
@@ -67,6 +77,11 @@ def _gauge(random: Random) -> list[tuple[int, float]]:
     return samples
 
 
+def _short_lived(samples):
+    alive = samples[len(samples) // 4 : len(samples) // 2]
+    return [*alive, (alive[-1][0] + 1000, STALE)]
+
+
 def _counter(random: Random) -> list[tuple[int, float]]:
     value, samples = float(random.randint(0, 1000)), []
     for at in _times(random):
@@ -77,31 +92,45 @@ def _counter(random: Random) -> list[tuple[int, float]]:
 
 def _histogram(random: Random, labels):
     times, buckets = _times(random), [0.0] * len(_BOUNDS)
-    samples = [[] for _ in _BOUNDS]
+    samples, loses = [[] for _ in _BOUNDS], random.random() < 0.5
     for at in times:
         if random.random() < 0.01:
             buckets = [0.0] * len(_BOUNDS)
         hit = sorted(random.choices(range(len(_BOUNDS)), k=random.randint(0, 6)))
         for index in range(len(_BOUNDS)):
             buckets[index] += sum(one <= index for one in hit)
-            samples[index].append((at, buckets[index]))
+            # some updates come late, so that buckets are not always cumulative
+            late = random.randint(0, 9) if loses and random.random() < 0.1 else 0
+            samples[index].append((at, max(0.0, buckets[index] - late)))
     missing = random.choice((None, None, "+Inf", "1"))
     there = [({**labels, "le": le}, samples[at]) for at, le in enumerate(_BOUNDS) if le != missing]
     return [*there, ({**labels, "le": "odd"}, samples[0])] if random.random() < 0.3 else there
 
 
+def _farther(values, bits):
+    # a stale marker is a signalling NaN
+    with np.errstate(all="ignore"):
+        return np.where(np.abs(values) < 1e300, values * (1 + bits * 2**-52), values)
+
+
 class Shelf:
-    """A `streamgauge.promql.query.Source` of these series."""
+    """A `streamgauge.promql.query.Source` of these series, in this order."""
 
     def __init__(self, series) -> None:
-        self._series = sorted(
+        self._series = [
             (
                 canonical(labels),
                 np.array([at for at, _ in samples], np.int64),
                 np.array([v for _, v in samples]),
             )
             for labels, samples in series
-        )
+        ]
+
+    def nudged(self, bits: int) -> "Shelf":
+        """The same series with each value about so many units in its last place farther from zero."""
+        other = copy(self)
+        other._series = [(labels, times, _farther(values, bits)) for labels, times, values in self._series]
+        return other
 
     def fetch(self, matchers, start_ms, end_ms):
         named = [(matcher.name.encode(), matcher) for matcher in matchers]

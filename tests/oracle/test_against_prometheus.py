@@ -1,23 +1,40 @@
 """Our engine and a real Prometheus answer the same random queries on the same random samples.
 
-`pytest tests/oracle` takes 5000 queries of a fixed seed; --oracle-queries and --oracle-seed change that.
+`pytest tests/oracle` takes 10,000 queries of a fixed seed; --oracle-queries and --oracle-seed change that.
 What differs is written to build/oracle, a file a run.
 """
 
 import json
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
 import pytest
-from answers import Answer, difference, of_prometheus, of_streamgauge, remarks_differ
-from prometheus_server import Prometheus, binary
+from answers import (
+    Answer,
+    by_rounded_numbers,
+    depends_on_order,
+    difference,
+    is_ill_conditioned,
+    of_prometheus,
+    of_streamgauge,
+    of_streamgauge_in_some_order,
+    without_counts,
+)
+from prometheus_server import Prometheus
 from random_queries import Queries, RandomQuery
 from random_series import Shelf, generate
 
 _AHEAD = 50
 """Queries that Prometheus may be ahead of our engine."""
+_ORDERS = 200
+"""Orders of series that are tried on a difference, until it is explained."""
+_NUDGES = (1, -1, 2, -3, 5, -8, 13, -21, 34, 55)
+_STEEP = re.compile(r"\b(sin|cos|tan|minute|hour|day_of_\w+|days_in_month|month|year) ?\(|%")
+"""What makes much of the last bit of a large number, where Go's powers and exponentials are another one."""
+UNSETTLED = "hangs on the order of series or on a last bit"
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +48,8 @@ def series(seed):
 
 
 @pytest.fixture(scope="module")
-def prometheus(series, tmp_path_factory):
-    program = binary()
-    if program is None:
-        pytest.skip("real Prometheus is not there to compare with: `make oracle` builds it")
-    with Prometheus(program, tmp_path_factory.mktemp("prometheus")) as server:
+def prometheus(series, oracle, tmp_path_factory):
+    with Prometheus(oracle, tmp_path_factory.mktemp("prometheus")) as server:
         server.load(series)
         yield server
 
@@ -52,7 +66,10 @@ def test_every_query_gives_what_prometheus_gives(request, prometheus, series, se
             for query, answer in zip(batch, asked, strict=True):
                 theirs = of_prometheus(answer.result())
                 tally[_kind(theirs)] += 1
-                if what := _compared(query, source, theirs):
+                what = _compared(query, source, theirs)
+                if what == UNSETTLED:
+                    tally[what] += 1
+                elif what:
                     found.append({"query": query.text, **_grid(query), "difference": what})
     folder = Path("build/oracle")
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,15 +80,33 @@ def test_every_query_gives_what_prometheus_gives(request, prometheus, series, se
         for row in found
     ]
     assert not found, "\n".join([f"{len(found)} of {count} queries differ", *lines[:20]])
+    assert tally[UNSETTLED] < count / 50
 
 
-def _compared(query: RandomQuery, source, theirs: Answer) -> str | None:
+def _compared(query: RandomQuery, source: Shelf, theirs: Answer) -> str | None:
+    """What differs, UNSETTLED if the answer hangs on what no one promises, or None."""
     try:
         ours = of_streamgauge(query, source)
     except Exception as crash:  # whatever it is, the run goes on and names the query
         return f"crash: {type(crash).__name__}: {crash}"
-    in_order = query.step == 0 and query.text.startswith(("sort", "topk (", "bottomk ("))
-    return difference(ours, theirs, in_order) or remarks_differ(ours, theirs)
+    ours, theirs = _comparable(query, ours), _comparable(query, theirs)
+    what = difference(query, ours, theirs)
+    if not what:
+        return None
+    others = (of_streamgauge_in_some_order(query, source, seed) for seed in range(_ORDERS))
+    if depends_on_order(query, ours, theirs, (_comparable(query, other) for other in others)):
+        return UNSETTLED
+    if _STEEP.search(query.text):
+        nudged = [_comparable(query, of_streamgauge(query, source.nudged(bits))) for bits in _NUDGES]
+        if is_ill_conditioned(ours, theirs, nudged):
+            return UNSETTLED
+    return what
+
+
+def _comparable(query: RandomQuery, answer: Answer) -> Answer:
+    if query.has_steps:
+        answer = without_counts(answer)
+    return by_rounded_numbers(answer) if "count_values" in query.text.lower() else answer
 
 
 def _kind(answer: Answer) -> str:

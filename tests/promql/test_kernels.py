@@ -79,6 +79,8 @@ def quantile(q, values):
     rank = q * (len(ranked) - 1)
     low = math.floor(rank)
     weight = rank - low
+    if not weight:
+        return ranked[low]
     high = min(low + 1, len(ranked) - 1)
     return float(np.float64(ranked[low]) * (1 - weight) + np.float64(ranked[high]) * weight)
 

@@ -1,0 +1,119 @@
+"""Sealed rows as they are stored, kept for the next query."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from cassandra.cluster import Session
+
+from streamgauge.store.reading import Reading, fetch
+
+MAX_BYTES = 256 * 1024 * 1024
+BYTES_A_ROW = 300
+
+Request = tuple[int, ...]
+"""Lane, period, metric group, slice, first and last window (starts in ms, both included)."""
+Key = tuple[Any, ...]
+
+
+class _Kept(NamedTuple):
+    version: int
+    first: int
+    last: int
+    rows: tuple[Any, ...]
+    size: int
+
+
+class BlockCache:
+    """Keeps, for each statement, lane, period, metric group and slice, the rows of one stretch of windows.
+
+    What is kept holds as long as its version. The least recently used is dropped where all together pass `max_bytes`.
+    """
+
+    def __init__(self, session: Session, max_bytes: int = MAX_BYTES) -> None:
+        self._session = session
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
+        self._size = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory."""
+        return self._size
+
+    def fetch(
+        self,
+        name: object,
+        statement: Any,
+        requests: Sequence[Request],
+        versions: Mapping[tuple[int, int], int],
+        reading: Reading,
+    ) -> Iterator[tuple[Request, Any]]:
+        """Each request with each of its rows, whose first column is the window's start.
+
+        :param name: of the statement. :param versions: by period and lane, read before this is called.
+        :raises DeadlinePassed: at the reading's deadline.
+        """
+        found: dict[Request, list[_Kept]] = {}
+        missing: dict[Request, Request] = {}
+        for request in requests:
+            lane, period, group, piece, first, last = request
+            version = versions.get((period, lane), 0)
+            kept = self._get((name, *request[:4]), version)
+            found[request] = [kept] if kept else []
+            for begin, end in _missing(kept, first, last):
+                missing[lane, period, group, piece, begin, end] = request
+        parts: dict[Request, list[Any]] = {part: [] for part in missing}
+        for part, row in fetch(self._session, statement, list(missing), reading):
+            parts[part].append(row)
+        for part, rows in parts.items():
+            lane, period, *_, first, last = part
+            size = sum(
+                BYTES_A_ROW + sum(len(blob) for blob in row if isinstance(blob, bytes)) for row in rows
+            )
+            found[missing[part]].append(
+                _Kept(versions.get((period, lane), 0), first, last, tuple(rows), size)
+            )
+        for request, pieces in found.items():
+            whole = _joined(pieces)
+            if len(pieces) > 1 or request in parts:
+                self._put((name, *request[:4]), whole)
+            first, last = request[4:]
+            for row in whole.rows:
+                if first <= row[0] <= last:
+                    yield request, row
+
+    def _get(self, key: Key, version: int) -> _Kept | None:
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is None or kept.version != version:
+                return None
+            self._kept.move_to_end(key)
+            return kept
+
+    def _put(self, key: Key, kept: _Kept) -> None:
+        with self._lock:
+            before = self._kept.pop(key, None)
+            self._size += kept.size - (before.size if before else 0)
+            self._kept[key] = kept
+            while self._size > self._max_bytes and self._kept:
+                _, dropped = self._kept.popitem(last=False)
+                self._size -= dropped.size
+
+
+def _missing(kept: _Kept | None, first: int, last: int) -> list[tuple[int, int]]:
+    """The stretches to be read so that with what is kept they are one without a gap."""
+    if kept is None or not len(kept.rows):
+        return [(first, last)]
+    before = [(first, kept.first - 1)] if first < kept.first else []
+    after = [(kept.last + 1, last)] if last > kept.last else []
+    return before + after
+
+
+def _joined(pieces: list[_Kept]) -> _Kept:
+    pieces = sorted(pieces, key=lambda piece: piece.first)
+    rows = tuple(row for piece in pieces for row in piece.rows)
+    size = sum(piece.size for piece in pieces)
+    return _Kept(pieces[0].version, pieces[0].first, pieces[-1].last, rows, size)
