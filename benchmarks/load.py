@@ -105,6 +105,7 @@ class Replay:
             {
                 "bootstrap.servers": config.kafka.bootstrap,
                 "enable.idempotence": True,
+                "log_level": 0,
                 "queue.buffering.max.kbytes": 512 * 1024,
                 "queue.buffering.max.messages": 1_000_000,
             }

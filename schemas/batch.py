@@ -186,24 +186,21 @@ def _read(value: bytes, labels: bool) -> pa.RecordBatch:
         if isinstance(error, InvalidBatch):
             raise
         raise InvalidBatch(BatchFault.NOT_ARROW, str(error)[:500]) from None
-    if any(column.null_count for column in record.columns):
-        raise InvalidBatch(BatchFault.BAD_SCHEMA, "null where none may be")
     return record
 
 
 def _samples(record: pa.RecordBatch, lane: int, minute: int, lanes: int) -> Samples:
     """The samples of a record that Arrow found whole, checked by the rules at the top of this file."""
-    rows = record.num_rows
+    rows, columns = record.num_rows, record.columns
+    if any(column.null_count or column.offset for column in columns):
+        raise InvalidBatch(BatchFault.BAD_SCHEMA, "null where none may be, or rows that were cut off")
     if not rows:
         return empty()
-    columns = record.columns
-    if any(column.offset for column in columns):
-        raise InvalidBatch(BatchFault.BAD_SCHEMA, "columns that do not begin at their first row")
     _, id_buffer = columns[0].buffers()
     _, time_offsets, _, times = columns[-2].buffers()
     _, value_offsets, _, values = columns[-1].buffers()
     ids, offsets = np.empty((rows, 2), np.uint64), np.zeros(rows + 1, np.int64)
-    packed = _array(id_buffer, np.uint8)[: series_ids.ID_BYTES * rows]
+    packed = _array(id_buffer, np.uint64)
     starts, value_starts = _array(time_offsets, np.int32), _array(value_offsets, np.int32)
     all_times, all_values = _array(times, np.int64), _array(values, np.float64)
     fault, row = batch_kernels.check(

@@ -3,6 +3,8 @@
 import numpy as np
 from numba import njit
 
+from schemas.bit_kernels import swapped
+
 GOOD, BAD_COUNTS, NO_SAMPLE, WRONG_LANE, UNSORTED_IDS, WRONG_MINUTE, UNSORTED_TIMES = range(7)
 
 
@@ -10,21 +12,18 @@ GOOD, BAD_COUNTS, NO_SAMPLE, WRONG_LANE, UNSORTED_IDS, WRONG_MINUTE, UNSORTED_TI
 def check(packed_ids, time_offsets, value_offsets, times, values, lane, lanes, minute, width, ids, offsets):  # type: ignore[no-untyped-def]
     """Fill `ids` (n, 2) and `offsets` (n + 1,), which begin at 0; return GOOD or what is wrong, and in which row.
 
-    packed_ids: (16 n,) uint8, big-endian. time_offsets, value_offsets: (n + 1,) int32 into `times` (int64 ms) and
-    `values`, of which nothing is trusted.
+    packed_ids: (2 n,) uint64 as they lie in the message, big-endian. time_offsets, value_offsets: (n + 1,) int32
+    into `times` (int64 ms) and `values`. Nothing is trusted.
     """
     rows = len(ids)
-    if len(packed_ids) != 16 * rows or len(time_offsets) <= rows or len(value_offsets) <= rows:
+    if len(packed_ids) < 2 * rows or len(time_offsets) <= rows or len(value_offsets) <= rows:
         return BAD_COUNTS, 0
     first, first_value = np.int64(time_offsets[0]), np.int64(value_offsets[0])
     if first < 0 or first_value < 0:
         return BAD_COUNTS, 0
     low_mask = np.uint64(0xFFFFFFFF)
     for row in range(rows):
-        high, low = np.uint64(0), np.uint64(0)
-        for byte in range(8):
-            high = high << np.uint64(8) | np.uint64(packed_ids[16 * row + byte])
-            low = low << np.uint64(8) | np.uint64(packed_ids[16 * row + 8 + byte])
+        high, low = swapped(packed_ids[2 * row]), swapped(packed_ids[2 * row + 1])
         begin, end = np.int64(time_offsets[row]), np.int64(time_offsets[row + 1])
         if end - first != np.int64(value_offsets[row + 1]) - first_value or end > len(times):
             return BAD_COUNTS, row

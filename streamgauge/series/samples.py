@@ -56,7 +56,12 @@ def _order(ids: Ids) -> npt.NDArray[np.int64]:
     high, low = ids[:, 0], ids[:, 1]
     # a collector's rows are sorted already, and to see that costs less than to sort them again
     in_order = (high[1:] > high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] >= low[:-1]))
-    return np.arange(len(ids)) if in_order.all() else np.lexsort((low, high))
+    if in_order.all():
+        return np.arange(len(ids))
+    # runs in order, as the batches of a lane are, are what a stable sort of one key is quick with
+    order = np.argsort(high, kind="stable")
+    falls = (high[order[1:]] == high[order[:-1]]) & (low[order[1:]] < low[order[:-1]])
+    return np.lexsort((low, high)) if falls.any() else order
 
 
 def take(samples: Samples, rows: npt.NDArray[np.int64]) -> Samples:
