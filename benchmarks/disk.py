@@ -6,17 +6,20 @@ Real metrics (`benchmarks/data`), written by the jobs' own writers: BlockStore f
 for the levels above. All files of a table count, indexes and filters too. Also what building a bucket reads back.
 
 node, both: the 33 minutes as they were recorded, of node_exporter, and with Flink's reporter, most of whose series
-live for minutes. hours: node_exporter's again and again: counters go on, their steps and the gauges are turned by
+live for minutes. changing: those of node_exporter that change with at least half of their samples. h: node_exporter's again and again: counters go on, their steps and the gauges are turned by
 another time for each series and repetition and gauges are scaled, so that no row is like an earlier one.
 """
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import exporters
 import numpy as np
@@ -31,7 +34,9 @@ from streamgauge.local import jars
 from streamgauge.local.cassandra import EXPORTS, OPENS
 from streamgauge.local.stack import Stack
 from streamgauge.rollup.aggregates import aggregate
-from streamgauge.series.samples import MINUTE_MS, Samples
+from streamgauge.series.id_kernels import rows_of
+from streamgauge.series.ids import from_bytes, to_bytes
+from streamgauge.series.samples import MINUTE_MS, Samples, take
 from streamgauge.store import schema
 from streamgauge.store.rebuild import BELOW, Rebuilder
 from streamgauge.store.session import connect
@@ -43,6 +48,7 @@ STEP_MS = 10_000
 AFTER_MS = 660
 LEVELS = tuple(BELOW)
 DAYS_KEPT = "96h"
+SETTLE_S = 3.0
 
 
 @dataclass
@@ -110,6 +116,19 @@ def recorded(job: str | None) -> dict[int, Samples]:
     }
 
 
+def changing(minutes: Mapping[int, Samples]) -> dict[int, Samples]:
+    """Only the series that change with at least half of their samples: constant ones take next to nothing."""
+    few = list(minutes.values())[1:61]
+    changes: Counter[bytes] = Counter()
+    for samples in few:
+        packed = to_bytes(samples.ids)
+        for row, (begin, end) in enumerate(pairwise(samples.offsets)):
+            changes[packed[16 * row : 16 * row + 16]] += np.count_nonzero(np.diff(samples.values[begin:end]))
+    enough = 2.5 * len(few)
+    kept = from_bytes(b"".join(sorted(identity for identity, times in changes.items() if times >= enough)))
+    return {minute: take(samples, rows_of(samples.ids, kept)) for minute, samples in minutes.items()}
+
+
 def write(session: object, config: Config, population: Population) -> Sizes:
     """Write all levels; the sizes on disk are not known yet."""
     kept = config.storage_classes[-1]
@@ -172,10 +191,20 @@ def nodetool(config: Config, port: int, *arguments: str) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=sys.stderr, env=environment)
 
 
-def on_disk(stack: Stack, keyspace: str, level: Resolution) -> int:
-    """Bytes of all files of a table."""
-    folders = (stack.home.data / "cassandra" / "data" / keyspace).glob(f"{level.value.table}-*")
-    return sum(file.stat().st_size for folder in folders for file in folder.glob("*.*"))
+def on_disk(stack: Stack, keyspace: str) -> dict[Resolution, int]:
+    """Bytes of all files of each table, when those that were compacted are gone."""
+    tables = stack.home.data / "cassandra" / "data" / keyspace
+    before: dict[Resolution, int] = {}
+    while True:
+        time.sleep(SETTLE_S)
+        found = dict.fromkeys(Resolution, 0)
+        for level in Resolution:
+            for file in tables.glob(f"{level.value.table}-*/*.*"):
+                with contextlib.suppress(FileNotFoundError):
+                    found[level] += file.stat().st_size
+        if found == before:
+            return found
+        before = found
 
 
 def table(found: dict[str, tuple[Population, Sizes]]) -> list[Table]:
@@ -186,16 +215,17 @@ def table(found: dict[str, tuple[Population, Sizes]]) -> list[Table]:
         for population, own in found.values():
             shown = own.number[level] and level.value.width_ms >= population.first.value.width_ms
             shown = shown and not (level is Resolution.RAW and population.first is not Resolution.RAW)
-            cells.append(f"{own.disk[level] / own.number[level]:.2f}" if shown else "")
+            digits = 3 if level is Resolution.RAW else 1
+            cells.append(f"{own.disk[level] / own.number[level]:.{digits}f}" if shown else "")
         what = "a sample, raw" if level is Resolution.RAW else f"a series and bucket, {level.value.label}"
         sizes.add_row(what, *cells)
-    read = Table("read to build one bucket", *found)
+    read = Table("read to build a bucket, rows x bytes a series", *found)
     for level in LEVELS:
         cells = []
         for _, own in found.values():
             bytes_, rows = own.read.get(level, (0, 0))
             series = own.number[level] / max(1, len(list(_buckets(_population(found, own), level))))
-            cells.append(f"{rows:.0f} rows, {bytes_ / series:.0f} bytes a series" if rows else "")
+            cells.append(f"{rows:.0f} x {bytes_ / rows / series:.0f}" if rows else "")
         read.add_row(level.value.label, *cells)
     return [sizes, read]
 
@@ -210,14 +240,15 @@ def main() -> None:
     )
     parser.add_argument("--hours", type=int, default=26)
     hours = parser.parse_args().hours
-    one, local = Layout(lanes=1, groups=1), Layout(lanes=1, groups=4)
+    one = Layout(lanes=1, groups=1)
     days = repeated(hours)
     populations = {
         "node": Population("disk_node", recorded("node"), one),
-        "node, 4 groups": Population("disk_local", recorded("node"), local),
+        "changing": Population("disk_changing", changing(recorded("node")), one),
         "node, no digests": Population("disk_plain", recorded("node"), one, digests=False),
         "both": Population("disk_both", recorded(None), one),
-        f"node, {hours} hours": Population("disk_days", days, one, first=Resolution.MIN5),
+        f"changing, {hours} h": Population("disk_busy", changing(days), one, first=Resolution.MIN5),
+        f"node, {hours} h": Population("disk_days", days, one, first=Resolution.MIN5),
         "no digests": Population("disk_bare", days, one, digests=False, first=Resolution.MIN5),
     }
     base = configuration("disk", one, partitions=1)
@@ -241,7 +272,7 @@ def main() -> None:
             session.cluster.shutdown()
             nodetool(config, jmx, "flush", population.keyspace)
             nodetool(config, jmx, "compact", population.keyspace)
-            own.disk = {level: on_disk(stack, population.keyspace, level) for level in Resolution}
+            own.disk = on_disk(stack, population.keyspace)
             found[name] = population, own
             print(f"{name}: {own.number[Resolution.RAW]} samples written", file=sys.stderr)
     console = Console(width=140)

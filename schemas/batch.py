@@ -8,7 +8,7 @@ Headers: `version`, `producer`, `sent` (the collector's clock, ms, decimal). A h
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -225,11 +225,11 @@ _FAULTS = {
 }
 
 
-def _array(buffer: pa.Buffer | None, kind: type[np.generic]) -> npt.NDArray[np.generic]:
+def _array(buffer: pa.Buffer | None, kind: type[np.generic]) -> npt.NDArray[Any]:
     """The whole items of a buffer, read-only, whoever owns it: so that there is one kernel."""
     if buffer is None:
         return np.zeros(0, kind)
     size = np.dtype(kind).itemsize
-    array = np.frombuffer(buffer, kind, buffer.size // size)
+    array: npt.NDArray[Any] = np.frombuffer(buffer, kind, buffer.size // size)
     array.flags.writeable = False
     return array

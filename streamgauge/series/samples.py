@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from streamgauge.series.ids import Ids
+from streamgauge.series.ids import Ids, order_of
 
 STALE_BITS = 0x7FF0000000000002
 """Bits of the NaN that Prometheus writes when a series ends."""
@@ -49,19 +49,7 @@ def concat(parts: list[Samples]) -> Samples:
     ids = np.concatenate([part.ids for part in parts])
     timestamps = np.concatenate([part.timestamps for part in parts])
     values = np.concatenate([part.values for part in parts])
-    return Samples(*_merge(ids, counts, timestamps, values, _order(ids)))
-
-
-def _order(ids: Ids) -> npt.NDArray[np.int64]:
-    high, low = ids[:, 0], ids[:, 1]
-    # a collector's rows are sorted already, and to see that costs less than to sort them again
-    in_order = (high[1:] > high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] >= low[:-1]))
-    if in_order.all():
-        return np.arange(len(ids))
-    # runs in order, as the batches of a lane are, are what a stable sort of one key is quick with
-    order = np.argsort(high, kind="stable")
-    falls = (high[order[1:]] == high[order[:-1]]) & (low[order[1:]] < low[order[:-1]])
-    return np.lexsort((low, high)) if falls.any() else order
+    return Samples(*_merge(ids, counts, timestamps, values, order_of(ids)))
 
 
 def take(samples: Samples, rows: npt.NDArray[np.int64]) -> Samples:
