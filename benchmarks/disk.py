@@ -6,8 +6,9 @@ Real metrics (`benchmarks/data`), written by the jobs' own writers: BlockStore f
 for the levels above. All files of a table count, indexes and filters too. Also what building a bucket reads back.
 
 node, both: the 33 minutes as they were recorded, of node_exporter, and with Flink's reporter, most of whose series
-live for minutes. changing: those of node_exporter that change with at least half of their samples. h: node_exporter's again and again: counters go on, their steps and the gauges are turned by
-another time for each series and repetition and gauges are scaled, so that no row is like an earlier one.
+live for minutes. changing: those of node_exporter that change with at least half of their samples. h: node_exporter's
+again and again: counters go on, their steps and the gauges are turned by another time for each series and repetition
+and gauges are scaled, so that no row is like an earlier one.
 """
 
 import argparse
