@@ -8,15 +8,16 @@ Headers: `version`, `producer`, `sent` (the collector's clock, ms, decimal). A h
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from schemas import batch_kernels
 from streamgauge.series import ids as series_ids
 from streamgauge.series import labels as series_labels
-from streamgauge.series.samples import MINUTE_MS, Samples
+from streamgauge.series.samples import MINUTE_MS, Samples, empty
 
 VERSION = b"1"
 MAX_SERIES = 1000
@@ -30,6 +31,7 @@ SCHEMA = pa.schema(
         pa.field("values", pa.list_(pa.field("item", pa.float64(), nullable=False)), nullable=False),
     ]
 )
+_SCHEMA_OF_SAMPLES = pa.schema([SCHEMA.field(i) for i in (0, 2, 3)])
 _WRITE = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 _READ_SAMPLES = pa.ipc.IpcReadOptions(use_threads=False, included_fields=[0, 2, 3])
 _READ_ALL = pa.ipc.IpcReadOptions(use_threads=False)
@@ -146,23 +148,9 @@ def decode(value: bytes | None, lane: int, minute: int, lanes: int, *, labels: b
     if value is None:
         raise InvalidBatch(BatchFault.NO_VALUE, "null value")
     record = _read(value, labels)
-    rows = record.num_rows
-    if rows > MAX_SERIES:
-        raise InvalidBatch(BatchFault.TOO_MANY_SERIES, f"{rows} series, at most {MAX_SERIES}")
-    ids = series_ids.from_bytes(_window(record.column("id"), series_ids.ID_BYTES, rows))
-    times, values = record.column("timestamps"), record.column("values")
-    offsets = times.offsets.to_numpy().astype(np.int64)
-    if not np.array_equal(offsets - offsets[:1], _rebased(values)):
-        raise InvalidBatch(BatchFault.BAD_ORDER, "timestamps and values differ in number")
-    samples = Samples(
-        ids,
-        offsets - offsets[:1],
-        times.values.to_numpy()[offsets[0] : offsets[-1]] if rows else np.zeros(0, np.int64),
-        values.values.to_numpy()[values.offsets[0].as_py() : values.offsets[-1].as_py()]
-        if rows
-        else np.zeros(0, np.float64),
-    )
-    _check(samples, lane, minute, lanes)
+    if record.num_rows > MAX_SERIES:
+        raise InvalidBatch(BatchFault.TOO_MANY_SERIES, f"{record.num_rows} series, at most {MAX_SERIES}")
+    samples = _samples(record, lane, minute, lanes)
     return Batch(samples, record.column("labels") if labels else None)
 
 
@@ -190,8 +178,7 @@ def labels_by_id(batch: Batch) -> dict[bytes, bytes]:
 def _read(value: bytes, labels: bool) -> pa.RecordBatch:
     try:
         with pa.ipc.open_stream(value, options=_READ_ALL if labels else _READ_SAMPLES) as reader:
-            expected = SCHEMA if labels else pa.schema([SCHEMA.field(i) for i in (0, 2, 3)])
-            if not reader.schema.equals(expected):
+            if not reader.schema.equals(SCHEMA if labels else _SCHEMA_OF_SAMPLES):
                 raise InvalidBatch(BatchFault.BAD_SCHEMA, str(reader.schema)[:500])
             record = reader.read_next_batch()
             record.validate(full=True)
@@ -199,37 +186,50 @@ def _read(value: bytes, labels: bool) -> pa.RecordBatch:
         if isinstance(error, InvalidBatch):
             raise
         raise InvalidBatch(BatchFault.NOT_ARROW, str(error)[:500]) from None
-    if any(column.null_count for column in record.columns):
-        raise InvalidBatch(BatchFault.BAD_SCHEMA, "null where none may be")
     return record
 
 
-def _window(column: pa.Array, width: int, rows: int) -> npt.NDArray[np.uint8]:
-    start = column.offset * width
-    return np.frombuffer(column.buffers()[1] or b"", np.uint8)[start : start + rows * width]
+def _samples(record: pa.RecordBatch, lane: int, minute: int, lanes: int) -> Samples:
+    """The samples of a record that Arrow found whole, checked by the rules at the top of this file."""
+    rows, columns = record.num_rows, record.columns
+    if any(column.null_count or column.offset for column in columns):
+        raise InvalidBatch(BatchFault.BAD_SCHEMA, "null where none may be, or rows that were cut off")
+    if not rows:
+        return empty()
+    _, id_buffer = columns[0].buffers()
+    _, time_offsets, _, times = columns[-2].buffers()
+    _, value_offsets, _, values = columns[-1].buffers()
+    ids, offsets = np.empty((rows, 2), np.uint64), np.zeros(rows + 1, np.int64)
+    packed = _array(id_buffer, np.uint64)
+    starts, value_starts = _array(time_offsets, np.int32), _array(value_offsets, np.int32)
+    all_times, all_values = _array(times, np.int64), _array(values, np.float64)
+    fault, row = batch_kernels.check(
+        packed, starts, value_starts, all_times, all_values, lane, lanes, minute, MINUTE_MS, ids, offsets
+    )
+    if fault != batch_kernels.GOOD:
+        reason, detail = _FAULTS[fault]
+        raise InvalidBatch(reason, f"row {row} of {rows}: {detail.format(lane=lane, minute=minute)}")
+    count = int(offsets[-1])
+    first, first_value = int(starts[0]), int(value_starts[0])
+    own = all_times[first : first + count], all_values[first_value : first_value + count]
+    return Samples(ids, offsets, *own)
 
 
-def _rebased(column: pa.ListArray) -> npt.NDArray[np.int64]:
-    offsets: npt.NDArray[np.int64] = column.offsets.to_numpy().astype(np.int64)
-    return offsets - offsets[:1]
+_FAULTS = {
+    batch_kernels.BAD_COUNTS: (BatchFault.BAD_ORDER, "timestamps and values differ in number"),
+    batch_kernels.NO_SAMPLE: (BatchFault.BAD_ORDER, "a series without a sample"),
+    batch_kernels.WRONG_LANE: (BatchFault.WRONG_LANE, "a series that is not of lane {lane}"),
+    batch_kernels.UNSORTED_IDS: (BatchFault.BAD_ORDER, "ids are not sorted or not distinct"),
+    batch_kernels.WRONG_MINUTE: (BatchFault.WRONG_MINUTE, "a sample outside the minute {minute}"),
+    batch_kernels.UNSORTED_TIMES: (BatchFault.BAD_ORDER, "timestamps of a series are not rising"),
+}
 
 
-def _check(samples: Samples, lane: int, minute: int, lanes: int) -> None:
-    ids, offsets, timestamps, _ = samples
-    if not len(ids):
-        return
-    if np.any(series_ids.lanes_of(ids, lanes) != lane):
-        raise InvalidBatch(BatchFault.WRONG_LANE, f"a series that is not of lane {lane}")
-    high, low = ids[:, 0], ids[:, 1]
-    rising = (high[1:] > high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] > low[:-1]))
-    if not rising.all():
-        raise InvalidBatch(BatchFault.BAD_ORDER, "ids are not sorted or not distinct")
-    if np.any(np.diff(offsets) == 0):
-        raise InvalidBatch(BatchFault.BAD_ORDER, "a series without a sample")
-    if timestamps.min() < minute or timestamps.max() >= minute + MINUTE_MS:
-        detail = f"samples from {timestamps.min()} to {timestamps.max()} in the minute {minute}"
-        raise InvalidBatch(BatchFault.WRONG_MINUTE, detail)
-    falls = np.diff(timestamps) <= 0
-    falls[offsets[1:-1] - 1] = False
-    if falls.any():
-        raise InvalidBatch(BatchFault.BAD_ORDER, "timestamps of a series are not rising")
+def _array(buffer: pa.Buffer | None, kind: type[np.generic]) -> npt.NDArray[Any]:
+    """The whole items of a buffer, read-only, whoever owns it: so that there is one kernel."""
+    if buffer is None:
+        return np.zeros(0, kind)
+    size = np.dtype(kind).itemsize
+    array: npt.NDArray[Any] = np.frombuffer(buffer, kind, buffer.size // size)
+    array.flags.writeable = False
+    return array

@@ -3,11 +3,69 @@
 import numpy as np
 from numba import njit
 
-from schemas.bit_kernels import MAX_EXPONENT, byte_length, decimal, least_exponent, swapped, unzigzag, zigzag
+from schemas.bit_kernels import (
+    MAX_EXPONENT,
+    byte_length,
+    decimal,
+    least_exponent,
+    put_planes,
+    swapped,
+    unzigzag,
+    zigzag,
+)
 
 LENGTHS = 9
 """A number takes 0 to 8 bytes."""
+CONSTANT, DICTIONARY, NUMBERS, PLANES = range(4)
+_ENTRIES = 256
 _EXACT = MAX_EXPONENT + 1
+
+
+@njit(cache=True, nogil=True)
+def encode(doubles, out):  # type: ignore[no-untyped-def]
+    """Write the column of doubles (n,) in the form that takes the fewest bytes, and return their number.
+
+    `out` is uint8 with room for ROOM + 9 n bytes.
+    """
+    bits = doubles.view(np.uint64)
+    series = len(bits)
+    entries, codes = np.empty(_ENTRIES, np.uint64), np.empty(series, np.uint8)
+    size = dictionary(bits, entries, codes)
+    if size == 1:
+        out[0] = CONSTANT
+        return _put_words(entries[:1], out, 1)
+    kinds, lengths = np.empty(series, np.uint8), np.empty(series, np.int64)
+    integers = np.empty(series, np.uint64)
+    numbers(doubles, kinds, lengths, integers)
+    shortest = series + lengths.sum()
+    if 1 <= size <= _ENTRIES and 1 + 8 * size + series < shortest:
+        out[0] = DICTIONARY
+        out[1] = size - 1
+        at = _put_words(entries[:size], out, 2)
+        out[at : at + series] = codes
+        return at + series
+    if shortest < 8 * series:
+        out[0] = NUMBERS
+        out[1 : 1 + series] = kinds
+        return 1 + series + put_planes(np.zeros(series, np.int64), lengths, integers, out[1 + series :])
+    out[0] = PLANES
+    for plane in range(8):
+        for row in range(series):
+            out[1 + plane * series + row] = np.uint8(bits[row] >> np.uint64(8 * plane) & np.uint64(0xFF))
+    return 1 + 8 * series
+
+
+ROOM = 2 + 8 * _ENTRIES
+"""Bytes that a column may take beside those of each series."""
+
+
+@njit(cache=True, nogil=True)
+def _put_words(words, out, at):  # type: ignore[no-untyped-def]
+    for word in words:
+        for byte in range(8):
+            out[at] = np.uint8(word >> np.uint64(8 * byte) & np.uint64(0xFF))
+            at += 1
+    return at
 
 
 @njit(cache=True, nogil=True)
@@ -23,7 +81,7 @@ def dictionary(bits, entries, codes):  # type: ignore[no-untyped-def]
         while slots[slot] >= 0 and entries[slots[slot]] != bits[row]:
             slot = (slot + 1) & 1023
         if slots[slot] < 0:
-            if size == 256:
+            if size == _ENTRIES:
                 return 257
             entries[size] = bits[row]
             slots[slot] = size

@@ -19,13 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas import column_kernels
-from schemas.bit_kernels import put_planes
+from schemas.column_kernels import CONSTANT, DICTIONARY, NUMBERS, PLANES
 from schemas.invalid_block import BlockFault, InvalidBlock
 from schemas.tables import QUANTILES, ROLLUP_COLUMNS
 
 ROLLUP_FORMAT = 2
 _KINDS = ROLLUP_COLUMNS | dict.fromkeys(QUANTILES, "<f8")
-CONSTANT, DICTIONARY, NUMBERS, PLANES = range(4)
 
 
 def encode_column(name: str, column: npt.NDArray[np.generic]) -> bytes:
@@ -33,28 +32,11 @@ def encode_column(name: str, column: npt.NDArray[np.generic]) -> bytes:
 
     :raises KeyError: for an unknown name.
     """
-    doubles = np.ascontiguousarray(column.astype(_KINDS[name]).astype(np.float64))
-    bits = doubles.view(np.uint64)
-    series = len(bits)
-    entries, codes = np.empty(256, np.uint64), np.empty(series, np.uint8)
-    size = column_kernels.dictionary(bits, entries, codes)
-    if size == 1:
-        return bytes([CONSTANT]) + entries[:1].astype("<u8").tobytes()
-    kinds, lengths, integers = (
-        np.empty(series, np.uint8),
-        np.empty(series, np.int64),
-        np.empty(series, np.uint64),
-    )
-    column_kernels.numbers(doubles, kinds, lengths, integers)
-    shortest = series + int(lengths.sum())
-    if 1 <= size <= 256 and 1 + 8 * size + series < shortest:
-        return bytes([DICTIONARY, size - 1]) + entries[:size].astype("<u8").tobytes() + codes.tobytes()
-    if shortest < 8 * series:
-        planes = np.empty(8 * series, np.uint8)
-        length = put_planes(np.zeros(series, np.int64), lengths, integers, planes)
-        return bytes([NUMBERS]) + kinds.tobytes() + planes[:length].tobytes()
-    every = ((bits >> np.uint64(8 * plane)).astype(np.uint8).tobytes() for plane in range(8))
-    return bytes([PLANES]) + b"".join(every)
+    if column.dtype != _KINDS[name]:
+        column = column.astype(_KINDS[name])
+    doubles = np.ascontiguousarray(column, np.float64)
+    out = np.empty(column_kernels.ROOM + 9 * len(doubles), np.uint8)
+    return out[: column_kernels.encode(doubles, out)].tobytes()
 
 
 def decode_column(name: str, data: bytes, series: int) -> npt.NDArray[np.generic]:

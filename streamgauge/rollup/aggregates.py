@@ -16,7 +16,7 @@ import numpy.typing as npt
 from streamgauge.rollup import kernels, merge_kernels, tdigest
 from streamgauge.series import digests
 from streamgauge.series.digests import Digests
-from streamgauge.series.ids import Ids
+from streamgauge.series.ids import Ids, order_of
 from streamgauge.series.samples import STALE_BITS, Samples
 
 COLUMNS: dict[str, type[np.generic]] = {
@@ -82,8 +82,8 @@ def merge(windows: Sequence[tuple[int, Aggregates]], window_start: int) -> Aggre
         return Aggregates(np.zeros((0, 2), np.uint64), _columns(0), digests.concat([]))
     ids = np.concatenate([part.ids for _, part in windows])
     shifts = np.concatenate([np.full(len(part.ids), start - window_start) for start, part in windows])
-    # a stable sort, so that the windows of a series stay in order
-    order = np.lexsort((ids[:, 1], ids[:, 0]))
+    # equal ids keep their order, so that the windows of a series do
+    order = order_of(ids)
     sorted_ids = ids[order]
     fresh = np.ones(len(ids), bool)
     fresh[1:] = (sorted_ids[1:] != sorted_ids[:-1]).any(axis=1)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from streamgauge.series.ids import Ids
+from streamgauge.series.ids import Ids, order_of
 
 STALE_BITS = 0x7FF0000000000002
 """Bits of the NaN that Prometheus writes when a series ends."""
@@ -49,14 +49,7 @@ def concat(parts: list[Samples]) -> Samples:
     ids = np.concatenate([part.ids for part in parts])
     timestamps = np.concatenate([part.timestamps for part in parts])
     values = np.concatenate([part.values for part in parts])
-    return Samples(*_merge(ids, counts, timestamps, values, _order(ids)))
-
-
-def _order(ids: Ids) -> npt.NDArray[np.int64]:
-    high, low = ids[:, 0], ids[:, 1]
-    # a collector's rows are sorted already, and to see that costs less than to sort them again
-    in_order = (high[1:] > high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] >= low[:-1]))
-    return np.arange(len(ids)) if in_order.all() else np.lexsort((low, high))
+    return Samples(*_merge(ids, counts, timestamps, values, order_of(ids)))
 
 
 def take(samples: Samples, rows: npt.NDArray[np.int64]) -> Samples:

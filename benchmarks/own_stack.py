@@ -1,0 +1,81 @@
+"""A stack for one benchmark, on free ports and in a folder of its own, which is deleted in the end.
+
+Its logs stay, so that a benchmark that failed can be understood.
+"""
+
+import contextlib
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Collection, Iterator
+
+from streamgauge.config import (
+    Cassandra,
+    Collector,
+    Config,
+    Flink,
+    Gateway,
+    Kafka,
+    Kept,
+    Layout,
+    Local,
+    Redis,
+    Storage,
+)
+from streamgauge.local.home import ROOT
+from streamgauge.local.stack import Stack
+
+KEPT_HOURS = 72
+"""Of samples and messages, so that simulated time may lie a day back."""
+CLUSTER = frozenset({"kafka", "cassandra", "schema", "jobmanager", "taskmanager"})
+STORES = frozenset({"kafka", "cassandra", "schema"})
+
+
+def configuration(name: str, layout: Layout, partitions: int = 4, checkpoint_s: int = 10) -> Config:
+    """A configuration below `.streamgauge/bench-NAME`."""
+    port = free_ports(11)
+    host = "127.0.0.1"
+    return Config(
+        kafka=Kafka(bootstrap=f"{host}:{next(port)}", retention_hours=KEPT_HOURS, partitions=partitions),
+        cassandra=Cassandra(port=next(port)),
+        redis=Redis(url=f"redis://{host}:{next(port)}/0"),
+        flink=Flink(rest=f"http://{host}:{next(port)}", checkpoint_interval_s=checkpoint_s),
+        layout=layout,
+        storage=Storage(classes={"standard": Kept(retention={"raw": f"{KEPT_HOURS}h"})}),
+        collector=Collector(listen=f"{host}:{next(port)}", name="bench", max_series=2_000_000),
+        gateway=Gateway(listen=f"{host}:{next(port)}"),
+        local=Local(
+            home=ROOT / ".streamgauge" / f"bench-{name}",
+            kafka_controller_port=next(port),
+            cassandra_storage_port=next(port),
+            flink_rpc_port=next(port),
+            flink_metrics_ports=(next(port), next(port)),
+        ),
+    )
+
+
+@contextlib.contextmanager
+def own_stack(config: Config, parts: Collection[str]) -> Iterator[Stack]:
+    """Bring the parts up on empty tables; take them down and delete their data in the end, also on SIGTERM."""
+    stack = Stack(config)
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    stack.down()
+    shutil.rmtree(stack.home.path, ignore_errors=True)
+    try:
+        stack.up(parts, report=lambda line: print(f"  {line}", file=sys.stderr))
+        yield stack
+    finally:
+        stack.down()
+        shutil.rmtree(stack.home.data, ignore_errors=True)
+        signal.signal(signal.SIGTERM, before)
+
+
+def free_ports(count: int) -> Iterator[int]:
+    """Ports that nothing listens on now."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        ports = [one.getsockname()[1] for one in sockets]
+    return iter(ports)

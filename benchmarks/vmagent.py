@@ -1,0 +1,228 @@
+"""Samples per second of CPU beside vmagent's stream aggregation, both fed the same samples by remote write.
+
+    python benchmarks/vmagent.py [--series 100000] [--speed 5] [--flushes 5]
+
+Ours: collector, Flink with the rollup job, its Python workers; Kafka and Cassandra are shown beside them. Theirs: one
+vmagent process that aggregates each series by minutes (count_samples, sum_samples, min, max, last, and the
+quantiles 0.5, 0.95 and 0.99) and sends the result to a server that throws it away.
+
+Every series has a sample every 5 s. Time runs faster than it does, for both: our collector's clock, and vmagent's
+interval, which is a minute divided by the speed. Needs vmagent in ~/.cache/streamgauge or on the PATH.
+"""
+
+import argparse
+import contextlib
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+from feeder import feeding
+from flink_counters import FlinkCounters
+from load import lanes_for
+from own_stack import CLUSTER, configuration, own_stack
+from rich.console import Console
+from rich.table import Table
+from usage import FLINK, Usage
+
+from streamgauge.config import Layout
+from streamgauge.local.home import ROOT, cache
+from streamgauge.local.service import answers, environment
+from streamgauge.local.stack import Stack
+
+STEP_S = 5
+MINUTE_S = 60
+BACK_MS = 3 * 3_600_000
+"""How far back simulated time begins."""
+OUTPUTS = "[count_samples, sum_samples, min, max, last, 'quantiles(0.5, 0.95, 0.99)']"
+OURS = ("collector", *FLINK)
+
+
+def binary() -> str | None:
+    """Where vmagent is, if it is there."""
+    own = cache() / "vmagent"
+    return str(own) if own.exists() else shutil.which("vmagent")
+
+
+def ours(series: int, speed: float, flushes: int) -> tuple[float, dict[str, float]]:
+    """Samples that were closed in minutes, and the seconds of CPU they took by process."""
+    config = configuration("vmagent", Layout(lanes=lanes_for(series), groups=4))
+    with own_stack(config, CLUSTER | {"rollup"}) as stack:
+        origin = (int(time.time() * 1000) - BACK_MS) // 60_000 * 60_000
+        with _collector(stack, origin, speed) as (pid, began):
+            counters = FlinkCounters(config)
+            url = f"http://{config.collector.listen}/api/v1/write"
+            usage = Usage(stack, {"collector": pid})
+            with feeding(url, range(series), STEP_S / speed, (origin, began, speed)):
+                return _marks(counters, usage, flushes)
+
+
+def _marks(counters: FlinkCounters, usage: Usage, flushes: int) -> tuple[float, dict[str, float]]:
+    """From after one minute mark to after another: a mark is over when the counter stands still again."""
+    begun, ended = 0.0, 0.0
+    for mark in range(flushes + 2):
+        ended = _after_a_mark(counters)
+        if mark == 1:
+            begun = ended
+            usage.restart()
+    cpu = usage.since_start()
+    usage.stop()
+    return ended - begun, cpu
+
+
+def _after_a_mark(counters: FlinkCounters) -> float:
+    before = newest = counters.of("close minutes", "samples")["samples"]
+    while True:
+        time.sleep(0.5)
+        found = counters.of("close minutes", "samples")["samples"]
+        if found == newest != before:
+            return found
+        newest = found
+
+
+@contextlib.contextmanager
+def _collector(stack: Stack, origin: int, speed: float) -> Iterator[tuple[int, float]]:
+    """A collector with a fast clock: its process id, and when the clock began to run (s)."""
+    started = stack.home.run / "clock"
+    command = [sys.executable, "-m", "integration.fast_collector", str(stack.home.config), str(started)]
+    command += [str(origin), repr(speed), str(origin + BACK_MS)]
+    with stack.home.log("collector").open("ab") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=environment(stack.home))
+    try:
+        while not answers(f"http://{stack.config.collector.listen}/-/ready"):
+            if process.poll() is not None:
+                raise RuntimeError(f"the collector does not start, see {stack.home.log('collector')}")
+            time.sleep(0.2)
+        began = time.time()
+        unfinished = started.with_suffix(".new")
+        unfinished.write_text(repr(began))
+        unfinished.replace(started)
+        yield process.pid, began
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def theirs(program: str, series: int, speed: float, flushes: int) -> tuple[float, float]:
+    """Samples that vmagent took between flushes, and the seconds of CPU it used."""
+    interval = MINUTE_S / speed
+    folder = ROOT / ".streamgauge" / "bench-vmagent"
+    folder.mkdir(parents=True, exist_ok=True)
+    rules = folder / "aggregation.yml"
+    rules.write_text(f"- interval: {interval:.3f}s\n  outputs: {OUTPUTS}\n")
+    with _sink() as sink, _free_port() as port:
+        command = [program, f"-httpListenAddr=127.0.0.1:{port}", f"-remoteWrite.url=http://{sink}/"]
+        command += [f"-streamAggr.config={rules}", f"-remoteWrite.tmpDataPath={folder / 'vmagent'}"]
+        with (folder / "vmagent.log").open("ab") as log:
+            process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=os.environ | {"GOMAXPROCS": str(os.cpu_count())}
+            )
+        try:
+            while not answers(f"http://127.0.0.1:{port}/health"):
+                time.sleep(0.1)
+            url = f"http://127.0.0.1:{port}/api/v1/write"
+            with feeding(url, range(series), STEP_S / speed):
+                time.sleep(2 * interval)
+                before, cpu = _taken(port), _seconds(process.pid)
+                time.sleep(flushes * interval)
+                return _taken(port) - before, _seconds(process.pid) - cpu
+        finally:
+            process.terminate()
+            process.wait(60)
+            shutil.rmtree(folder / "vmagent", ignore_errors=True)
+
+
+def _taken(port: int) -> float:
+    """The samples that came into aggregation."""
+    import urllib.request
+
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(
+        float(line.rsplit(" ", 1)[1])
+        for line in lines
+        if line.startswith("vm_streamaggr_matched_samples_total")
+    )
+
+
+def _seconds(pid: int) -> float:
+    import psutil
+
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
+class _Nothing(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        """Take it and forget it."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@contextlib.contextmanager
+def _sink() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Nothing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextlib.contextmanager
+def _free_port() -> Iterator[int]:
+    import socket
+
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    yield port
+
+
+def table(ours_: tuple[float, dict[str, float]], theirs_: tuple[float, float], about: str) -> Table:
+    """Samples per second of CPU of both."""
+    samples, cpu = ours_
+    counted = sum(cpu.get(name, 0.0) for name in OURS)
+    other, other_cpu = theirs_
+    shown = Table(about, "samples", "CPU seconds", "samples per CPU second")
+    for name in OURS:
+        shown.add_row(f"  {name}", "", f"{cpu.get(name, 0.0):.1f}", "")
+    shown.add_row("collector and Flink", f"{samples:,.0f}", f"{counted:.1f}", f"{samples / counted:,.0f}")
+    shown.add_row("vmagent", f"{other:,.0f}", f"{other_cpu:.1f}", f"{other / other_cpu:,.0f}")
+    shown.add_row("ours to theirs", "", "", f"{samples / counted / (other / other_cpu):.2f}")
+    for name in ("Kafka", "Cassandra"):
+        shown.add_row(f"  {name}, beside", "", f"{cpu.get(name, 0.0):.1f}", "")
+    return shown
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--series", type=int, default=100_000)
+    parser.add_argument("--speed", type=float, default=5.0)
+    parser.add_argument("--flushes", type=int, default=5, help="minutes that are measured, at least 3")
+    given = parser.parse_args()
+    program = binary()
+    if program is None:
+        print(f"not measured: there is no vmagent in {cache()} or on the PATH")
+        return
+    other = theirs(program, given.series, given.speed, given.flushes)
+    own = ours(given.series, given.speed, given.flushes)
+    about = f"{given.series:,} series, {given.series * given.speed / STEP_S:,.0f} samples/s"
+    Console(width=110).print(table(own, other, about))
+
+
+if __name__ == "__main__":
+    main()
