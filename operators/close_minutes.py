@@ -28,8 +28,9 @@ class CloseMinutes(KeyedProcessFunction):
     after it came, and in any case before the lane's next minute is closed. So a lane that is sealed up to T has
     stored everything that came before the watermark T.
 
-    How far a lane is closed is state too: a checkpoint may fall between the closing of a minute, whose batches are
-    gone then, and its seal. Taken for open once more, its block would be written over with what came late.
+    How far a lane is closed is state too, for the seal is another operator's, and may be lost with its table: the
+    batches of a closed minute are gone, and taken for open once more its block would be written over with what came
+    late.
     """
 
     def __init__(self, config: Config) -> None:

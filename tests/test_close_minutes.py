@@ -124,7 +124,7 @@ def test_what_waits_in_the_state_has_its_timer_again(lane):
     assert lane.on_time == {NOON: [1, 2]}
 
 
-def test_a_minute_that_was_closed_but_not_sealed_at_the_checkpoint_is_not_written_over(lane):
+def test_a_minute_that_was_closed_and_whose_seal_is_missing_is_not_written_over(lane):
     lane.send(1, NOON)
     lane.fire(NOON + MINUTE_MS - 1)
     lane.start()
