@@ -28,7 +28,8 @@ class _Kept(NamedTuple):
 class BlockCache:
     """Keeps, for each statement, lane, period, metric group and slice, the rows of one stretch of windows.
 
-    What is kept holds as long as its version. The least recently used is dropped where all together pass `max_bytes`.
+    What is kept holds as long as its version. A stretch without a row is not kept: it would cost a place, and spare
+    the cheapest request. The least recently used is dropped where all together pass `max_bytes`.
     """
 
     def __init__(self, session: Session, max_bytes: int = MAX_BYTES) -> None:
@@ -78,7 +79,7 @@ class BlockCache:
             )
         for request, pieces in found.items():
             whole = _joined(pieces)
-            if len(pieces) > 1 or request in parts:
+            if whole.rows and (len(pieces) > 1 or request in parts):
                 self._put((name, *request[:4]), whole)
             first, last = request[4:]
             for row in whole.rows:
@@ -105,7 +106,7 @@ class BlockCache:
 
 def _missing(kept: _Kept | None, first: int, last: int) -> list[tuple[int, int]]:
     """The stretches to be read so that with what is kept they are one without a gap."""
-    if kept is None or not len(kept.rows):
+    if kept is None:
         return [(first, last)]
     before = [(first, kept.first - 1)] if first < kept.first else []
     after = [(kept.last + 1, last)] if last > kept.last else []
