@@ -22,6 +22,7 @@ from streamgauge.config import (
     Local,
     Redis,
     Storage,
+    Stream,
 )
 from streamgauge.local.home import ROOT
 from streamgauge.local.stack import Stack
@@ -32,7 +33,9 @@ CLUSTER = frozenset({"kafka", "cassandra", "schema", "jobmanager", "taskmanager"
 STORES = frozenset({"kafka", "cassandra", "schema"})
 
 
-def configuration(name: str, layout: Layout, partitions: int = 4, checkpoint_s: int = 10) -> Config:
+def configuration(
+    name: str, layout: Layout, partitions: int = 4, checkpoint_s: int = 10, lag_ms: int = 1000
+) -> Config:
     """A configuration below `.streamgauge/bench-NAME`."""
     port = free_ports(11)
     host = "127.0.0.1"
@@ -42,6 +45,7 @@ def configuration(name: str, layout: Layout, partitions: int = 4, checkpoint_s: 
         redis=Redis(url=f"redis://{host}:{next(port)}/0"),
         flink=Flink(rest=f"http://{host}:{next(port)}", checkpoint_interval_s=checkpoint_s),
         layout=layout,
+        stream=Stream(lag_ms=lag_ms),
         storage=Storage(classes={"standard": Kept(retention={"raw": f"{KEPT_HOURS}h"})}),
         collector=Collector(listen=f"{host}:{next(port)}", name="bench", max_series=2_000_000),
         gateway=Gateway(listen=f"{host}:{next(port)}"),

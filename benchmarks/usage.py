@@ -65,7 +65,8 @@ class Usage:
         found = {name: sessions[pid] for name, pid in self._others.items() if pid in sessions}
         for part, name in NAMES.items():
             with contextlib.suppress(StackError):
-                found[name] = sessions[self._stack.pid(part)] = []
+                pid = self._stack.pid(part)
+                found[name] = sessions[pid] = []
         for process in psutil.process_iter():
             with contextlib.suppress(ProcessLookupError):
                 sessions.get(os.getsid(process.pid), []).append(process)

@@ -7,24 +7,25 @@ vmagent process that aggregates each series by minutes (count_samples, sum_sampl
 quantiles 0.5, 0.95 and 0.99) and sends the result to a server that throws it away.
 
 Every series has a sample every 5 s. Time runs faster than it does, for both: our collector's clock, and vmagent's
-interval, which is a minute divided by the speed. Needs vmagent in ~/.cache/streamgauge or on the PATH.
+interval, which is a minute divided by the speed. Needs vmagent, which `scripts/vmagent` builds, or one on the PATH.
 """
 
 import argparse
 import contextlib
 import http.server
-import os
 import shutil
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 
+import psutil
 from feeder import feeding
 from flink_counters import FlinkCounters
 from load import lanes_for
-from own_stack import CLUSTER, configuration, own_stack
+from own_stack import CLUSTER, configuration, free_ports, own_stack
 from rich.console import Console
 from rich.table import Table
 from usage import FLINK, Usage
@@ -36,6 +37,8 @@ from streamgauge.local.stack import Stack
 
 STEP_S = 5
 MINUTE_S = 60
+LAG_MS = 10_000
+"""Of simulated time: a real delay of the machine is a long one there."""
 BACK_MS = 3 * 3_600_000
 """How far back simulated time begins."""
 OUTPUTS = "[count_samples, sum_samples, min, max, last, 'quantiles(0.5, 0.95, 0.99)']"
@@ -50,7 +53,7 @@ def binary() -> str | None:
 
 def ours(series: int, speed: float, flushes: int) -> tuple[float, dict[str, float]]:
     """Samples that were closed in minutes, and the seconds of CPU they took by process."""
-    config = configuration("vmagent", Layout(lanes=lanes_for(series), groups=4))
+    config = configuration("vmagent", Layout(lanes=lanes_for(series), groups=4), lag_ms=LAG_MS)
     with own_stack(config, CLUSTER | {"rollup"}) as stack:
         origin = (int(time.time() * 1000) - BACK_MS) // 60_000 * 60_000
         with _collector(stack, origin, speed) as (pid, began):
@@ -71,6 +74,9 @@ def _marks(counters: FlinkCounters, usage: Usage, flushes: int) -> tuple[float, 
             usage.restart()
     cpu = usage.since_start()
     usage.stop()
+    late = counters.of("close minutes", "late_batches")["late_batches"]
+    if late:
+        print(f"{late:.0f} batches came late: the machine is too busy to measure this", file=sys.stderr)
     return ended - begun, cpu
 
 
@@ -114,13 +120,12 @@ def theirs(program: str, series: int, speed: float, flushes: int) -> tuple[float
     folder.mkdir(parents=True, exist_ok=True)
     rules = folder / "aggregation.yml"
     rules.write_text(f"- interval: {interval:.3f}s\n  outputs: {OUTPUTS}\n")
-    with _sink() as sink, _free_port() as port:
+    port = next(free_ports(1))
+    with _sink() as sink:
         command = [program, f"-httpListenAddr=127.0.0.1:{port}", f"-remoteWrite.url=http://{sink}/"]
         command += [f"-streamAggr.config={rules}", f"-remoteWrite.tmpDataPath={folder / 'vmagent'}"]
         with (folder / "vmagent.log").open("ab") as log:
-            process = subprocess.Popen(
-                command, stdout=log, stderr=log, env=os.environ | {"GOMAXPROCS": str(os.cpu_count())}
-            )
+            process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             while not answers(f"http://127.0.0.1:{port}/health"):
                 time.sleep(0.1)
@@ -138,8 +143,6 @@ def theirs(program: str, series: int, speed: float, flushes: int) -> tuple[float
 
 def _taken(port: int) -> float:
     """The samples that came into aggregation."""
-    import urllib.request
-
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         lines = answer.read().decode().splitlines()
     return sum(
@@ -150,8 +153,6 @@ def _taken(port: int) -> float:
 
 
 def _seconds(pid: int) -> float:
-    import psutil
-
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
 
@@ -180,16 +181,6 @@ def _sink() -> Iterator[str]:
         server.server_close()
 
 
-@contextlib.contextmanager
-def _free_port() -> Iterator[int]:
-    import socket
-
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
-    yield port
-
-
 def table(ours_: tuple[float, dict[str, float]], theirs_: tuple[float, float], about: str) -> Table:
     """Samples per second of CPU of both."""
     samples, cpu = ours_
@@ -216,7 +207,7 @@ def main() -> None:
     given = parser.parse_args()
     program = binary()
     if program is None:
-        print(f"not measured: there is no vmagent in {cache()} or on the PATH")
+        print(f"not measured: there is no vmagent in {cache()} or on the PATH; scripts/vmagent builds it")
         return
     other = theirs(program, given.series, given.speed, given.flushes)
     own = ours(given.series, given.speed, given.flushes)

@@ -12,7 +12,7 @@ from pyflink.datastream import DataStream
 from pyflink.table import StreamTableEnvironment
 
 from operators import replay_range
-from operators.environment import arguments, environments
+from operators.environment import BY_MINUTES, arguments, environments
 from operators.raw_batches import batches_by_lane
 from operators.replay_minutes import REPLAYED, ReplayMinutes
 from operators.replay_range import InvalidRange, ReplayRange
@@ -54,7 +54,7 @@ def main() -> int:
     except InvalidRange as fault:
         print(fault, file=sys.stderr)
         return 2
-    _, tables = environments(config, checkpoints=False)
+    _, tables = environments(config, checkpoints=False, bundles=BY_MINUTES)
     origin = f"backfill-{uuid.uuid4().hex[:8]}"
     session = connect(config.cassandra, timeout_s=30.0)
     try:

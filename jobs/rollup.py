@@ -7,7 +7,7 @@ from pyflink.common import Types
 from pyflink.table import StreamTableEnvironment
 
 from operators.close_minutes import CLOSED_MINUTE, CloseMinutes
-from operators.environment import arguments, environments
+from operators.environment import BY_MINUTES, arguments, environments
 from operators.raw_batches import Start, batches_by_lane
 from operators.roll_up import RollUp
 from operators.starting_offsets import from_progress
@@ -44,6 +44,6 @@ def starting_point(config: Config) -> Start:
 
 if __name__ == "__main__":
     configuration, _ = arguments(__doc__)
-    environment, table_environment = environments(configuration)
+    environment, table_environment = environments(configuration, bundles=BY_MINUTES)
     build(table_environment, configuration, starting_point(configuration))
     environment.execute(NAME)

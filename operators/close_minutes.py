@@ -8,7 +8,7 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext, TimeDomain
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.open_minutes import MINUTE_MS, OpenMinutes
-from operators.worker import restore_print
+from operators.worker import keep_for_good, restore_print
 from streamgauge.config import Config
 from streamgauge.store.waiting import Waiting
 
@@ -55,6 +55,7 @@ class CloseMinutes(KeyedProcessFunction):
         self._late_batches = counters.counter("late_batches")
         self._samples = counters.counter("samples")
         self._skipped = counters.counter("skipped_batches")
+        keep_for_good()
 
     def close(self) -> None:
         self._session.cluster.shutdown()

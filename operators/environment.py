@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
@@ -35,11 +36,28 @@ def arguments(
     return config, given
 
 
+class Bundles(NamedTuple):
+    """Rows go to Python together: so many, or what came in `wait_ms`, which is then how long time on the stream lags.
+
+    A bundle costs some milliseconds of CPU on both sides, however few rows it has.
+    """
+
+    rows: int
+    wait_ms: int
+
+
+AT_ONCE = Bundles(64, 20)
+"""For what somebody waits for."""
+BY_MINUTES = Bundles(1000, 200)
+"""For what is done once a minute."""
+
+
 def environments(
-    config: Config, *, checkpoints: bool = True
+    config: Config, *, checkpoints: bool = True, bundles: Bundles = AT_ONCE
 ) -> tuple[StreamExecutionEnvironment, StreamTableEnvironment]:
     """The environments of a job; cluster-wide settings are in flink-conf/config.yaml.
 
+    :param bundles: how rows go to Python and back together.
     :param checkpoints: a job without them fails at the first failure, and is run again from its beginning.
     """
     settings = Configuration()
@@ -47,8 +65,8 @@ def environments(
         "execution.checkpointing.interval": f"{config.flink.checkpoint_interval_s} s",
         "execution.checkpointing.mode": "EXACTLY_ONCE",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
-        "python.fn-execution.bundle.time": "20",
-        "python.fn-execution.bundle.size": "64",
+        "python.fn-execution.bundle.time": str(bundles.wait_ms),
+        "python.fn-execution.bundle.size": str(bundles.rows),
         "table.exec.uid.generation": "ALWAYS",
         "table.exec.source.idle-timeout": "10 s",
         "table.local-time-zone": "UTC",

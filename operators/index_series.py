@@ -3,7 +3,7 @@
 from pyflink.common import Row
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 
-from operators.worker import restore_print
+from operators.worker import keep_for_good, restore_print
 from streamgauge.config import Config
 
 
@@ -20,6 +20,7 @@ class IndexSeries(KeyedProcessFunction):
 
         self._session = connect(self._config.cassandra)
         self._index = IndexStore(self._session, self._config.shards)
+        keep_for_good()
 
     def close(self) -> None:
         self._session.cluster.shutdown()

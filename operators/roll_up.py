@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pyflink.common import Row
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext, TimeDomain
 
-from operators.worker import restore_print
+from operators.worker import keep_for_good, restore_print
 from streamgauge.config import Config
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class RollUp(KeyedProcessFunction):
         self._builds = counters.counter("builds")
         self._damaged = counters.counter("damaged_builds")
         self._rebuilds = {outcome: counters.counter(f"rebuilds_{outcome.value}") for outcome in Outcome}
+        keep_for_good()
 
     def close(self) -> None:
         self._session.cluster.shutdown()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from pyflink.common import Row, Types
 from pyflink.datastream import OutputTag, ProcessFunction, RuntimeContext
 
-from operators.worker import restore_print
+from operators.worker import keep_for_good, restore_print
 from streamgauge.config import Config
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class StoreHead(ProcessFunction):
         self._batches = counters.counter("batches")
         self._samples = counters.counter("samples")
         self._rejected = counters.counter("rejected")
+        keep_for_good()
 
     def close(self) -> None:
         self._session.cluster.shutdown()
