@@ -104,9 +104,9 @@ class RollUp(KeyedProcessFunction):
             lane.load(mark, _clock())
 
     def _mark(self, key: int, lane: "LaneLevels", mark: "Mark") -> None:
-        if not lane.waits(mark):
-            # a replay's mark that was not seen yet must not be written over
-            self._load(key, lane)
+        # a replay's mark that was not seen yet must not be written over
+        if not lane.waits(mark) and (stored := self._marks.waiting(key, mark)):
+            lane.load(stored, _clock())
         if joined := lane.mark(mark, _clock()):
             self._marks.write(key, joined)
 

@@ -24,11 +24,14 @@ class Store:
         )
         monkeypatch.setattr(
             "streamgauge.store.marks.MarkStore",
-            lambda _: SimpleNamespace(write=self.write, pending=self._pending),
+            lambda _: SimpleNamespace(write=self.write, pending=self._pending, waiting=self._waiting),
         )
 
     def write(self, lane, mark):
         self.marks[lane, mark.level, mark.window_start] = mark
+
+    def _waiting(self, lane, mark):
+        return self.marks.get((lane, mark.level, mark.window_start))
 
     def _pending(self, lane):
         return [mark for place, mark in self.marks.items() if place[0] == lane]

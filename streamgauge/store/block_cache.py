@@ -1,6 +1,7 @@
 """Sealed rows as they are stored, kept for the next query."""
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,6 +12,8 @@ from streamgauge.store.reading import Reading, fetch
 
 MAX_BYTES = 256 * 1024 * 1024
 BYTES_A_ROW = 300
+MAX_AGE_S = 86_400
+"""Far less than versions are kept for: what was read before there was any is not to be taken for new once it is gone."""
 
 Request = tuple[int, ...]
 """Lane, period, metric group, slice, first and last window (starts in ms, both included)."""
@@ -23,6 +26,7 @@ class _Kept(NamedTuple):
     last: int
     rows: tuple[Any, ...]
     size: int
+    since: float
 
 
 class BlockCache:
@@ -74,9 +78,8 @@ class BlockCache:
             size = sum(
                 BYTES_A_ROW + sum(len(blob) for blob in row if isinstance(blob, bytes)) for row in rows
             )
-            found[missing[part]].append(
-                _Kept(versions.get((period, lane), 0), first, last, tuple(rows), size)
-            )
+            version = versions.get((period, lane), 0)
+            found[missing[part]].append(_Kept(version, first, last, tuple(rows), size, time.monotonic()))
         for request, pieces in found.items():
             whole = _joined(pieces)
             if whole.rows and (len(pieces) > 1 or request in parts):
@@ -89,7 +92,7 @@ class BlockCache:
     def _get(self, key: Key, version: int) -> _Kept | None:
         with self._lock:
             kept = self._kept.get(key)
-            if kept is None or kept.version != version:
+            if kept is None or kept.version != version or time.monotonic() - kept.since > MAX_AGE_S:
                 return None
             self._kept.move_to_end(key)
             return kept
@@ -117,4 +120,5 @@ def _joined(pieces: list[_Kept]) -> _Kept:
     pieces = sorted(pieces, key=lambda piece: piece.first)
     rows = tuple(row for piece in pieces for row in piece.rows)
     size = sum(piece.size for piece in pieces)
-    return _Kept(pieces[0].version, pieces[0].first, pieces[-1].last, rows, size)
+    since = min(piece.since for piece in pieces)
+    return _Kept(pieces[0].version, pieces[0].first, pieces[-1].last, rows, size, since)
