@@ -13,7 +13,7 @@ from streamgauge.store.reading import Reading, fetch
 MAX_BYTES = 256 * 1024 * 1024
 BYTES_A_ROW = 300
 MAX_AGE_S = 86_400
-"""Far less than versions are kept for: what was read before there was any is not to be taken for new once it is gone."""
+"""Far less than versions are kept for: what is older than a version must not be found again when that has expired."""
 
 Request = tuple[int, ...]
 """Lane, period, metric group, slice, first and last window (starts in ms, both included)."""
