@@ -6,18 +6,14 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from streamgauge.collect import remote_write
-from streamgauge.collect.batcher import batches
 from streamgauge.collect.faults import Outage
 from streamgauge.collect.intake import Intake
 from streamgauge.collect.metrics import Metrics
 from streamgauge.collect.producer import DELIVERY_TIMEOUT_MS, BatchProducer
-from streamgauge.collect.remote_write_request import encode
 from streamgauge.collect.scrape import Scraper
-from streamgauge.collect.series_table import SeriesTable
 from streamgauge.collect.targets import read_targets
+from streamgauge.collect.warm import warm
 from streamgauge.config import Config
-from streamgauge.series.labels import NAME
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +55,7 @@ class Collector:
 
         :param on_failure: called when one of them has ended with an error; the caller must end then.
         """
-        self._warm_up()
+        warm(self.config.layout.lanes, self.clock())
         producing = asyncio.create_task(self._producer.run())
         scraping = asyncio.create_task(self.scraper.run())
 
@@ -77,13 +73,6 @@ class Collector:
             ending.callback(self.intake.flush)
             ending.push_async_callback(_cancelled, scraping)
             yield
-
-    def _warm_up(self) -> None:
-        """Compile the kernels, which takes seconds, before anybody waits for an answer."""
-        table = SeriesTable(self.config.layout.lanes, 1)
-        request = encode([({NAME: "warm_up"}, [(self.clock(), 0.0)])])
-        for _ in batches(table, [remote_write.decode(request, table).rows]):
-            pass
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -6,8 +6,11 @@ import numpy as np
 
 from streamgauge.promql.engine import evaluate
 from streamgauge.promql.lanes import execute
+from streamgauge.promql.levels import Level
 from streamgauge.promql.parser import parse
 from streamgauge.promql.query import Query
+from streamgauge.rollup.aggregates import aggregate
+from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import Samples
@@ -20,6 +23,10 @@ _EXPRESSIONS = (
     "sum(m) + avg(m) + max(m) + stddev(m) + quantile(0.5, m) + count(topk(1, m))",
     "histogram_quantile(0.5, m) + histogram_fraction(0, 1, m)",
 )
+_ROLLED = (
+    "rate(m[5m]) + resets(m[5m]) + stddev_over_time(m[5m]) + quantile_over_time(0.5, m[5m]) + m",
+    "sum_over_time(m[5m]) + max_over_time(m[5m]) + last_over_time(m[5m]) + count_over_time(m[5m])",
+)
 _MERGED = "sum(m) + avg(m) + count(m) + max(m) + stddev(m)"
 
 
@@ -30,8 +37,23 @@ class _OneSeries:
         return [canonical({"__name__": "m", "le": "+Inf"})], samples
 
 
+class _OneSeriesRolled(_OneSeries):
+    levels = (Level(0, 60_000), Level(60_000, 0))
+
+    def rollups(
+        self, matchers: Sequence[Matcher], _: int, __: int, ___: int, ____: Sequence[str]
+    ) -> tuple[Sequence[bytes], Rollups]:
+        labels, samples = self.fetch(matchers, 0, 0)
+        rolled, start = aggregate(samples, 0), np.zeros(1, np.int64)
+        return labels, Rollups(
+            rolled.ids, np.array([0, 1]), start, start + 60_000, rolled.columns, rolled.digests
+        )
+
+
 def warm() -> None:
     """Call every kernel once with the types that queries have."""
     for text in _EXPRESSIONS:
         evaluate(parse(text), Query(3000, 3000), _OneSeries())
+    for text in _ROLLED:
+        evaluate(parse(text), Query(0, 120_000, 60_000), _OneSeriesRolled())
     execute(parse(_MERGED), Query(3000, 3000), [_OneSeries(), _OneSeries()])

@@ -1,0 +1,74 @@
+"""Compiles every kernel that the processes call, into their cache: `python -m streamgauge.warm`.
+
+Without it each process compiles them at its first start, all at the same time.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+
+
+def queries() -> None:
+    """What PromQL calls."""
+    from streamgauge.promql.warm import warm
+
+    warm()
+
+
+def rollups() -> None:
+    """What becomes of a batch on its way through the jobs, and of what they store when it is read."""
+    import numpy as np
+    import pyarrow as pa
+
+    from schemas import batch, blocks, columns, digests
+    from streamgauge.rollup.aggregates import COLUMNS, aggregate, merge
+    from streamgauge.series import ids, labels
+    from streamgauge.series.id_kernels import rows_of
+    from streamgauge.series.samples import Samples, concat
+
+    data = [labels.canonical({"__name__": "m", "n": str(number)}) for number in range(2)]
+    packed = b"".join(sorted(ids.series_id(one) for one in data))
+    # many distinct values, so that the digests that are not exact have their turn
+    times, values = np.tile(np.arange(200) * 250, 2), np.random.default_rng(1).normal(size=400)
+    samples = Samples(ids.from_bytes(packed), np.array([0, 200, 400]), times, values)
+    one = batch.decode(batch.encode(samples, pa.array(data, pa.binary())), 0, 0, 1).samples
+    raw = blocks.decode_raw(blocks.encode_raw(one, 0), 0, 60_000, samples.ids)
+    rolled = aggregate(concat([raw, one]), 0)
+    again = merge([(0, rolled), (60_000, rolled)], 0)
+    again.quantiles([0.5, 0.99])
+    for name in COLUMNS:
+        columns.decode_column(name, columns.encode_column(name, again.columns[name]), 2)
+    if again.digests is not None:
+        digests.decode(digests.encode(again.digests), 2)
+    blocks.decode_ids(blocks.encode_ids(rolled.ids))
+    rows_of(rolled.ids, rolled.ids)
+
+
+def collector() -> None:
+    """What a remote write calls."""
+    from streamgauge.collect.warm import warm
+
+    warm(lanes=1, now=0)
+
+
+PARTS: Mapping[str, Callable[[], None]] = {
+    "rollups": rollups,
+    "queries": queries,
+    "remote write": collector,
+}
+
+
+def main() -> None:
+    """Tell what is compiled, in the order of PARTS."""
+    from streamgauge import kernel_cache
+    from streamgauge.local.home import cache
+
+    kernel_cache.use(cache())
+    for name, part in PARTS.items():
+        began = time.monotonic()
+        print(f"kernels of {name}", end="", flush=True)
+        part()
+        print(f": {time.monotonic() - began:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
