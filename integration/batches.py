@@ -70,3 +70,18 @@ class BatchProducer:
 def _raise(error, _) -> None:  # type: ignore[no-untyped-def]
     if error is not None:
         raise KafkaException(error)
+
+
+def produce(config, simulated, works, once=lambda _: None):
+    """Put the requests of the workloads on Kafka in the order of their time, `once` in the middle."""
+    producer = BatchProducer(config)
+    requests = list(zip(*(work.requests() for work in works), strict=True))
+    for number, pairs in enumerate(requests):
+        if number == len(requests) // 2:
+            once(producer)
+        for due, request in pairs:
+            producer.send(request, sent=due)
+        producer.heartbeat(pairs[0][0])
+    simulated.next = max(work.end for work in works) + MINUTE_MS
+    producer.heartbeat(simulated.next)
+    producer.flush()

@@ -2,26 +2,20 @@
 
 import os
 import signal
-import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import yaml
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from integration.batches import BatchProducer
-from integration.conftest import HOUR_MS, KEPT_HOURS
+from integration.batches import BatchProducer, produce
+from integration.conftest import HOUR_MS
 from integration.stored import assert_rollups_equal, plain_rollups, wait_for
 from integration.workload import MINUTE_MS, STEP_MS, Client, Workload
-from schemas import batch
 from schemas.blocks import ON_TIME
 from schemas.tables import ROLLED
-from schemas.topics import REJECTED
 from streamgauge.series import ids, labels
-from streamgauge.series.samples import Samples
 
 
 def _kill_python_worker(stack, _):
@@ -205,41 +199,12 @@ def test_a_client_ahead_of_the_others_makes_nothing_late(stack, stored, simulate
     stack.wait_ready({"store", "rollup"})
     punctual = Workload("punctual", simulated.next, minutes=3)
     ahead = Workload("ahead", simulated.next, minutes=3, series=20, ahead_ms=45_000, seed=2)
-    _produce(stack.config, simulated, [ahead, punctual])
+    produce(stack.config, simulated, [ahead, punctual])
     for work in (punctual, ahead):
         stored.wait_until_sealed(work.end)
         assert stored.raw(work.expected) == work.expected
         assert_rollups_equal(stored.rollups(work.expected), plain_rollups(work.expected))
         assert set(stored.parts(work.expected)) == {ON_TIME}
-
-
-def test_garbage_is_set_aside_with_its_reason_and_makes_nothing_late(stack, stored, simulated):
-    stack.wait_ready({"store", "rollup"})
-    before = _restarts(stack)
-    work = Workload("beside_garbage", simulated.next, minutes=2)
-    rejected = RejectedMessages(stack.config)
-    garbage = _garbage(simulated.next + 1, stack.config.layout.lanes)
-
-    def put_garbage(producer):
-        for key, value, headers, timestamp, _ in garbage:
-            producer.put(key, value, headers, timestamp)
-
-    _produce(stack.config, simulated, [work], put_garbage)
-    stored.wait_until_sealed(work.end)
-    assert stored.raw(work.expected) == work.expected
-    assert set(stored.parts(work.expected)) == {ON_TIME}
-    found = rejected.read(len(garbage))
-    assert set(found) == {(value, reason) for _, value, _, _, reason in garbage}
-    assert _restarts(stack) == before
-
-
-def test_kafka_refuses_a_message_from_the_future(stack):
-    headers = dict(batch.headers_of("test", 0))
-    producer = BatchProducer(stack.config)
-    producer.put(b"0", b"x", headers, int(time.time() * 1000) + 365 * 86_400_000)
-    with pytest.raises(KafkaException) as refusal:
-        producer.flush()
-    assert refusal.value.args[0].code() == KafkaError.INVALID_TIMESTAMP
 
 
 def _assert_stored(work, stored):
@@ -274,81 +239,3 @@ def _difference(expected, found, start):
     """The minutes, from the start of the workload, whose rollups are not as they should be."""
     minutes = {(place[1] - start) // MINUTE_MS for place in expected if expected[place] != found.get(place)}
     return f"rollups of the minutes {sorted(minutes)} are not complete"
-
-
-def _restarts(stack):
-    """How often each job that runs was restarted."""
-    return {name: job["restarts"] for name, job in stack.state()["jobs"].items() if job["state"] == "RUNNING"}
-
-
-def _produce(config, simulated, works, once=lambda _: None):
-    """Put the requests of the workloads on Kafka in the order of their time, `once` in the middle."""
-    producer = BatchProducer(config)
-    requests = list(zip(*(work.requests() for work in works), strict=True))
-    for number, pairs in enumerate(requests):
-        if number == len(requests) // 2:
-            once(producer)
-        for due, request in pairs:
-            producer.send(request, sent=due)
-        producer.heartbeat(pairs[0][0])
-    simulated.next = max(work.end for work in works) + MINUTE_MS
-    producer.heartbeat(simulated.next)
-    producer.flush()
-
-
-def _batch_of_other_labels(timestamp):
-    """A batch of lane 0 whose labels are not those of its id."""
-    wrong = pa.array([b"__name__\xffsomething_else"], pa.binary())
-    identity = np.array([[8, 0]], np.uint64)
-    return batch.encode(Samples(identity, np.array([0, 1]), np.array([timestamp]), np.array([1.0])), wrong)
-
-
-def _batch_of_one(data, timestamp, lanes):
-    """A series' lane and a batch with one sample of it."""
-    identity = ids.series_id(data)
-    sample = Samples(ids.from_bytes(identity), np.array([0, 1]), np.array([timestamp]), np.array([1.0]))
-    return ids.lane_of(identity, lanes), batch.encode(sample, pa.array([data], pa.binary()))
-
-
-def _garbage(timestamp, lanes):
-    """Messages as (key, value, headers, timestamp, reason)."""
-    good = dict(batch.headers_of("test", timestamp))
-    long_ago = int(time.time() * 1000) - (KEPT_HOURS + 1) * HOUR_MS
-    lane, too_old = _batch_of_one(labels.canonical({"__name__": "too_old"}), long_ago, lanes)
-    return [
-        (None, b"no key", good, timestamp, "bad_key"),
-        (b"99", b"no such lane", good, timestamp, "bad_key"),
-        (b"\xff\xfe", b"binary key", good, timestamp, "bad_key"),
-        (b"0", b"other version", good | {"version": b"99"}, timestamp, "bad_version"),
-        (b"0", b"no headers", {}, timestamp, "bad_version"),
-        (b"0", b"no clock", good | {"sent": b"soon"}, timestamp, "bad_sent"),
-        (b"0", b"not arrow", good, timestamp, "not_arrow"),
-        (b"0", None, good, timestamp, "no_value"),
-        (b"0", b"clock a year ahead", good | {"sent": b"9999999999999"}, timestamp, "not_arrow"),
-        (b"0", b"clock beyond all", good | {"sent": b"9223372036854775807"}, timestamp, "bad_sent"),
-        (b"0", b"very old", good, 1, "not_arrow"),
-        (b"0", _batch_of_other_labels(timestamp), good, timestamp, "bad_labels"),
-        (batch.key_of(lane), too_old, good, long_ago, "too_old"),
-    ]
-
-
-class RejectedMessages:
-    """Reads `metrics.rejected` from where it ends now."""
-
-    def __init__(self, config):
-        self._consumer = Consumer({"bootstrap.servers": config.kafka.bootstrap, "group.id": "rejected-test"})
-        _, end = self._consumer.get_watermark_offsets(TopicPartition(REJECTED, 0))
-        self._consumer.assign([TopicPartition(REJECTED, 0, end)])
-
-    def read(self, count):
-        """The values and reasons of this many messages."""
-        found = []
-        wait_for(lambda: self._poll(found) >= count, 60, lambda: f"{found} of {count}")
-        self._consumer.close()
-        return found
-
-    def _poll(self, found):
-        message = self._consumer.poll(0.5)
-        if message is not None and message.error() is None:
-            found.append((message.value(), dict(message.headers())["reason"].decode()))
-        return len(found)

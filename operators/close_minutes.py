@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext, TimeDomain
-from pyflink.datastream.state import MapStateDescriptor
+from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.open_minutes import MINUTE_MS, OpenMinutes
 from operators.worker import keep_for_good, restore_print
@@ -27,6 +27,10 @@ class CloseMinutes(KeyedProcessFunction):
     or belongs to a minute that was sealed before this worker started, is written as a late part: some seconds
     after it came, and in any case before the lane's next minute is closed. So a lane that is sealed up to T has
     stored everything that came before the watermark T.
+
+    How far a lane is closed is state too, for the seal is another operator's, and may be lost with its table: the
+    batches of a closed minute are gone, and taken for open once more its block would be written over with what came
+    late.
     """
 
     def __init__(self, config: Config) -> None:
@@ -43,6 +47,7 @@ class CloseMinutes(KeyedProcessFunction):
         self._store = MinuteStore(self._session, self._config)
         self._sealed = ProgressStore(self._session).read(Resolution.MIN1)
         self._waiting = context.get_map_state(MapStateDescriptor("batches-v1", _PLACE, _PAYLOAD))
+        self._closed = context.get_state(ValueStateDescriptor("closed-to-v1", Types.LONG()))
         self._lanes: dict[int, OpenMinutes] = {}
         counters = context.get_metrics_group()
         self._minutes = counters.counter("minutes")
@@ -82,17 +87,19 @@ class CloseMinutes(KeyedProcessFunction):
         if context.time_domain() == TimeDomain.EVENT_TIME:
             for minute, waiting in lane.close(timestamp + 1):
                 self._write_on_time(key, minute, waiting)
+                self._closed.update(minute + MINUTE_MS)
                 yield Row(key, minute, False)
 
     def _lane(self, key: int, timers) -> OpenMinutes:  # type: ignore[no-untyped-def]
-        """The lane's open minutes; read from state, and their timers set, when this worker first meets the lane.
+        """The lane's minutes; read from state, and their timers set, when this worker first meets the lane.
 
         PyFlink registers a bundle's timers after it, so a checkpoint lacks those of the last bundle before it,
         and a restored lane may have batches without a timer.
         """
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = OpenMinutes(self._sealed.get(key, 0))
+            closed_to = max(self._sealed.get(key, 0), self._closed.value() or 0)
+            lane = self._lanes[key] = OpenMinutes(closed_to)
             for (minute, partition, offset), payload in self._waiting.items():
                 lane.add(minute, Waiting(partition, offset, payload))
             for minute in lane.open_minutes():

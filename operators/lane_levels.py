@@ -17,6 +17,8 @@ GROWTH = 3
 LONGEST_QUIET = 9
 LONGEST_WAIT = 120
 """The limits of that growth, in quiet times: for a pause between marks, and for all of the waiting."""
+AT_A_TIME = 16
+"""So many buckets of a lane are built again before other lanes, seals and checkpoints have their turn."""
 
 Place = tuple[Resolution, int]
 
@@ -72,12 +74,20 @@ class LaneLevels:
                 yield level, start
                 self._progress[level] = start + level.value.width_ms
 
-    def mark(self, mark: Mark, now: int) -> bool:
-        """Let a bucket wait to be built again; whether that is more than was known."""
-        place = mark.level, mark.window_start
-        for around in self._around(place):
+    def waits(self, mark: Mark) -> bool:
+        """Whether the bucket of a mark waits already."""
+        return (mark.level, mark.window_start) in self._waiting
+
+    def mark(self, mark: Mark, now: int) -> Mark | None:
+        """Let a bucket wait to be built again; the mark that it then has, if that says more than was known."""
+        for around in self._around((mark.level, mark.window_start)):
             around.last = now
         return self._join(mark, now, now)
+
+    def load(self, mark: Mark, now: int) -> None:
+        """Let a bucket wait as the store says; one that waits already does not wait any longer for it."""
+        if self._join(mark, now, now):
+            self.mark(mark, now)
 
     def mark_above(self, mark: Mark, now: int) -> Mark | None:
         """The mark that follows from a change for the level above, if that is more than was known.
@@ -89,23 +99,24 @@ class LaneLevels:
             return None
         below = self._waiting.get((mark.level, mark.window_start))
         above = Mark(level, _start(level, mark.window_start), mark.complete, mark.origin)
-        return above if self._join(above, now, below.last if below else now) else None
+        return self._join(above, now, below.last if below else now)
 
-    def _join(self, mark: Mark, first: int, last: int) -> bool:
+    def _join(self, mark: Mark, first: int, last: int) -> Mark | None:
         place = mark.level, mark.window_start
         known = self._waiting.get(place)
         if known is None:
             self._waiting[place] = _Waiting(mark, first, last)
-            return True
+            return mark
         joined = Mark(*place, known.mark.complete or mark.complete, mark.origin or known.mark.origin)
-        new = joined != known.mark
+        if joined == known.mark:
+            return None
         known.mark = joined
-        return new
+        return joined
 
     def due(self, now: int) -> list[Mark]:
-        """The marks whose time has come, finest level first."""
+        """The marks whose time has come, finest level first, but no more than are built at a time."""
         found = [each.mark for each in self._waiting.values() if self._when(each) <= now]
-        return _in_order(found)
+        return _in_order(found)[:AT_A_TIME]
 
     def inside(self, level: Resolution, window_start: int) -> list[Mark]:
         """The marks of finer levels inside a bucket, finest first."""

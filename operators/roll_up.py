@@ -36,6 +36,7 @@ class RollUp(KeyedProcessFunction):
 
     def open(self, context: RuntimeContext) -> None:
         restore_print()
+        from schemas.tables import ROLLED
         from streamgauge.store.marks import MarkStore
         from streamgauge.store.progress import ProgressStore
         from streamgauge.store.rebuild import Outcome, Rebuilder
@@ -43,6 +44,8 @@ class RollUp(KeyedProcessFunction):
 
         self._session = connect(self._config.cassandra)
         self._progress = ProgressStore(self._session)
+        # no other worker writes the progress of this one's lanes
+        self._begun = {level: self._progress.read(level) for level in ROLLED}
         self._marks = MarkStore(self._session)
         self._rebuilder = Rebuilder(self._session, self._config.shards, self._config.storage_classes, _clock)
         self._lanes: dict[int, LaneLevels] = {}
@@ -89,13 +92,8 @@ class RollUp(KeyedProcessFunction):
         lane = self._lanes.get(key)
         if lane is None:
             from operators.lane_levels import LaneLevels
-            from schemas.tables import ROLLED
 
-            progress = {}
-            for level in ROLLED:
-                sealed_to = self._progress.read(level).get(key)
-                if sealed_to is not None:
-                    progress[level] = sealed_to
+            progress = {level: lanes[key] for level, lanes in self._begun.items() if key in lanes}
             lane = self._lanes[key] = LaneLevels(progress, self._config.stream.rebuild_quiet_ms)
             self._load(key, lane)
         return lane
@@ -103,11 +101,14 @@ class RollUp(KeyedProcessFunction):
     def _load(self, key: int, lane: "LaneLevels") -> None:
         self._loaded[key] = _clock()
         for mark in self._marks.pending(key):
-            lane.mark(mark, _clock())
+            lane.load(mark, _clock())
 
     def _mark(self, key: int, lane: "LaneLevels", mark: "Mark") -> None:
-        if lane.mark(mark, _clock()):
-            self._marks.write(key, mark)
+        # a replay's mark that was not seen yet must not be written over
+        if not lane.waits(mark) and (stored := self._marks.waiting(key, mark)):
+            lane.load(stored, _clock())
+        if joined := lane.mark(mark, _clock()):
+            self._marks.write(key, joined)
 
     def _wake(self, key: int, lane: "LaneLevels", timers) -> None:  # type: ignore[no-untyped-def]
         """Set a timer for the next mark whose time comes, or to look for marks, unless there is an earlier one."""

@@ -89,6 +89,11 @@ class Kept(Section):
         return retention
 
 
+def _retention_ms(standard: Kept, kept: Kept) -> dict[Resolution, int]:
+    texts = KEPT | {**standard.retention} | {**kept.retention}
+    return {resolution: duration(texts[resolution.value.label]) for resolution in Resolution}
+
+
 class Storage(Section):
     """The classes of series. The first whose `match` selects a series is its class, else `standard`."""
 
@@ -100,6 +105,19 @@ class Storage(Section):
     def _standard_is_the_rest(self) -> "Storage":
         if STANDARD in self.classes and self.classes[STANDARD].match:
             raise ValueError("classes.standard is what no other class selects: it has no match")
+        return self
+
+    @model_validator(mode="after")
+    def _every_level_outlives_what_is_built_from_it(self) -> "Storage":
+        standard = self.classes.get(STANDARD, Kept())
+        levels = tuple(Resolution)
+        for name, kept in {STANDARD: standard, **self.classes}.items():
+            kept_ms = _retention_ms(standard, kept)
+            for level, above in zip(levels, (*levels[1:], levels[-1]), strict=True):
+                if kept_ms[level] < 2 * above.value.width_ms:
+                    raise ValueError(
+                        f"classes.{name}: {level.value.label} has to be kept for two windows of {above.value.label}"
+                    )
         return self
 
 
@@ -181,9 +199,7 @@ class Config(Section):
         standard = self.storage.classes.get(STANDARD, Kept())
         others = [(name, kept) for name, kept in self.storage.classes.items() if name != STANDARD]
         return tuple(
-            StorageClass(
-                name, _retention_ms(KEPT | {**standard.retention} | {**kept.retention}), kept.digests
-            )
+            StorageClass(name, _retention_ms(standard, kept), kept.digests)
             for name, kept in [*others, (STANDARD, standard)]
         )
 
@@ -221,7 +237,3 @@ def _absolute(config: Config, folder: Path) -> Config:
     scrape = config.collector.scrape_config
     collector = config.collector.model_copy(update={"scrape_config": scrape and folder / scrape})
     return config.model_copy(update={"local": local, "collector": collector})
-
-
-def _retention_ms(texts: dict[str, str]) -> dict[Resolution, int]:
-    return {resolution: duration(texts[resolution.value.label]) for resolution in Resolution}

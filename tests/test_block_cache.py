@@ -54,6 +54,21 @@ def test_a_stretch_is_read_once_and_extended_on_both_sides():
     assert session.read == 8
 
 
+def test_between_a_stretch_without_rows_and_another_nothing_is_taken_as_read():
+    cache = BlockCache(_filled())
+    assert _ask(cache, 210, 250) == []
+    assert len(_ask(cache, 0, 100)) == 11
+    assert [row[0] for row in _ask(cache, 120, 150)] == [120, 130, 140, 150]
+
+
+def test_a_stretch_without_rows_takes_no_place():
+    session = _filled()
+    cache = BlockCache(session)
+    for period in range(5):
+        assert list(cache.fetch("raw", "SELECT", [(3, period, 1, 0, 210, 250)], {}, Reading())) == []
+    assert not cache._kept
+
+
 def test_another_version_is_read_anew():
     session = _filled()
     cache = BlockCache(session)

@@ -1,6 +1,6 @@
 """When buckets are built, named by what happens to a lane."""
 
-from operators.lane_levels import LaneLevels
+from operators.lane_levels import AT_A_TIME, LaneLevels
 from schemas.tables import DAY_MS, HOUR_MS, MINUTE_MS, Resolution
 from streamgauge.store.marks import Mark
 
@@ -129,3 +129,42 @@ def test_a_mark_that_says_more_is_kept_and_told():
     assert lane.mark(Mark(MIN1, DAY, complete=True, origin="replay"), 0)
     assert not lane.mark(Mark(MIN1, DAY), 0)
     assert lane.due(QUIET) == [Mark(MIN1, DAY, complete=True, origin="replay")]
+
+
+def test_a_mark_that_the_store_repeats_waits_no_longer_for_it():
+    lane = _lane()
+    mark = Mark(MIN1, DAY - MINUTE_MS)
+    lane.mark(mark, now=0)
+    for now in range(0, QUIET, 1000):
+        lane.load(mark, now)
+    assert lane.due(QUIET) == [mark]
+
+
+def test_a_mark_that_is_new_in_the_store_is_as_one_that_comes():
+    lane = _lane()
+    around = Mark(MIN5, DAY - 5 * MINUTE_MS)
+    lane.mark(around, now=0)
+    lane.load(Mark(MIN1, DAY - MINUTE_MS), now=3000)
+    assert lane.waits(Mark(MIN1, DAY - MINUTE_MS, origin="replay"))
+    assert lane.next_due() == 3000 + QUIET
+
+
+def test_what_a_mark_adds_is_told_with_what_was_known():
+    lane = _lane()
+    assert lane.mark(Mark(MIN1, DAY, complete=True, origin="first"), 0)
+    joined = Mark(MIN1, DAY, complete=True, origin="second")
+    assert lane.mark(Mark(MIN1, DAY, origin="second"), 0) == joined
+
+
+def test_a_replay_of_hours_is_due_a_piece_at_a_time_and_the_finest_first():
+    lane = LaneLevels(dict.fromkeys((MIN1, MIN5, HOUR1, DAY1), DAY + DAY_MS), QUIET)
+    marks = [Mark(MIN1, DAY + at * MINUTE_MS) for at in range(2 * AT_A_TIME)]
+    lane.mark(Mark(MIN5, DAY), 0)
+    for mark in marks:
+        lane.mark(mark, 0)
+    for begin in (0, AT_A_TIME):
+        due = lane.due(QUIET)
+        assert due == marks[begin : begin + AT_A_TIME]
+        for mark in due:
+            lane.done(mark, QUIET)
+    assert lane.due(QUIET) == [Mark(MIN5, DAY)]

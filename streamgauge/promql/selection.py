@@ -77,7 +77,8 @@ class Selection:
         lookback = self._query.lookback
         before = lookback if selector.anchored or selector.smoothed else 0
         ahead = lookback if selector.smoothed else 0
-        start, resolution = int(ends[0]) - width - before + 1, self._resolution(int(ends[0]), 0)
+        start = int(ends[0]) - width - before + 1
+        resolution = self._resolution(start, 0)
         labels, samples = self._fetch(selector, start, int(ends[-1]) + ahead, resolution)
         return Matrix(labels, *without_stale(samples), ends, width)
 
@@ -91,7 +92,7 @@ class Selection:
             return None
         ends = self.ends(selector.at, selector.offset, grid)
         width = milliseconds(node.range)
-        resolution = self._resolution(int(ends[0]), grid.step if grid.count > 1 else 0, width)
+        resolution = self._resolution(int(ends[0]) - width, grid.step if grid.count > 1 else 0, width)
         if resolution == SAMPLES or not isinstance(source, RollupSource):
             return None
         self._limits.check_time()

@@ -1,6 +1,7 @@
 """Sealed rows as they are stored, kept for the next query."""
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,6 +12,8 @@ from streamgauge.store.reading import Reading, fetch
 
 MAX_BYTES = 256 * 1024 * 1024
 BYTES_A_ROW = 300
+MAX_AGE_S = 86_400
+"""Far less than versions are kept for: what is older than a version must not be found again when that has expired."""
 
 Request = tuple[int, ...]
 """Lane, period, metric group, slice, first and last window (starts in ms, both included)."""
@@ -23,12 +26,14 @@ class _Kept(NamedTuple):
     last: int
     rows: tuple[Any, ...]
     size: int
+    since: float
 
 
 class BlockCache:
     """Keeps, for each statement, lane, period, metric group and slice, the rows of one stretch of windows.
 
-    What is kept holds as long as its version. The least recently used is dropped where all together pass `max_bytes`.
+    What is kept holds as long as its version. A stretch without a row is not kept: it would cost a place, and spare
+    the cheapest request. The least recently used is dropped where all together pass `max_bytes`.
     """
 
     def __init__(self, session: Session, max_bytes: int = MAX_BYTES) -> None:
@@ -73,12 +78,11 @@ class BlockCache:
             size = sum(
                 BYTES_A_ROW + sum(len(blob) for blob in row if isinstance(blob, bytes)) for row in rows
             )
-            found[missing[part]].append(
-                _Kept(versions.get((period, lane), 0), first, last, tuple(rows), size)
-            )
+            version = versions.get((period, lane), 0)
+            found[missing[part]].append(_Kept(version, first, last, tuple(rows), size, time.monotonic()))
         for request, pieces in found.items():
             whole = _joined(pieces)
-            if len(pieces) > 1 or request in parts:
+            if whole.rows and (len(pieces) > 1 or request in parts):
                 self._put((name, *request[:4]), whole)
             first, last = request[4:]
             for row in whole.rows:
@@ -88,7 +92,7 @@ class BlockCache:
     def _get(self, key: Key, version: int) -> _Kept | None:
         with self._lock:
             kept = self._kept.get(key)
-            if kept is None or kept.version != version:
+            if kept is None or kept.version != version or time.monotonic() - kept.since > MAX_AGE_S:
                 return None
             self._kept.move_to_end(key)
             return kept
@@ -105,7 +109,7 @@ class BlockCache:
 
 def _missing(kept: _Kept | None, first: int, last: int) -> list[tuple[int, int]]:
     """The stretches to be read so that with what is kept they are one without a gap."""
-    if kept is None or not len(kept.rows):
+    if kept is None:
         return [(first, last)]
     before = [(first, kept.first - 1)] if first < kept.first else []
     after = [(kept.last + 1, last)] if last > kept.last else []
@@ -116,4 +120,5 @@ def _joined(pieces: list[_Kept]) -> _Kept:
     pieces = sorted(pieces, key=lambda piece: piece.first)
     rows = tuple(row for piece in pieces for row in piece.rows)
     size = sum(piece.size for piece in pieces)
-    return _Kept(pieces[0].version, pieces[0].first, pieces[-1].last, rows, size)
+    since = min(piece.since for piece in pieces)
+    return _Kept(pieces[0].version, pieces[0].first, pieces[-1].last, rows, size, since)

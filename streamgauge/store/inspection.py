@@ -20,7 +20,7 @@ from streamgauge.store.reader import Reader, Selection
 
 SPARKS = "▁▂▃▄▅▆▇█"
 WIDTH = 48
-SHOWN = ("count", "sum", "min", "max", "last", "increase")
+SHOWN = ("count", "sum", "min", "max")
 
 
 class Stored(NamedTuple):

@@ -6,6 +6,7 @@ replayed. A mark that is done stays for some hours with what became of it.
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from cassandra.cluster import Session
 
@@ -40,6 +41,10 @@ class MarkStore:
         self._select = session.prepare(
             "SELECT resolution, window_start, pending, complete, origin, outcome FROM rollup_marks WHERE lane = ?"
         )
+        self._select_one = session.prepare(
+            "SELECT resolution, window_start, pending, complete, origin FROM rollup_marks "
+            "WHERE lane = ? AND resolution = ? AND window_start = ?"
+        )
         self._levels = {resolution.value.label: resolution for resolution in Resolution}
 
     def write(self, lane: int, mark: Mark) -> None:
@@ -56,11 +61,16 @@ class MarkStore:
 
     def pending(self, lane: int) -> list[Mark]:
         """The lane's marks that wait."""
-        return [
-            Mark(self._levels[row.resolution], row.window_start, row.complete, row.origin)
-            for row in self._session.execute(self._select, (lane,))
-            if row.pending
-        ]
+        return [self._mark(row) for row in self._session.execute(self._select, (lane,)) if row.pending]
+
+    def waiting(self, lane: int, mark: Mark) -> Mark | None:
+        """The mark of the same bucket that waits, if there is one."""
+        place = lane, mark.level.value.label, mark.window_start
+        row = self._session.execute(self._select_one, place).one()
+        return self._mark(row) if row is not None and row.pending else None
+
+    def _mark(self, row: Any) -> Mark:
+        return Mark(self._levels[row.resolution], row.window_start, row.complete, row.origin)
 
     def outcomes(self, lane: int, origin: str) -> "Counter[tuple[Resolution, Outcome | None]]":
         """How many of a replay's marks in the lane came to what; None for those that wait."""

@@ -109,6 +109,8 @@ class BlockReader:
                         raise InvalidBlock(BlockFault.UNKNOWN_FORMAT, f"rollup format {version}")
                     there = blocks.decode_ids(id_blob)
                     picked = rows_of(there, places[_place(request)])
+                    if not len(picked):
+                        continue
                     by_name = dict(zip(names, blobs, strict=True))
                     if None in by_name.values():
                         raise NoDigests

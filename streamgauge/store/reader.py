@@ -158,7 +158,8 @@ class Reader:
         rows = []
         for lane, begin in late.items():
             own = take(samples, np.flatnonzero(lanes == lane))
-            for minute in range(begin + -begin % MINUTE_MS, end_ms + 1, MINUTE_MS):
+            minutes = np.unique(own.timestamps - own.timestamps % MINUTE_MS)
+            for minute in minutes[(minutes >= begin) & (minutes <= end_ms)].tolist():
                 rows.append(of_samples(between(own, minute, minute + MINUTE_MS - 1), minute, wanted))
         return rows
 

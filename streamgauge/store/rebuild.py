@@ -89,6 +89,8 @@ class Rebuilder:
             if outcome is Outcome.CHANGED and write:
                 before_write()
                 store.write_rollup_blobs(level, lane, window_start, changed)
+            if outcome in (Outcome.CHANGED, Outcome.UNCHANGED) and write:
+                # also of what is the same: whoever stored it may have failed before it was noted
                 self._changes.write(level, lane, window_start)
             outcomes.add(outcome)
         return next(outcome for outcome in Outcome if outcome in outcomes)

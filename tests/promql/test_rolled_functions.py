@@ -222,6 +222,28 @@ def test_whole_queries_over_rollups_give_what_samples_give(text):
     assert _by_labels(by_lanes.value) == pytest.approx(_by_labels(over_rollups.value))
 
 
+class HeldRecently(HeldRollups):
+    """Samples are kept of the second half only."""
+
+    levels = (Level(0, START + MINUTES // 2 * MINUTE), Level(MINUTE, 0))
+
+    def fetch(self, _, start_ms, end_ms):
+        canonical, samples = self._held
+        found = between(samples, max(start_ms, self.levels[0].oldest), end_ms)
+        return [canonical[row] for row in rows_of(samples.ids, found.ids)], found
+
+
+@pytest.mark.parametrize(
+    "text", ["count_over_time(x[20m])", "deriv(x[20m])", "max_over_time(x[20m] offset 5m)"]
+)
+def test_a_range_that_begins_before_the_samples_that_are_kept_is_whole(text):
+    canonical, samples = _samples([{at: float(-at) for at in range(5, MINUTES * 6, 6)}])
+    query = Query(START + 30 * MINUTE, START + 35 * MINUTE, MINUTE)
+    whole = evaluate(parse(text), query, Held(canonical, samples), Limits(), text)
+    found = evaluate(parse(text), query, HeldRecently(canonical, samples), Limits(), text)
+    assert _by_labels(found.value) == pytest.approx(_by_labels(whole.value))
+
+
 def _by_labels(vector):
     return {
         (tuple(sorted(labels_of.items())), step): vector.values[row, step]

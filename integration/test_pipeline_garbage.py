@@ -1,0 +1,110 @@
+"""What is no batch, or too old, is set aside with its reason and stops nothing."""
+
+import time
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from integration.batches import BatchProducer, produce
+from integration.conftest import HOUR_MS, KEPT_HOURS
+from integration.stored import wait_for
+from integration.workload import Workload
+from schemas import batch
+from schemas.blocks import ON_TIME
+from schemas.topics import REJECTED
+from streamgauge.series import ids, labels
+from streamgauge.series.samples import Samples
+
+
+def test_garbage_is_set_aside_with_its_reason_and_makes_nothing_late(stack, stored, simulated):
+    stack.wait_ready({"store", "rollup"})
+    before = _restarts(stack)
+    work = Workload("beside_garbage", simulated.next, minutes=2)
+    rejected = RejectedMessages(stack.config)
+    garbage = _garbage(simulated.next + 1, stack.config.layout.lanes)
+
+    def put_garbage(producer):
+        for key, value, headers, timestamp, _ in garbage:
+            producer.put(key, value, headers, timestamp)
+
+    produce(stack.config, simulated, [work], put_garbage)
+    stored.wait_until_sealed(work.end)
+    assert stored.raw(work.expected) == work.expected
+    assert set(stored.parts(work.expected)) == {ON_TIME}
+    found = rejected.read(len(garbage))
+    assert set(found) == {(value, reason) for _, value, _, _, reason in garbage}
+    assert _restarts(stack) == before
+
+
+def test_kafka_refuses_a_message_from_the_future(stack):
+    headers = dict(batch.headers_of("test", 0))
+    producer = BatchProducer(stack.config)
+    producer.put(b"0", b"x", headers, int(time.time() * 1000) + 365 * 86_400_000)
+    with pytest.raises(KafkaException) as refusal:
+        producer.flush()
+    assert refusal.value.args[0].code() == KafkaError.INVALID_TIMESTAMP
+
+
+def _restarts(stack):
+    """How often each job that runs was restarted."""
+    return {name: job["restarts"] for name, job in stack.state()["jobs"].items() if job["state"] == "RUNNING"}
+
+
+def _batch_of_other_labels(timestamp):
+    """A batch of lane 0 whose labels are not those of its id."""
+    wrong = pa.array([b"__name__\xffsomething_else"], pa.binary())
+    identity = np.array([[8, 0]], np.uint64)
+    return batch.encode(Samples(identity, np.array([0, 1]), np.array([timestamp]), np.array([1.0])), wrong)
+
+
+def _batch_of_one(data, timestamp, lanes):
+    """A series' lane and a batch with one sample of it."""
+    identity = ids.series_id(data)
+    sample = Samples(ids.from_bytes(identity), np.array([0, 1]), np.array([timestamp]), np.array([1.0]))
+    return ids.lane_of(identity, lanes), batch.encode(sample, pa.array([data], pa.binary()))
+
+
+def _garbage(timestamp, lanes):
+    """Messages as (key, value, headers, timestamp, reason)."""
+    good = dict(batch.headers_of("test", timestamp))
+    long_ago = int(time.time() * 1000) - (KEPT_HOURS + 1) * HOUR_MS
+    lane, too_old = _batch_of_one(labels.canonical({"__name__": "too_old"}), long_ago, lanes)
+    return [
+        (None, b"no key", good, timestamp, "bad_key"),
+        (b"99", b"no such lane", good, timestamp, "bad_key"),
+        (b"\xff\xfe", b"binary key", good, timestamp, "bad_key"),
+        (b"0", b"other version", good | {"version": b"99"}, timestamp, "bad_version"),
+        (b"0", b"no headers", {}, timestamp, "bad_version"),
+        (b"0", b"no clock", good | {"sent": b"soon"}, timestamp, "bad_sent"),
+        (b"0", b"not arrow", good, timestamp, "not_arrow"),
+        (b"0", None, good, timestamp, "no_value"),
+        (b"0", b"clock a year ahead", good | {"sent": b"9999999999999"}, timestamp, "not_arrow"),
+        (b"0", b"clock beyond all", good | {"sent": b"9223372036854775807"}, timestamp, "bad_sent"),
+        (b"0", b"very old", good, 1, "not_arrow"),
+        (b"0", _batch_of_other_labels(timestamp), good, timestamp, "bad_labels"),
+        (batch.key_of(lane), too_old, good, long_ago, "too_old"),
+    ]
+
+
+class RejectedMessages:
+    """Reads `metrics.rejected` from where it ends now."""
+
+    def __init__(self, config):
+        self._consumer = Consumer({"bootstrap.servers": config.kafka.bootstrap, "group.id": "rejected-test"})
+        _, end = self._consumer.get_watermark_offsets(TopicPartition(REJECTED, 0))
+        self._consumer.assign([TopicPartition(REJECTED, 0, end)])
+
+    def read(self, count):
+        """The values and reasons of this many messages."""
+        found = []
+        wait_for(lambda: self._poll(found) >= count, 60, lambda: f"{found} of {count}")
+        self._consumer.close()
+        return found
+
+    def _poll(self, found):
+        message = self._consumer.poll(0.5)
+        if message is not None and message.error() is None:
+            found.append((message.value(), dict(message.headers())["reason"].decode()))
+        return len(found)
