@@ -1,15 +1,25 @@
 """Backtests: the same as a group that ticks, and what they find."""
 
+import json
 import struct
 from dataclasses import replace
+from datetime import UTC
+from io import StringIO
 from textwrap import dedent
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
+from schemas.rule_files import SEVERITIES
+from streamgauge.promql.faults import InvalidQuery, QueryFault
+from streamgauge.promql.levels import Level
+from streamgauge.rules.backtest.command import Asked, run
 from streamgauge.rules.backtest.dependencies import components, dependencies
 from streamgauge.rules.backtest.run import Backtest, Span
+from streamgauge.rules.backtest.show import show
 from streamgauge.rules.compiled import Surroundings, compile_group
 from streamgauge.rules.group_run import GroupRun
 from streamgauge.rules.reader import parse
@@ -36,8 +46,8 @@ def groups_of(text):
 
 
 def backtest(text, series, end=LENGTH * MINUTE, step=0):
-    run = Backtest(groups_of(text), memory_of(series), SURROUNDINGS, Span(0, end, step))
-    return run, run.run()
+    tried = Backtest(groups_of(text), memory_of(series), SURROUNDINGS, Span(0, end, step))
+    return tried, tried.run()
 
 
 def bits(transition):
@@ -49,7 +59,7 @@ def bits(transition):
 
 
 def assert_same(text, series):
-    run, report = backtest(text, series)
+    tried, report = backtest(text, series)
     groups, memory = groups_of(text), memory_of(series)
     order = [at for component in dependencies(groups).components for at in component.groups]
     ticking = {at: GroupRun(groups[at], memory, SURROUNDINGS) for at in order}
@@ -60,7 +70,7 @@ def assert_same(text, series):
             if tick % (groups[at].group.interval_ms or MINUTE) == 0:
                 failures |= {(tick, *failure) for failure in ticking[at].tick(tick)}
     for at in order:
-        found = [one for place, own in run.transitions.items() if place.group == at for one in own]
+        found = [one for place, own in tried.transitions.items() if place.group == at for one in own]
         wanted = ticking[at].transitions
         assert sorted(map(bits, found), key=str) == sorted(map(bits, wanted), key=str)
     assert {(one.began, one.rule, one.detail) for one in report.broken} <= failures
@@ -202,22 +212,22 @@ def test_all_ticks_are_one_query_for_each_expression():
 def test_a_failing_evaluation_is_shown_and_resolves_nothing():
     rules = "groups: [{name: g, rules: [{alert: A, expr: a > on () b}]}]"
     series = {'a{x="1"}': "5x10", "b": "1x10", 'b{x="2"}': "_x4 1x2 stale"}
-    run, report = backtest(rules, series, 10 * MINUTE)
+    tried, report = backtest(rules, series, 10 * MINUTE)
     [alert], [broken] = report.fired, report.broken
     assert (alert.fired, alert.ended) == (0, None)
     assert (broken.began, broken.ended, broken.ticks) == (4 * MINUTE, 7 * MINUTE, 3)
     assert broken.detail.startswith("found duplicate series for the match group")
-    assert len(run.transitions[0, 0]) == 3
+    assert len(tried.transitions[0, 0]) == 3
 
 
 def test_what_was_recorded_in_the_past_gives_way_from_the_start_on():
     rules = (
         "groups: [{name: g, rules: [{record: r, expr: a * 2}, {alert: A, expr: 'sum_over_time(r[4m]) > 0'}]}]"
     )
-    run = Backtest(
+    tried = Backtest(
         groups_of(rules), memory_of({"a": "1x20", "r": "100x20"}), SURROUNDINGS, Span(5 * MINUTE, 8 * MINUTE)
     )
-    [alert] = run.run().raised
+    [alert] = tried.run().raised
     assert alert.peak == 302
 
 
@@ -254,3 +264,75 @@ def test_components_are_what_reaches_each_other_and_come_after_what_they_reach(e
         for other in reach[node]:
             assert place[other] <= place[node]
             assert (place[other] == place[node]) == (node in reach[other])
+
+
+def shown(report, width=110):
+    console = Console(width=width, file=StringIO(), highlight=False)
+    show(console, report, 0.25, UTC)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def test_alerts_are_shown_as_a_table_a_timeline_and_counts():
+    _, report = backtest(RULES, SERIES, 12 * MINUTE)
+    lines = shown(report)
+    assert lines[:3] == [
+        "rule  labels                   pending since   firing from     to              duration  peak",
+        "Cold  {}                       01-01 00:01:00  01-01 00:01:00  01-01 00:04:00        3m     2",
+        'Down  {instance="a", job="j"}  01-01 00:01:00  01-01 00:03:00  01-01 00:05:00        2m     0',
+    ]
+    marks = {line.split(" ")[0]: line.split(" ")[-1] for line in lines[4:6]}
+    assert {name: "".join(dict.fromkeys(row)) for name, row in marks.items()} == {"Cold": "·█", "Down": "·░█"}
+    assert marks["Cold"].index("█") == marks["Down"].index("░") < marks["Down"].index("█")
+    assert len(set(map(len, lines[4:6]))) == 1
+    assert lines[6].split() == ["01-01", "00:00:00", "01-01", "00:12:00"]
+    assert lines[-2].split() == ["hosts", "Cold", "13", "0", "1", "0"]
+    assert lines[-1] == "2 alerts; 39 evaluations of 3 rules over 12m in 0.2 s"
+
+
+def test_an_error_is_shown_with_its_times():
+    _, report = backtest(
+        "groups: [{name: g, rules: [{alert: A, expr: a > on () b}]}]",
+        {"a": "5x3", 'b{x="1"}': "1", "b": "1 stale"},
+    )
+    [line] = [line for line in shown(report, 400) if line.startswith("error: ")]
+    assert line.startswith("error: g, A: found duplicate series")
+    assert line.endswith("(01-01 00:00:00 to 01-01 00:01:00, 1 evaluation)")
+
+
+class Rolled(Memory):
+    """Samples that are kept since a time, and rollups that nobody may read before."""
+
+    def __init__(self, kept):
+        super().__init__()
+        self.levels = [Level(0, kept), Level(MINUTE, -1 << 60)]
+        self.until = 1 << 60
+
+    def rollups(self, *_):
+        raise InvalidQuery(QueryFault.NOT_SUPPORTED, "rollups")
+
+
+@pytest.mark.parametrize(("kept", "errors"), [(-1 << 60, []), (30 * MINUTE, ["rollups"])])
+def test_samples_are_read_where_they_are_kept_as_a_running_rule_would(kept, errors):
+    text = "groups: [{name: g, interval: 10m, rules: [{alert: A, expr: a > 1}]}]"
+    report = Backtest(groups_of(text), Rolled(kept), SURROUNDINGS, Span(0, 20 * MINUTE)).run()
+    assert [one.detail for one in report.broken] == errors
+
+
+def test_the_command_prints_json_and_fails_on_alerts_if_it_shall(tmp_path, capsys):
+    file = tmp_path / "rules.yml"
+    file.write_text(RULES)
+    asked = Asked([file], Span(0, 12 * MINUTE), as_json=True)
+    clock = iter([1.0, 3.5] * 3).__next__
+    assert run(asked, SEVERITIES, memory_of(SERIES), SURROUNDINGS, clock, UTC) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["seconds"], found["evaluations"], found["errors"]) == (2.5, 39, [])
+    assert [(one["rule"], one["firingFrom"], one["to"]) for one in found["alerts"] if one["firingFrom"]] == [
+        ("Cold", MINUTE, 4 * MINUTE),
+        ("Down", 3 * MINUTE, 5 * MINUTE),
+    ]
+    fatal = replace(asked, fail_on_alert=True)
+    assert run(fatal, SEVERITIES, memory_of(SERIES), SURROUNDINGS, clock, UTC) == 1
+    assert run(fatal, SEVERITIES, memory_of({}), SURROUNDINGS, clock, UTC) == 0
+    file.write_text(RULES.replace("up == 0", "up =="))
+    assert run(asked, SEVERITIES, memory_of(SERIES), SURROUNDINGS, clock, UTC) == 1
+    assert "error: " in capsys.readouterr().err

@@ -17,8 +17,8 @@ from streamgauge.rules.compiled import CompiledGroup, CompiledRule, Surroundings
 INTERVAL_MS = 60_000
 """Of groups that name none."""
 TICKS = 500
-"""Of a stretch, as far as its length allows."""
-MIN_STRETCH_MS, MAX_STRETCH_MS = 600_000, 6 * 3_600_000
+"""Of a stretch, as far as its length allows: the samples of a selector are held for all of it."""
+MIN_STRETCH_MS, MAX_STRETCH_MS = 600_000, 2 * 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
