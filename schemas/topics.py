@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 RAW = "metrics.raw"
 REJECTED = "metrics.rejected"
+RULES = "alerts.rules"
 
 HOUR_MS = 3_600_000
 MAX_FUTURE_MS = 60_000
@@ -42,4 +43,6 @@ def topics(partitions: int, replication: int, retention_ms: int) -> list[Topic]:
             },
         ),
         Topic(REJECTED, 1, replication, shared | {"retention.ms": str(7 * 24 * HOUR_MS)}),
+        # one partition: a rule set is read in the order in which it was written
+        Topic(RULES, 1, replication, shared | {"cleanup.policy": "compact"}),
     ]

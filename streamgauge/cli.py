@@ -8,6 +8,7 @@ import click
 
 from streamgauge import __version__
 from streamgauge import config as configuration
+from streamgauge.cli_rules import rules
 from streamgauge.config import Config
 from streamgauge.yaml_file import InvalidFile
 
@@ -222,33 +223,7 @@ def query(config: Config, /, expression: str, url: str | None, **options: str | 
     sys.exit(run(asked, time.time))
 
 
-@main.group()
-def rules() -> None:
-    """Rule files: check and test them."""
-
-
-_FILES = click.Path(path_type=Path, exists=True, dir_okay=False)
-
-
-@rules.command()
-@click.argument("files", nargs=-1, type=_FILES)
-@click.option("--lint-fatal", is_flag=True, help="Exit with 3 where a rule stands twice.")
-@click.pass_obj
-def check(config: Config, files: tuple[Path, ...], lint_fatal: bool) -> None:
-    """Report every error in rule FILES with file, line and column; without FILES read standard input."""
-    from streamgauge.rules import command
-
-    sys.exit(command.check(files, config.rules.severities, lint_fatal))
-
-
-@rules.command()
-@click.argument("files", nargs=-1, required=True, type=_FILES)
-@click.option("--run", "only", metavar="REGEX", help="Run the tests with such names only.")
-def test(files: tuple[Path, ...], only: str | None) -> None:
-    """Run unit tests of rules, FILES in promtool's format."""
-    from streamgauge.rules import command
-
-    sys.exit(command.test(files, only))
+main.add_command(rules)
 
 
 if __name__ == "__main__":

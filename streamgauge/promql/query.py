@@ -63,6 +63,7 @@ class Query:
 
     :param lookback: how old a sample may be that stands for a series, in ms.
     :param subquery_step: the step of subqueries that name none, in ms.
+    :param as_instants: whether each step is read from where an instant query would read, the samples if they are kept.
     """
 
     start: int
@@ -70,6 +71,7 @@ class Query:
     step: int = 1
     lookback: int = LOOKBACK_MS
     subquery_step: int = SUBQUERY_STEP_MS
+    as_instants: bool = False
 
     @property
     def grid(self) -> "Grid":

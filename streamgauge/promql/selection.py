@@ -44,7 +44,7 @@ class Selection:
         :raises InvalidQuery: by the limits.
         """
         ends = self.ends(node.at, node.offset, grid)
-        resolution = self._resolution(int(ends[0]), grid.step if grid.count > 1 else 0)
+        resolution = self._resolution(int(ends[0]), self._step(grid))
         lookback = max(self._query.lookback, 2 * resolution)
         ahead = lookback if node.smoothed else 0
         labels, samples = self._fetch(node, int(ends[0]) - lookback + 1, int(ends[-1]) + ahead, resolution)
@@ -92,7 +92,7 @@ class Selection:
             return None
         ends = self.ends(selector.at, selector.offset, grid)
         width = milliseconds(node.range)
-        resolution = self._resolution(int(ends[0]) - width, grid.step if grid.count > 1 else 0, width)
+        resolution = self._resolution(int(ends[0]) - width, self._step(grid), width)
         if resolution == SAMPLES or not isinstance(source, RollupSource):
             return None
         self._limits.check_time()
@@ -107,6 +107,11 @@ class Selection:
     def ends(self, at: At | None, offset: Duration, grid: Grid) -> Times:
         """The times that the steps look at: (steps,) int64 ms, or one for all steps under an @."""
         return window_ends(at, offset, grid, self._query, self._heeds_boundaries)
+
+    def _step(self, grid: Grid) -> int:
+        """The ms between two steps as far as resolution goes."""
+        is_one = grid.count == 1 or (self._query.as_instants and grid == self._query.grid)
+        return 0 if is_one else grid.step
 
     def _resolution(self, oldest: int, step: int, range_ms: int = 0) -> int:
         levels = self._source.levels if isinstance(self._source, RollupSource) else ()

@@ -69,6 +69,19 @@ def test(paths: Sequence[Path], only: str | None) -> int:
     return code
 
 
+def usable_groups(paths: Sequence[Path], severities: Collection[str]) -> list[tuple[Path, Group]] | None:
+    """The groups of all files, each with its file; None if any has an error. All faults go to stderr."""
+    groups: list[tuple[Path, Group]] = []
+    is_usable = True
+    for path in paths:
+        found = read(path, severities)
+        for fault in found.faults:
+            _print_fault(fault, to_stderr=True)
+        is_usable = is_usable and found.is_usable
+        groups += [(path, group) for group in found.rules.groups]
+    return groups if is_usable else None
+
+
 def _rules(folder: Path, tests: TestFile) -> tuple[list[Group], list[Fault]]:
     groups: list[Group] = []
     faults: list[Fault] = []
@@ -88,10 +101,10 @@ def _matching(folder: Path, patterns: Sequence[str]) -> Iterator[Path]:
         yield from found
 
 
-def _print_fault(fault: Fault) -> None:
+def _print_fault(fault: Fault, to_stderr: bool = False) -> None:
     place = f"{fault.file}:{fault.place.line}:{fault.place.column}:"
     kind = click.style("lint:", fg="yellow") if fault.is_lint else click.style("error:", fg="red")
-    click.echo(f"{click.style(place, bold=True)} {kind} {fault.detail}")
+    click.echo(f"{click.style(place, bold=True)} {kind} {fault.detail}", err=to_stderr)
 
 
 def _print_mismatch(path: Path, mismatch: Mismatch) -> None:

@@ -24,6 +24,7 @@ from streamgauge.rules.templates.template import Template
 from streamgauge.rules.templates.values import AlertData, Sample
 from streamgauge.series.labels import NAME
 
+SAME_LABELS = "vector contains metrics with the same labelset after applying rule labels"
 ALERTS, FOR_STATE, ALERT_NAME, ALERT_STATE = "ALERTS", "ALERTS_FOR_STATE", "alertname", "alertstate"
 
 
@@ -54,12 +55,11 @@ class Evaluation:
         found = self._points(compiled.expr)
         if isinstance(found, Failure):
             return found
-        own = {name: template.plain or "" for name, template in compiled.labels.items()}
-        labels = [_present({**point.labels, NAME: compiled.rule.name, **own}) for point in found]
+        labels = [recorded_labels(compiled, point.labels) for point in found]
         if len({tuple(sorted(one.items())) for one in labels}) < len(labels):
-            return Failure("vector contains metrics with the same labelset after applying rule labels")
+            return Failure(SAME_LABELS)
         if 0 < limit < len(labels):
-            return Failure(f"exceeded limit of {limit} with {len(labels)} series")
+            return over_limit(limit, len(labels))
         return [Point(one, point.value) for one, point in zip(labels, found, strict=True)]
 
     def observe(self, compiled: CompiledRule) -> Result | Failure:
@@ -76,8 +76,8 @@ class Evaluation:
         is_asked = compiled.data and compiled.terms.no_data is NoData.ALERT and not found and not known
         return Result(
             [self._observed(compiled, point) for point in found],
-            [_series(point) for point in resolving],
-            frozenset(_series(point) for point in known) if compiled.data else None,
+            [series_of(point) for point in resolving],
+            frozenset(series_of(point) for point in known) if compiled.data else None,
             self._observed(compiled, Point({}, math.nan)) if is_asked else None,
         )
 
@@ -87,19 +87,26 @@ class Evaluation:
         except (InvalidQuery, InvalidExpression) as fault:
             return Failure(str(fault))
 
+    def labels(self, compiled: CompiledRule, point: Point) -> Labels:
+        """The labels of the alert that a series raises."""
+        labels = {**point.labels, **self._expanded(compiled.labels, point), ALERT_NAME: compiled.rule.name}
+        labels.pop(NAME, None)
+        return _sorted(_present(labels))
+
+    def annotations(self, compiled: CompiledRule, point: Point) -> Labels:
+        """The annotations of the alert that a series raises."""
+        return _sorted(self._expanded(compiled.annotations, point))
+
     def _observed(self, compiled: CompiledRule, point: Point) -> Observed:
+        labels, annotations = self.labels(compiled, point), self.annotations(compiled, point)
+        return Observed(labels, annotations, point.value, series_of(point))
+
+    def _expanded(self, templates: Mapping[str, Template], point: Point) -> dict[str, str]:
         surroundings = self.surroundings
         url = surroundings.external_url
         data = AlertData(point.labels, dict(surroundings.external_labels), url, point.value)
         environment = Environment(self._query, self.tick, url)
-
-        def expanded(templates: Mapping[str, Template]) -> dict[str, str]:
-            return {name: _expanded(template, data, environment) for name, template in templates.items()}
-
-        labels = {**point.labels, **expanded(compiled.labels), ALERT_NAME: compiled.rule.name}
-        labels.pop(NAME, None)
-        annotations = expanded(compiled.annotations)
-        return Observed(_sorted(_present(labels)), _sorted(annotations), point.value, _series(point))
+        return {name: _expanded(template, data, environment) for name, template in templates.items()}
 
     def _query(self, text: str) -> list[Sample]:
         try:
@@ -124,6 +131,17 @@ def points(expression: Expr, source: Source, surroundings: Surroundings, time: i
     raise InvalidQuery(QueryFault.BAD_PARAMETER, "rule result is not a vector or scalar")
 
 
+def recorded_labels(compiled: CompiledRule, labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels, the name among them, under which a recording rule writes a series of its expression."""
+    own = {name: template.plain or "" for name, template in compiled.labels.items()}
+    return _present({**labels, NAME: compiled.rule.name, **own})
+
+
+def over_limit(limit: int, count: int) -> Failure:
+    """What becomes of a recording rule that gives more series than its group allows."""
+    return Failure(f"exceeded limit of {limit} with {count} series")
+
+
 def alert_series(alert: Alert) -> list[Point]:
     """The series ALERTS and ALERTS_FOR_STATE of a pending or firing alert."""
     labels = dict(alert.labels)
@@ -141,7 +159,8 @@ def _expanded(template: Template, data: AlertData, environment: Environment) -> 
         return f"<error expanding template: {fault}>"
 
 
-def _series(point: Point) -> Labels:
+def series_of(point: Point) -> Labels:
+    """The labels of a series without the metric's name."""
     return _sorted({name: value for name, value in point.labels.items() if name != NAME})
 
 

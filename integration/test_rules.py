@@ -1,0 +1,95 @@
+"""Rules against the real Kafka and Cassandra: applied, read back, and tried on what is stored."""
+
+import json
+import time
+
+import pytest
+from click.testing import CliRunner
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+
+from integration.population import Population, series
+from schemas.topics import RULES
+from streamgauge.cli import main
+from streamgauge.rules.applied.rule_sets import RuleSets
+from streamgauge.series.samples import MINUTE_MS
+from streamgauge.store import schema
+from streamgauge.store.rule_topic import RuleTopic
+from streamgauge.store.session import connect
+
+KEYSPACE = "rules_test"
+FILE = """\
+groups:
+- name: hosts
+  interval: 10s
+  rules:
+  - record: warm:count
+    expr: count(temperature > bool 0)
+  - alert: Warm
+    expr: temperature >= 0 and on () warm:count == 3
+    for: 1m
+"""
+
+
+@pytest.fixture
+def rules(stack, tmp_path, monkeypatch):
+    """Run `streamgauge rules` on the stack."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, config=stack.home.config):
+        result = CliRunner().invoke(main, ["--config", str(config), "rules", *arguments])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result.exit_code, result.stdout.splitlines()
+
+    return run
+
+
+def test_a_rule_set_is_published_and_read_back(config, rules, tmp_path):
+    (tmp_path / "a.yml").write_text(FILE)
+    (tmp_path / "b.yml").write_text(FILE.replace("warm:count", "b:count"))
+    topic = RuleTopic(config.kafka)
+    [settings] = (
+        AdminClient({"bootstrap.servers": config.kafka.bootstrap})
+        .describe_configs([ConfigResource(ResourceType.TOPIC, RULES)])
+        .values()
+    )
+    assert settings.result()["cleanup.policy"].value == "compact"
+    assert topic.read() == []
+    before = time.time() * 1000
+    assert rules("apply", "a.yml", "b.yml")[1][-1].endswith("4 rules added")
+    found = RuleSets(topic.read())
+    assert sorted(found.last.groups) == ["a/hosts", "b/hosts"]
+    assert found.last.effective_from > before
+    assert found.last.effective_from % 10_000 == 0
+    assert rules("diff", "a.yml") == (0, ["nothing changes"])
+    (tmp_path / "b.yml").write_text("groups: []")
+    assert rules("diff", "b.yml")[0] == 2
+    assert rules("apply", "b.yml")[1][-1].endswith("2 rules removed")
+    assert rules("list")[1][1:3] == ["a/hosts every 10s", "  record: warm:count: count(temperature > bool 0)"]
+    assert topic.read()[-2].value is None
+
+
+def test_a_backtest_finds_the_alerts_in_what_is_stored(config, rules, tmp_path):
+    cassandra = config.cassandra.model_copy(update={"keyspace": KEYSPACE})
+    own = config.model_copy(update={"cassandra": cassandra})
+    schema.apply(own)
+    session = connect(cassandra)
+    end = int(time.time() * 1000) // MINUTE_MS * MINUTE_MS
+    start = end - 10 * MINUTE_MS
+    times = range(start + 2 * MINUTE_MS, end, 10_000)
+    sealed = dict.fromkeys(range(config.layout.lanes), end - 2 * MINUTE_MS)
+    Population(session, config.shards, config.storage_classes[-1]).push(
+        series(3, "temperature", times, job="mill"), sealed
+    )
+    session.cluster.shutdown()
+    (tmp_path / "own.yml").write_text(own.model_dump_json(exclude={"local"}))
+    (tmp_path / "a.yml").write_text(FILE)
+    span = ["--from", str(start / 1000), "--to", str(end / 1000)]
+    code, lines = rules("backtest", "a.yml", *span, "--json", "--fail-on-alert", config=tmp_path / "own.yml")
+    found = json.loads("\n".join(lines))
+    assert (code, found["errors"]) == (1, [])
+    # samples of host-1 and host-2 come some ms after a tick
+    all_there = start + 2 * MINUTE_MS + 10_000
+    assert {(one["rule"], one["pendingSince"], one["firingFrom"], one["to"]) for one in found["alerts"]} == {
+        ("Warm", all_there, all_there + MINUTE_MS, None)
+    }
+    assert {one["labels"]["instance"] for one in found["alerts"]} == {"host-0", "host-1", "host-2"}

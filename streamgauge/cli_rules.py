@@ -1,0 +1,131 @@
+"""`streamgauge rules ...`: what a command needs is imported inside it."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from streamgauge.config import Config
+
+_FILES = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@click.group()
+def rules() -> None:
+    """Rule files: check, test, try and apply them."""
+
+
+@rules.command()
+@click.argument("files", nargs=-1, type=_FILES)
+@click.option("--lint-fatal", is_flag=True, help="Exit with 3 where a rule stands twice.")
+@click.pass_obj
+def check(config: Config, files: tuple[Path, ...], lint_fatal: bool) -> None:
+    """Report every error in rule FILES with file, line and column; without FILES read standard input."""
+    from streamgauge.rules import command
+
+    sys.exit(command.check(files, config.rules.severities, lint_fatal))
+
+
+@rules.command()
+@click.argument("files", nargs=-1, required=True, type=_FILES)
+@click.option("--run", "only", metavar="REGEX", help="Run the tests with such names only.")
+def test(files: tuple[Path, ...], only: str | None) -> None:
+    """Run unit tests of rules, FILES in promtool's format."""
+    from streamgauge.rules import command
+
+    sys.exit(command.test(files, only))
+
+
+@rules.command()
+@click.argument("files", nargs=-1, required=True, type=_FILES)
+@click.option("--from", "start", required=True, metavar="TIME", help="RFC 3339, Unix seconds, now-1d.")
+@click.option("--to", "end", default="now", show_default=True, metavar="TIME", help="Likewise.")
+@click.option("--step", metavar="DURATION", help="Between evaluations.  [default: each group's interval]")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--fail-on-alert", is_flag=True, help="Exit with 1 if any alert fires.")
+@click.pass_obj
+def backtest(
+    config: Config,
+    files: tuple[Path, ...],
+    start: str,
+    end: str,
+    step: str | None,
+    as_json: bool,
+    fail_on_alert: bool,
+) -> None:
+    """Show the alerts that rule FILES would have raised on what is stored."""
+    import time
+
+    from streamgauge.gateway.evaluation import ReaderSource
+    from streamgauge.promql.literals import duration
+    from streamgauge.rules.backtest.command import Asked, run
+    from streamgauge.rules.backtest.run import Span
+    from streamgauge.rules.compiled import Surroundings
+    from streamgauge.store.reader import Reader, Reading
+    from streamgauge.store.session import connect
+    from streamgauge.times import timestamp
+
+    try:
+        span = Span(timestamp(start), timestamp(end), duration(step) if step else 0)
+    except ValueError as fault:
+        raise click.ClickException(str(fault)) from None
+    if span.start >= span.end:
+        raise click.ClickException("--from has to be before --to")
+    session = connect(config.cassandra)
+    try:
+        reader, reading = Reader(session, config.shards, config.storage_classes), Reading()
+        surroundings = Surroundings(lookback_ms=config.gateway.lookback_s * 1000)
+        asked = Asked(files, span, as_json, fail_on_alert)
+        source = ReaderSource(reader, reading)
+        code = run(asked, config.rules.severities, source, surroundings, time.monotonic)
+        for damage in reading.damages:
+            click.secho(f"left out: {damage.reason}: {damage.row}", fg="yellow", err=True)
+    finally:
+        session.cluster.shutdown()
+    sys.exit(code)
+
+
+@rules.command()
+@click.argument("files", nargs=-1, required=True, type=_FILES)
+@click.pass_obj
+def apply(config: Config, files: tuple[Path, ...]) -> None:
+    """Give a running system the rules of FILES; it takes them together, a few seconds later."""
+    import time
+
+    from streamgauge.rules.applied import command
+    from streamgauge.store.rule_topic import RuleTopic
+
+    topic, severities = RuleTopic(config.kafka), config.rules.severities
+    sys.exit(_reached(lambda: command.apply(files, severities, topic, lambda: time.time_ns() // 1_000_000)))
+
+
+@rules.command("list")
+@click.pass_obj
+def applied(config: Config) -> None:
+    """Show the rules that are applied."""
+    from streamgauge.rules.applied import command
+    from streamgauge.store.rule_topic import RuleTopic
+
+    sys.exit(_reached(lambda: command.show(RuleTopic(config.kafka))))
+
+
+@rules.command()
+@click.argument("files", nargs=-1, required=True, type=_FILES)
+@click.pass_obj
+def diff(config: Config, files: tuple[Path, ...]) -> None:
+    """Show what applying FILES would change; exit code 2 if that is anything."""
+    from streamgauge.rules.applied import command
+    from streamgauge.store.rule_topic import RuleTopic
+
+    topic = RuleTopic(config.kafka)
+    sys.exit(_reached(lambda: command.diff(files, config.rules.severities, topic)))
+
+
+def _reached(run: Callable[[], int]) -> int:
+    from confluent_kafka import KafkaException
+
+    try:
+        return run()
+    except (KafkaException, TimeoutError) as error:
+        raise click.ClickException(f"Kafka: {error}") from None

@@ -1,0 +1,1 @@
+"""The rules that a running system has been given."""
