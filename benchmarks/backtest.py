@@ -95,7 +95,7 @@ def main() -> None:
     table = Table(title="A day at 1 minute", box=None)
     for name in ("rules", "series", "evaluations", "queries", "alerts", "wall", "CPU", "tick by tick, CPU"):
         table.add_column(name, justify="right")
-    for count, hosts in ((10, 100), (50, 500)):
+    for count, hosts in ((20, 100), (50, 500)):
         source = Arrays(hosts)
         groups = [compile_group(group) for group in parse("rules.yml", rule_file(count)).rules.groups]
         surroundings = Surroundings()
