@@ -47,11 +47,8 @@ def test_a_rule_set_is_published_and_read_back(config, rules, tmp_path):
     (tmp_path / "a.yml").write_text(FILE)
     (tmp_path / "b.yml").write_text(FILE.replace("warm:count", "b:count"))
     topic = RuleTopic(config.kafka)
-    [settings] = (
-        AdminClient({"bootstrap.servers": config.kafka.bootstrap})
-        .describe_configs([ConfigResource(ResourceType.TOPIC, RULES)])
-        .values()
-    )
+    admin = AdminClient({"bootstrap.servers": config.kafka.bootstrap})
+    [settings] = admin.describe_configs([ConfigResource(ResourceType.TOPIC, RULES)]).values()
     assert settings.result()["cleanup.policy"].value == "compact"
     assert topic.read() == []
     before = time.time() * 1000
