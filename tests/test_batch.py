@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -59,7 +64,7 @@ def test_the_bytes_of_a_batch_are_readable_for_ever(golden):
 
 
 @given(st.data())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_a_damaged_batch_is_a_batch_or_refused(data):
     payload = bytearray(batch.encode(*_batch()))
     for _ in range(data.draw(st.integers(1, 4))):
@@ -152,3 +157,18 @@ def test_labels_that_are_not_of_the_id_are_refused(wrong):
     with pytest.raises(InvalidBatch) as refusal:
         batch.labels_by_id(batch.Batch(samples, pa.array([wrong, *names.to_pylist()[1:]], pa.binary())))
     assert refusal.value.reason is BatchFault.BAD_LABELS
+
+
+def test_nothing_is_read_outside_of_a_damaged_batch(tmp_path):
+    # compiled anew, as numba's cache does not tell checked kernels from others
+    checked = {"NUMBA_BOUNDSCHECK": "1", "NUMBA_OPT": "0", "NUMBA_CACHE_DIR": str(tmp_path)}
+    script = f"import test_batch\ntest_batch.{test_a_damaged_batch_is_a_batch_or_refused.__name__}()"
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | checked,
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert run.returncode == 0, run.stderr
