@@ -1,5 +1,6 @@
 """The topic alerts.rules in Kafka."""
 
+import time
 from collections.abc import Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -9,6 +10,7 @@ from schemas.topics import RULES
 from streamgauge.config import Kafka
 
 TIMEOUT_S = 30.0
+POLL_S = 0.05
 _TRANSACTION = "streamgauge-rules"
 
 
@@ -24,7 +26,66 @@ class RuleTopic:
 
     def read(self) -> list[RuleMessage]:
         """All messages that are there now, in their order."""
-        consumer = Consumer(
+        consumer = self._consumer()
+        try:
+            low, high = self._bounds(consumer)
+            consumer.assign([TopicPartition(self._topic, 0, low)])
+            return _up_to(consumer, high) if high > low else []
+        finally:
+            consumer.close()
+
+    def publish(self, messages: Sequence[RuleMessage]) -> None:
+        """Add all messages or none, in one transaction; another one that is under way is ended without effect.
+
+        Returns when they can be read: Kafka answers a commit before it has written the transaction's end.
+
+        :raises TimeoutError: if they cannot be read in time.
+        """
+        producer = Producer(
+            {
+                "bootstrap.servers": self._bootstrap,
+                "transactional.id": _TRANSACTION,
+                "compression.type": "zstd",
+            }
+        )
+        offsets: list[int] = []
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            if error is None:
+                offsets.append(message.offset() or 0)
+
+        producer.init_transactions(TIMEOUT_S)
+        producer.begin_transaction()
+        for message in messages:
+            headers: dict[str, str | bytes | None] = {**message.headers}
+            producer.produce(
+                self._topic,
+                message.value,
+                message.key.encode(),
+                partition=0,
+                headers=headers,
+                on_delivery=delivered,
+            )
+        producer.commit_transaction(TIMEOUT_S)
+        self._await(max(offsets, default=-1))
+
+    def _await(self, offset: int) -> None:
+        consumer, deadline = self._consumer(), time.monotonic() + TIMEOUT_S
+        try:
+            while self._bounds(consumer)[1] <= offset:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"what was published cannot be read within {TIMEOUT_S:.0f} s")
+                time.sleep(POLL_S)
+        finally:
+            consumer.close()
+
+    def _bounds(self, consumer: Consumer) -> tuple[int, int]:
+        """The first offset, and the end of what is committed."""
+        low, high = consumer.get_watermark_offsets(TopicPartition(self._topic, 0), timeout=TIMEOUT_S)
+        return low, high
+
+    def _consumer(self) -> Consumer:
+        return Consumer(
             {
                 "bootstrap.servers": self._bootstrap,
                 "group.id": "streamgauge-rules",
@@ -34,28 +95,6 @@ class RuleTopic:
                 "allow.auto.create.topics": False,
             }
         )
-        try:
-            low, high = consumer.get_watermark_offsets(TopicPartition(self._topic, 0), timeout=TIMEOUT_S)
-            consumer.assign([TopicPartition(self._topic, 0, low)])
-            return _up_to(consumer, high) if high > low else []
-        finally:
-            consumer.close()
-
-    def publish(self, messages: Sequence[RuleMessage]) -> None:
-        """Add all messages or none, in one transaction; another one that is under way is ended without effect."""
-        producer = Producer(
-            {
-                "bootstrap.servers": self._bootstrap,
-                "transactional.id": _TRANSACTION,
-                "compression.type": "zstd",
-            }
-        )
-        producer.init_transactions(TIMEOUT_S)
-        producer.begin_transaction()
-        for message in messages:
-            headers: dict[str, str | bytes | None] = {**message.headers}
-            producer.produce(self._topic, message.value, message.key.encode(), partition=0, headers=headers)
-        producer.commit_transaction(TIMEOUT_S)
 
 
 def _up_to(consumer: Consumer, end: int) -> list[RuleMessage]:
