@@ -10,7 +10,7 @@ from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 from operators.open_minutes import MINUTE_MS, OpenMinutes
 from operators.worker import keep_for_good, restore_print
 from streamgauge.config import Config
-from streamgauge.store.waiting import Waiting
+from streamgauge.store.waiting import Waiting, by_partition
 
 if TYPE_CHECKING:
     from streamgauge.store.minutes import Written
@@ -121,8 +121,7 @@ class CloseMinutes(KeyedProcessFunction):
         self._minutes.inc()
 
     def _write_late(self, lane: int, minute: int, waiting: list[Waiting]) -> None:
-        for partition in sorted({batch.partition for batch in waiting}):
-            batches = [batch for batch in waiting if batch.partition == partition]
+        for batches in by_partition(waiting):
             self._count(self._store.write_late(lane, minute, self._take(minute, batches)))
             self._late_parts.inc()
 

@@ -8,7 +8,7 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from operators.open_minutes import MINUTE_MS
 from operators.worker import restore_print
 from streamgauge.config import Config
-from streamgauge.store.waiting import Waiting
+from streamgauge.store.waiting import Waiting, by_partition
 from streamgauge.times import LAST_DATE_MS
 
 REPLAYED = Types.ROW_NAMED(
@@ -76,8 +76,7 @@ class ReplayMinutes(KeyedProcessFunction):
     def _replay(self, lane: int, minute: int) -> Iterator[Row]:
         waiting = self._lanes[lane].pop(minute)
         self._replayed.setdefault(lane, set()).add(minute)
-        for partition in sorted({batch.partition for batch in waiting}):
-            batches = [batch for batch in waiting if batch.partition == partition]
+        for batches in by_partition(waiting):
             if self._dry_run:
                 written, changes = self._store.compare(lane, minute, batches)
             else:

@@ -1,5 +1,6 @@
 """A batch as it came."""
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 
@@ -9,3 +10,9 @@ class Waiting(NamedTuple):
     partition: int
     offset: int
     payload: bytes
+
+
+def by_partition(waiting: Sequence[Waiting]) -> Iterator[list[Waiting]]:
+    """The batches of each partition, of which a late part is made."""
+    for partition in sorted({batch.partition for batch in waiting}):
+        yield [batch for batch in waiting if batch.partition == partition]
