@@ -6,7 +6,6 @@ Its logs stay, so that a benchmark that failed can be understood.
 import contextlib
 import shutil
 import signal
-import socket
 import sys
 from collections.abc import Collection, Iterator
 
@@ -25,6 +24,7 @@ from streamgauge.config import (
     Stream,
 )
 from streamgauge.local.home import ROOT
+from streamgauge.local.ports import free_ports
 from streamgauge.local.stack import Stack
 
 KEPT_HOURS = 72
@@ -37,7 +37,7 @@ def configuration(
     name: str, layout: Layout, partitions: int = 4, checkpoint_s: int = 10, lag_ms: int = 1000
 ) -> Config:
     """A configuration below `.streamgauge/bench-NAME`."""
-    port = free_ports(11)
+    port = iter(free_ports(11))
     host = "127.0.0.1"
     return Config(
         kafka=Kafka(bootstrap=f"{host}:{next(port)}", retention_hours=KEPT_HOURS, partitions=partitions),
@@ -73,13 +73,3 @@ def own_stack(config: Config, parts: Collection[str]) -> Iterator[Stack]:
         stack.down()
         shutil.rmtree(stack.home.data, ignore_errors=True)
         signal.signal(signal.SIGTERM, before)
-
-
-def free_ports(count: int) -> Iterator[int]:
-    """Ports that nothing listens on now."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        ports = [one.getsockname()[1] for one in sockets]
-    return iter(ports)

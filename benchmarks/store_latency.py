@@ -14,13 +14,14 @@ import time
 import numpy as np
 from feeder import feeding
 from flink_counters import FlinkCounters
-from own_stack import CLUSTER, configuration, free_ports, own_stack
+from own_stack import CLUSTER, configuration, own_stack
 from probes import Prober, more_collectors
 from rich.console import Console
 from rich.table import Table
 from usage import Usage
 
 from streamgauge.config import Layout
+from streamgauge.local.ports import free_ports
 
 COLLECTORS = 4
 LANES = 48

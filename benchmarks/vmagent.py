@@ -25,13 +25,14 @@ import psutil
 from feeder import feeding
 from flink_counters import FlinkCounters
 from load import lanes_for
-from own_stack import CLUSTER, configuration, free_ports, own_stack
+from own_stack import CLUSTER, configuration, own_stack
 from rich.console import Console
 from rich.table import Table
 from usage import FLINK, Usage
 
 from streamgauge.config import Layout
 from streamgauge.local.home import ROOT, cache
+from streamgauge.local.ports import free_ports
 from streamgauge.local.service import answers, environment
 from streamgauge.local.stack import Stack
 
@@ -120,7 +121,7 @@ def theirs(program: str, series: int, speed: float, flushes: int) -> tuple[float
     folder.mkdir(parents=True, exist_ok=True)
     rules = folder / "aggregation.yml"
     rules.write_text(f"- interval: {interval:.3f}s\n  outputs: {OUTPUTS}\n")
-    port = next(free_ports(1))
+    port = free_ports(1)[0]
     with _sink() as sink:
         command = [program, f"-httpListenAddr=127.0.0.1:{port}", f"-remoteWrite.url=http://{sink}/"]
         command += [f"-streamAggr.config={rules}", f"-remoteWrite.tmpDataPath={folder / 'vmagent'}"]

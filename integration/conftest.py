@@ -1,9 +1,7 @@
 """One stack for all tests, on ports and in a folder of its own, and a clock that only goes forward."""
 
-import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -28,6 +26,7 @@ from streamgauge.config import (
     Storage,
     Stream,
 )
+from streamgauge.local.ports import free_ports
 from streamgauge.local.stack import Stack
 
 HOME = Path(__file__).parents[1] / ".streamgauge" / "test"
@@ -41,22 +40,13 @@ BEFORE_MIDNIGHT_MS = 25 * MINUTE_MS
 """Simulated time begins so long before a midnight, so that hours and a day end during the tests."""
 
 
-def _free_ports(count: int) -> Iterator[int]:
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        ports = [one.getsockname()[1] for one in sockets]
-    return iter(ports)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Simulated time first: a collector with the real clock makes all that comes later late."""
     items.sort(key=lambda item: (not item.path.name.startswith("test_pipeline"), item.path.name))
 
 
 def _configuration() -> Config:
-    port = _free_ports(11)
+    port = iter(free_ports(11))
     host = "127.0.0.1"
     return Config(
         kafka=Kafka(bootstrap=f"{host}:{next(port)}", retention_hours=KEPT_HOURS),
@@ -149,7 +139,12 @@ class FastCollector:
                 stderr=log,
                 env=os.environ | {"NUMBA_NUM_THREADS": "1"},
             )
-        wait_for(self._ready, 120, lambda: f"the collector does not start, see {log.name}")
+        try:
+            wait_for(self._ready, 120, lambda: f"the collector does not start, see {log.name}")
+        except BaseException:
+            self._process.kill()
+            self._process.wait()
+            raise
         self.clock.start()
 
     def _ready(self) -> bool:

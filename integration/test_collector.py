@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from schemas import batch, topics
 from streamgauge.collect.app import application
 from streamgauge.collect.collector import Collector, system_clock
 from streamgauge.collect.remote_write_request import compress, encode
+from streamgauge.local.ports import free_ports
 from streamgauge.series.ids import partition_of
 from streamgauge.series.labels import parse
 
@@ -239,14 +239,8 @@ def test_without_kafka_the_answer_is_503_and_says_when_to_come_again(config):
     asyncio.run(send())
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 def test_a_collector_killed_in_mid_stream_loses_nothing_it_answered_204(config, reader, tmp_path):
-    port = free_port()
+    (port,) = free_ports(1)
     file = tmp_path / "streamgauge.yml"
     own = named(config, "killed", listen=f"127.0.0.1:{port}").model_dump(mode="json")
     file.write_text(yaml.safe_dump(own))

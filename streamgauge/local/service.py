@@ -1,5 +1,6 @@
 """What the supervisor knows about a process that it keeps running."""
 
+import http.client
 import json
 import os
 import socket
@@ -68,12 +69,12 @@ def listens(host: str, port: int) -> bool:
 
 
 def answers(url: str) -> bool:
-    """Whether the URL answers over HTTP, in whatever words."""
+    """Whether the URL answers over HTTP, in whatever words; another protocol's server does not."""
     try:
         urllib.request.urlopen(url, timeout=2).close()
     except urllib.error.HTTPError:
         return True
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         return False
     return True
 
@@ -83,5 +84,8 @@ def get_json(url: str, timeout_s: float = 5.0) -> object:
 
     :raises OSError: no answer, or not a good one. :raises ValueError: not JSON.
     """
-    with urllib.request.urlopen(url, timeout=timeout_s) as response:
-        return json.load(response)
+    try:
+        with urllib.request.urlopen(url, timeout=timeout_s) as response:
+            return json.load(response)
+    except http.client.HTTPException as error:
+        raise OSError(f"no HTTP at {url}: {error!r}") from error

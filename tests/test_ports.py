@@ -1,0 +1,53 @@
+"""Ports of a stack beside others."""
+
+import socket
+import threading
+
+import pytest
+
+from streamgauge.local import ports
+from streamgauge.local.ports import free_ports
+from streamgauge.local.service import answers, get_json
+
+
+def test_they_differ_are_free_and_not_the_kernels_to_give_away():
+    found = free_ports(11)
+    assert len(set(found)) == 11
+    first = int(ports.RANGE.read_text().split()[0]) if ports.RANGE.exists() else ports.USUAL_END
+    for port in found:
+        assert port < first
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+
+
+def test_one_that_is_taken_is_not_given(monkeypatch, tmp_path):
+    (port,) = free_ports(1)
+    monkeypatch.setattr(ports, "LOWEST", port)
+    monkeypatch.setattr(ports, "RANGE", tmp_path / "unknown")
+    monkeypatch.setattr(ports, "USUAL_END", port + 1)
+    assert free_ports(1) == [port]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", port))
+        with pytest.raises(OSError, match="no 1 ports free"):
+            free_ports(1)
+
+
+def test_a_server_of_another_protocol_does_not_answer_over_http():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def greet():
+            for _ in range(2):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.sendall(b"\0\0\x12\4\0\0\0\0\0\0\0\0\0")
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(4096):
+                        pass
+
+        server = threading.Thread(target=greet)
+        server.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/metrics"
+        assert not answers(url)
+        with pytest.raises(OSError, match="no HTTP"):
+            get_json(url)
+        server.join()
