@@ -5,10 +5,15 @@ from dataclasses import dataclass
 RAW = "metrics.raw"
 REJECTED = "metrics.rejected"
 RULES = "alerts.rules"
+TRIGGERED = "alerts.triggered"
+ALERT_STATE = "alerts.state"
 
 HOUR_MS = 3_600_000
 MAX_FUTURE_MS = 60_000
 """How far ahead of the clock a sample may be: collectors and brokers both refuse more."""
+RULES_KEPT_MS = 24 * HOUR_MS
+ALERT_PARTITIONS = 4
+TRIGGERED_KEPT_MS = 30 * 24 * HOUR_MS
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 
 
@@ -43,6 +48,14 @@ def topics(partitions: int, replication: int, retention_ms: int) -> list[Topic]:
             },
         ),
         Topic(REJECTED, 1, replication, shared | {"retention.ms": str(7 * 24 * HOUR_MS)}),
-        # one partition: a rule set is read in the order in which it was written
-        Topic(RULES, 1, replication, shared | {"cleanup.policy": "compact"}),
+        # one partition: a rule set is read in the order in which it was written; sets that were replaced stay for a
+        # while, for a job that goes on from an old snapshot
+        Topic(
+            RULES,
+            1,
+            replication,
+            shared | {"cleanup.policy": "compact", "min.compaction.lag.ms": str(RULES_KEPT_MS)},
+        ),
+        Topic(TRIGGERED, ALERT_PARTITIONS, replication, shared | {"retention.ms": str(TRIGGERED_KEPT_MS)}),
+        Topic(ALERT_STATE, 1, replication, shared | {"cleanup.policy": "compact"}),
     ]
