@@ -34,7 +34,7 @@ HOSTS_A_JOB = 10
 RULES_A_GROUP = 100
 LIMITS = (1000, 10)
 """What a condition compares with; the second one is often passed."""
-_PER_HOST = 2 + len(BOUNDS) + 2 * len(CODES)
+SERIES_A_HOST = 2 + len(BOUNDS) + 2 * len(CODES)
 
 
 def series(hosts: int) -> Iterator[Mapping[str, str]]:
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--shards", type=int, default=4)
     parser.add_argument("--ticks", type=int, default=12)
     options = parser.parse_args()
-    hosts = max(HOSTS_A_JOB, options.series // _PER_HOST)
+    hosts = max(HOSTS_A_JOB, options.series // SERIES_A_HOST)
     all_rules = list(rules(options.rules, hosts // HOSTS_A_JOB))
     groups = {
         f"g{at}": Group(f"g{at}", all_rules[at : at + RULES_A_GROUP], interval_ms=EVERY_MS)
