@@ -2,7 +2,7 @@
 
     python benchmarks/alerts.py [--rules 10000] [--series 20000] [--seconds 240]
 
-A stack of its own with the collector, the store job and the alert job. A quarter each of the rules are thresholds, rates,
+A stack of its own with the collector, the store and the alert job. A quarter each of the rules are thresholds, rates,
 averages by a label, and quantiles of histograms, all in groups of 100 at 10 s; every series has a sample every 10 s.
 Beside them a group at 1 s looks at single series that are switched on and off: how long it takes from the push of the
 sample that decides until a consumer of alerts.triggered has the transition.
@@ -165,7 +165,12 @@ def rule_files(folder: Path, count: int, jobs: int) -> list[Path]:
     """Write the rules into files, which Prometheus reads too; the last one has the probes'."""
     every = f"{EVERY_MS // 1000}s"
     found = [
-        {"alert": rule.name, "expr": rule.expr, "labels": dict(rule.labels), "annotations": dict(rule.annotations)}
+        {
+            "alert": rule.name,
+            "expr": rule.expr,
+            "labels": dict(rule.labels),
+            "annotations": dict(rule.annotations),
+        }
         for rule in rules(count, jobs)
     ]
     groups = [
