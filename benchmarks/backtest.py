@@ -16,7 +16,7 @@ from rich.table import Table
 from streamgauge.rules.backtest.run import Backtest, Span
 from streamgauge.rules.backtest.stretch import cut
 from streamgauge.rules.compiled import Surroundings, compile_group
-from streamgauge.rules.evaluation import Evaluation
+from streamgauge.rules.evaluation import Evaluation, FromSource
 from streamgauge.rules.reader import parse
 from streamgauge.series.labels import NAME, canonical
 from streamgauge.series.matchers import Matcher
@@ -106,7 +106,7 @@ def main() -> None:
         ticking = time.process_time()
         for tick in range(START, START + TICKS * MINUTE_MS, MINUTE_MS):
             for rule in groups[0].rules:
-                evaluation = Evaluation(source, surroundings, tick)
+                evaluation = Evaluation(FromSource(source, surroundings), surroundings, tick)
                 if rule.is_alert and "service:" not in rule.rule.expr:
                     evaluation.observe(rule)
         ticking = (time.process_time() - ticking) * 1440 / TICKS

@@ -43,6 +43,13 @@ def rollups() -> None:
     rows_of(rolled.ids, rolled.ids)
 
 
+def alerts() -> None:
+    """What the alert job calls beside that."""
+    from streamgauge.rules.stream.warm import warm
+
+    warm()
+
+
 def collector() -> None:
     """What a remote write calls."""
     from streamgauge.collect.warm import warm
@@ -53,6 +60,7 @@ def collector() -> None:
 PARTS: Mapping[str, Callable[[], None]] = {
     "rollups": rollups,
     "queries": queries,
+    "alerts": alerts,
     "remote write": collector,
 }
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from schemas.rule_files import NoData
 from streamgauge.promql.ast import Expr
 from streamgauge.promql.durations import resolve
 from streamgauge.promql.engine import evaluate
+from streamgauge.promql.evaluator import Value
 from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.invalid_expression import InvalidExpression
 from streamgauge.promql.parser import parse
@@ -36,13 +37,41 @@ class Point(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class FromSource:
+    """Evaluates expressions when they are asked for, from a source of samples."""
+
+    source: Source
+    surroundings: Surroundings
+
+    def points(self, expression: Expr, time: int) -> list[Point]:
+        """What `Answers` asks for."""
+        return points(expression, self.source, self.surroundings, time)
+
+    def queried(self, text: str, time: int) -> list[Point]:
+        """What `Answers` asks for."""
+        return self.points(resolve(parse(text), 0, 0, text), time)
+
+
+class Answers(Protocol):
+    """Who knows what expressions give. Both raise InvalidQuery or InvalidExpression."""
+
+    def points(self, expression: Expr, time: int) -> list[Point]:
+        """The series of an expression of a rule at a time in ms."""
+        ...
+
+    def queried(self, text: str, time: int) -> list[Point]:
+        """The series of a query that a template asks at a time in ms."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """Evaluates at one tick.
 
     :param tick: in ms. :param offset_ms: how much earlier than the tick expressions look.
     """
 
-    source: Source
+    answers: Answers
     surroundings: Surroundings
     tick: int
     offset_ms: int = 0
@@ -83,7 +112,7 @@ class Evaluation:
 
     def _points(self, expression: Expr) -> list[Point] | Failure:
         try:
-            return points(expression, self.source, self.surroundings, self.tick - self.offset_ms)
+            return self.answers.points(expression, self.tick - self.offset_ms)
         except (InvalidQuery, InvalidExpression) as fault:
             return Failure(str(fault))
 
@@ -110,8 +139,7 @@ class Evaluation:
 
     def _query(self, text: str) -> list[Sample]:
         try:
-            expression = resolve(parse(text), 0, 0, text)
-            found = points(expression, self.source, self.surroundings, self.tick)
+            found = self.answers.queried(text, self.tick)
         except (InvalidQuery, InvalidExpression) as fault:
             raise FunctionFault(str(fault)) from None
         return [Sample(point.labels, point.value) for point in found]
@@ -123,7 +151,14 @@ def points(expression: Expr, source: Source, surroundings: Surroundings, time: i
     :raises InvalidQuery: for what it asks, and for a string or a range vector.
     """
     query = Query(time, time, 1, surroundings.lookback_ms, surroundings.subquery_step_ms)
-    value = evaluate(expression, query, source).value
+    return points_of(evaluate(expression, query, source).value)
+
+
+def points_of(value: Value) -> list[Point]:
+    """The series of what an instant query gives.
+
+    :raises InvalidQuery: for a string and a range vector.
+    """
     if isinstance(value, Vector):
         return [Point(*both) for both in zip(value.labels.rows(), value.values[:, 0].tolist(), strict=True)]
     if isinstance(value, np.ndarray):

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from streamgauge.promql.query import Source
 from streamgauge.rules.alerts import Alert, Failure, RuleState, Transition, step
 from streamgauge.rules.compiled import CompiledGroup, CompiledRule, Surroundings
-from streamgauge.rules.evaluation import Evaluation, Point, alert_series
+from streamgauge.rules.evaluation import Evaluation, FromSource, Point, alert_series
 from streamgauge.series.samples import STALE
 
 
@@ -38,7 +38,8 @@ class GroupRun:
 
     def tick(self, tick: int) -> list[RuleFailure]:
         """Evaluate every rule at a time in ms, each after the one before it has written."""
-        evaluation = Evaluation(self._store, self._surroundings, tick, self.group.query_offset_ms)
+        answers = FromSource(self._store, self._surroundings)
+        evaluation = Evaluation(answers, self._surroundings, tick, self.group.query_offset_ms)
         failures = []
         for at, rule in enumerate(self.group.rules):
             found = self._alerts(at, rule, evaluation) if rule.is_alert else self._recorded(rule, evaluation)

@@ -1,7 +1,7 @@
 """Which rules read what others record, and in which order groups have to be evaluated."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -44,11 +44,7 @@ class Dependencies:
 
 def dependencies(groups: Sequence[CompiledGroup]) -> Dependencies:
     """Who reads what, by the selectors of expressions and the names that stand in templates which query."""
-    writers: dict[str, list[Place]] = defaultdict(list)
-    for place, rule in _rules(groups):
-        for name in (ALERTS, FOR_STATE) if rule.is_alert else (rule.rule.name,):
-            writers[name].append(place)
-    alert_names = {place: rule.rule.name for place, rule in _rules(groups) if rule.is_alert}
+    writers, alert_names = _writers(groups)
     edges: dict[int, set[int]] = {at: set() for at in range(len(groups))}
     read: set[str] = set()
     readers: set[Place] = set()
@@ -66,6 +62,11 @@ def dependencies(groups: Sequence[CompiledGroup]) -> Dependencies:
         Component(tuple(part), len(part) > 1 or not backward.isdisjoint(part)) for part in components(edges)
     ]
     return Dependencies(parts, frozenset(read), frozenset(readers))
+
+
+def reads_own(expression: Expr, group: CompiledGroup) -> bool:
+    """Whether an expression may read what the rules of a group record, their alerts' series among it."""
+    return any(True for _ in _read([expression], *_writers([group])))
 
 
 def components(edges: Mapping[int, set[int]]) -> list[list[int]]:
@@ -116,11 +117,26 @@ def _rules(groups: Sequence[CompiledGroup]) -> Iterator[tuple[Place, CompiledRul
             yield Place(at, number), rule
 
 
+def _writers(groups: Sequence[CompiledGroup]) -> tuple[Mapping[str, Sequence[Place]], Mapping[Place, str]]:
+    """The rules that write series of each name, and the alerts' names of those that raise any."""
+    writers: dict[str, list[Place]] = defaultdict(list)
+    for place, rule in _rules(groups):
+        for name in (ALERTS, FOR_STATE) if rule.is_alert else (rule.rule.name,):
+            writers[name].append(place)
+    return writers, {place: rule.rule.name for place, rule in _rules(groups) if rule.is_alert}
+
+
 def _selected(
     rule: CompiledRule, writers: Mapping[str, Sequence[Place]], alert_names: Mapping[Place, str]
 ) -> Iterator[tuple[str, Place]]:
     """What the expressions of a rule may read: names, with the rules that write them."""
     expressions = [one for one in (rule.expr, rule.resolve, rule.data) if one is not None]
+    return _read(expressions, writers, alert_names)
+
+
+def _read(
+    expressions: Iterable[Expr], writers: Mapping[str, Sequence[Place]], alert_names: Mapping[Place, str]
+) -> Iterator[tuple[str, Place]]:
     for part in (part for one in expressions for part in walk(one)):
         if not isinstance(part, VectorSelector):
             continue

@@ -18,6 +18,7 @@ from streamgauge.rules.evaluation import (
     FOR_STATE,
     SAME_LABELS,
     Evaluation,
+    FromSource,
     Point,
     alert_series,
     over_limit,
@@ -159,7 +160,8 @@ class AlertRun:
             if not (self.state.alerts or self.state.error or alerting[at] or is_missing or at in failures):
                 continue
             tracker.stored.until = tick
-            evaluation = Evaluation(tracker.everything, tracker.surroundings, tick, tracker.offset_ms)
+            answers = FromSource(tracker.everything, tracker.surroundings)
+            evaluation = Evaluation(answers, tracker.surroundings, tick, tracker.offset_ms)
             if at in failures:
                 points: dict[Labels, Point] = {}
                 result: Result | Failure = Failure(failures[at])
