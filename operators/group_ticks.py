@@ -10,15 +10,14 @@ WAIT_MS = 60_000
 class Part(NamedTuple):
     """What one shard says of a tick. rule_set: a version. newest: the newest time (ms) at which it was sent anything.
 
-    is_gone: the rule set no longer has the group. seconds: what evaluating it took. gap_ms: how long nothing was sent
-    before. state_bytes: of the samples that it keeps.
+    is_gone: the rule set no longer has the group. gap_ms: how long nothing was sent before. state_bytes: of all samples
+    that the shard keeps.
     """
 
     rule_set: str
     is_gone: bool
     payload: bytes
     newest: int
-    seconds: float
     gap_ms: int
     state_bytes: int
 
@@ -28,7 +27,7 @@ Parts = Mapping[int, Part]
 
 
 class Taken(NamedTuple):
-    """What came of a part. complete: the parts of its tick, if they are all there now; dropped: ticks (ms) to forget."""
+    """What came of a part. complete: the parts of its tick if all are there now. dropped: ticks (ms) to forget."""
 
     complete: Parts | None
     dropped: Sequence[int]

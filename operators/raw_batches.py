@@ -30,18 +30,20 @@ _BYTES = "BYTES", Types.PRIMITIVE_ARRAY(Types.BYTE())
 class Start:
     """Where a job starts that has no state: Kafka offsets by partition, else the group's committed ones.
 
-    ends: where it ends, if it does. first, last: the times (ms) of the newest sample between which it reads.
+    reset: where it starts if there are none either, "earliest" or "latest". ends: where it ends, if it does.
+    first, last: the times (ms) of the newest sample between which it reads.
     """
 
     offsets: dict[int, int] | None = None
     ends: dict[int, int] | None = None
     first: int = 0
     last: int = LAST_DATE_MS
+    reset: str = "earliest"
 
     def options(self) -> dict[str, str]:
         """As options of the Kafka table."""
         if not self.offsets:
-            return {"scan.startup.mode": "group-offsets", "properties.auto.offset.reset": "earliest"}
+            return {"scan.startup.mode": "group-offsets", "properties.auto.offset.reset": self.reset}
         starts = {
             "scan.startup.mode": "specific-offsets",
             "scan.startup.specific-offsets": _places(self.offsets),

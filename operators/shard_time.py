@@ -1,4 +1,4 @@
-"""Time of one shard, without Flink: which ticks are due, what has been seen, and where nothing was: see `EvaluateRules`."""
+"""Time of one shard, without Flink: its last tick, and when anything was sent to it: see `EvaluateRules`."""
 
 import json
 from bisect import bisect_right
@@ -97,6 +97,12 @@ class ShardTime:
         if self._last is None:
             self._last = sent - 1
         self._presence.add(sent)
+
+    def rest(self, sent: int) -> None:
+        """Something was sent at a time (ms) while no tick will come: holes do not matter."""
+        if self._last is None:
+            self._last = sent - 1
+        self._presence = Presence([[sent, sent]])
 
     def pass_over(self, tick: int, watermark: int) -> int | None:
         """Where a due tick (ms) is not to be evaluated, the time after which the next is looked for; None if it is."""

@@ -41,7 +41,7 @@ class Change(NamedTuple):
     @property
     def id(self) -> str:
         """The same whenever it is computed; another one for every rule, even one with equal labels."""
-        return f"{self.transition.id}-{xxhash.xxh3_32_hexdigest(self.identity)}"
+        return f"{self.transition.id}-{xxhash.xxh32_hexdigest(self.identity.encode())}"
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ def identities(group: Group, key: str) -> list[str]:
         parts = [key, rule.kind.value, rule.name, rule.expr, *(text for pair in labels for text in pair)]
         text = "\xff".join(parts)
         seen[text] = seen.get(text, 0) + 1
-        found.append(xxhash.xxh3_128_hexdigest(f"{text}\xff{seen[text]}"))
+        found.append(xxhash.xxh3_128_hexdigest(f"{text}\xff{seen[text]}".encode()))
     return found
 
 

@@ -19,11 +19,6 @@ class Timeline:
         self._sets: list[RuleSet] = []
         self._intervals: dict[str, list[int]] = {}
 
-    @property
-    def sets(self) -> list[RuleSet]:
-        """All sets that count at any tick that is not forgotten, in order."""
-        return list(self._sets)
-
     def take(self, messages: Iterable[RuleMessage]) -> bool:
         """Take more messages of the topic, in their order; whether they closed a set."""
         before = self._read.last
@@ -37,13 +32,17 @@ class Timeline:
         """The set that counts at a tick."""
         return next((one for one in reversed(self._sets) if one.effective_from <= tick), None)
 
-    def forget_before(self, tick: int) -> None:
-        """Drop the sets that do not count at a tick or later."""
-        self._sets = [
+    def since(self, tick: int) -> list[RuleSet]:
+        """The sets that count at a tick or later, in order."""
+        return [
             one
             for at, one in enumerate(self._sets)
             if at + 1 == len(self._sets) or self._sets[at + 1].effective_from > tick
         ]
+
+    def forget_before(self, tick: int) -> None:
+        """Drop the sets that do not count at a tick or later."""
+        self._sets = self.since(tick)
 
     def of_version(self, version: str) -> RuleSet | None:
         """A set that is remembered, by its version."""
