@@ -245,9 +245,12 @@ class Shard:
         return batch
 
     def _expire(self, tick: int) -> None:
-        """Forget the batches that no tick after this one (ms) looks at."""
-        while self._expiring and self._expiring[0][0] < tick:
+        """Forget the batches that no tick after this one (ms) looks at, all of them if none will come."""
+        is_last = self.next_tick is None
+        while self._expiring and (is_last or self._expiring[0][0] < tick):
             self._kept.remove(heapq.heappop(self._expiring)[1])
+        while is_last and self._waiting:
+            self._kept.remove(heapq.heappop(self._waiting)[0])
 
 
 def _text(conditions: Conditions) -> str:
