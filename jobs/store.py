@@ -10,7 +10,8 @@ from operators.environment import arguments, environments
 from operators.index_series import IndexSeries
 from operators.raw_batches import Start, batches
 from operators.store_head import NEW_SERIES, REJECTED, StoreHead
-from sinks.rejected import send_rejected
+from schemas.topics import REJECTED as REJECTED_TOPIC
+from sinks.kafka import send
 from streamgauge.config import Config
 
 NAME = "streamgauge-store"
@@ -31,7 +32,7 @@ def build(tables: StreamTableEnvironment, config: Config) -> None:
         .uid("index-series")
     )
     statements = tables.create_statement_set()
-    send_rejected(tables, statements, stored.get_side_output(REJECTED), config)
+    send(tables, statements, stored.get_side_output(REJECTED), config, REJECTED_TOPIC)
     statements.attach_as_datastream()
 
 

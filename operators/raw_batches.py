@@ -1,7 +1,8 @@
-"""The source: `metrics.raw` as a stream of rows, with time that no single client can poison.
+"""The source: `metrics.raw` as a stream of rows, with time that no single client or collector can poison.
 
-The watermark follows the smaller of the newest sample and the collector's clock (`sent`), so a client ahead
-of the others makes nobody late, and it is the same on every replay.
+The watermark of what is stored follows the smaller of the newest sample and the collector's clock (`sent`), so a client
+ahead of the others makes nobody late. That of rules follows `sent`, the order of arrival, as far as the newest sample
+bears it out: the brokers refuse samples that are far ahead. Both are the same on every replay.
 """
 
 from dataclasses import dataclass
@@ -12,29 +13,37 @@ from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
 from schemas.batch import VERSION
-from schemas.topics import RAW
+from schemas.topics import MAX_FUTURE_MS, RAW
 from streamgauge.config import Config
 from streamgauge.times import LAST_DATE_MS
 
 _TABLE = "raw_batches"
+_SENT = "TRY_CAST(CAST(headers['sent'] AS STRING) AS BIGINT)"
+"""The header `sent` in ms."""
+_INT = "INT", Types.INT()
+_LONG = "BIGINT", Types.LONG()
+_BYTES = "BYTES", Types.PRIMITIVE_ARRAY(Types.BYTE())
+"""The types of columns, for SQL and for the stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
     """Where a job starts that has no state: Kafka offsets by partition, else the group's committed ones.
 
-    ends: where it ends, if it does. first, last: the times (ms) of the newest sample between which it reads.
+    reset: where it starts if there are none either, "earliest" or "latest". ends: where it ends, if it does.
+    first, last: the times (ms) of the newest sample between which it reads.
     """
 
     offsets: dict[int, int] | None = None
     ends: dict[int, int] | None = None
     first: int = 0
     last: int = LAST_DATE_MS
+    reset: str = "earliest"
 
     def options(self) -> dict[str, str]:
         """As options of the Kafka table."""
         if not self.offsets:
-            return {"scan.startup.mode": "group-offsets", "properties.auto.offset.reset": "earliest"}
+            return {"scan.startup.mode": "group-offsets", "properties.auto.offset.reset": self.reset}
         starts = {
             "scan.startup.mode": "specific-offsets",
             "scan.startup.specific-offsets": _places(self.offsets),
@@ -61,13 +70,28 @@ class Start:
         }
 
 
+def _by_samples(config: Config) -> str:
+    """The watermark of what is stored, in SQL."""
+    return f"CASE WHEN sent < ts THEN sent ELSE ts END - {_seconds(config.stream.lag_ms)}"
+
+
+def _by_arrival(config: Config) -> str:
+    """The watermark of rules, in SQL."""
+    latest = f"ts + {_seconds(MAX_FUTURE_MS)}"
+    return f"CASE WHEN sent < {latest} THEN sent ELSE {latest} END - {_seconds(config.alerts.lag_ms)}"
+
+
+def _seconds(time_ms: int) -> str:
+    return f"INTERVAL '{time_ms / 1000:.3f}' SECOND"
+
+
 def _places(offsets: dict[int, int]) -> str:
     return ";".join(f"partition:{partition},offset:{offset}" for partition, offset in sorted(offsets.items()))
 
 
 def batches(tables: StreamTableEnvironment, config: Config, group: str, start: Start) -> DataStream:
     """Every message as (key, version, sent, partition, offset, payload); its time is the newest sample's."""
-    _declare(tables, config, group, start)
+    _declare(tables, config, group, start, _by_samples(config))
     return tables.to_data_stream(
         tables.sql_query(
             "SELECT `key`, headers['version'] AS version, headers['sent'] AS sent,"
@@ -77,24 +101,43 @@ def batches(tables: StreamTableEnvironment, config: Config, group: str, start: S
 
 
 def batches_by_lane(tables: StreamTableEnvironment, config: Config, group: str, start: Start) -> KeyedStream:
-    """Messages whose envelope is good, keyed by lane: rows of (partition, offset, payload).
+    """Messages whose envelope is good, keyed by lane: rows of (partition, offset, payload)."""
+    _declare(tables, config, group, start, _by_samples(config))
+    row = {"`partition`": _INT, "`offset`": _LONG, "payload": _BYTES}
+    return _keyed(tables, config, "lane", row, _between(start))
+
+
+def batches_by_shard(tables: StreamTableEnvironment, config: Config, group: str, start: Start) -> KeyedStream:
+    """Messages whose envelope is good, keyed by shard: rows of (lane, sent, partition, offset, payload)."""
+    _declare(tables, config, group, start, _by_arrival(config))
+    row = {"lane": _INT, _SENT: _LONG, "`partition`": _INT, "`offset`": _LONG, "payload": _BYTES}
+    return _keyed(tables, config, f"MOD(lane, {config.alert_shards})", row)
+
+
+def _keyed(
+    tables: StreamTableEnvironment,
+    config: Config,
+    key: str,
+    row: dict[str, tuple[str, TypeInformation]],
+    condition: str = "",
+) -> KeyedStream:
+    """Messages whose envelope is good, keyed by an expression; row: expressions with their types.
 
     The others are the store job's to set aside. The key is made in SQL: DataStream.key_by would send every
     payload through Python once more.
     """
-    _declare(tables, config, group, start)
+    types = ", ".join(f"f{at} {name}" for at, (name, _) in enumerate(row.values()))
     keyed = tables.to_data_stream(
         tables.sql_query(
-            "SELECT lane AS k, CAST(ROW(`partition`, `offset`, payload)"
-            " AS ROW<`partition` INT, `offset` BIGINT, payload BYTES>) AS v"
+            f"SELECT {key} AS k, CAST(ROW({', '.join(row)}) AS ROW<{types}>) AS v"
             f", ts FROM {_TABLE} WHERE lane >= 0 AND lane < {config.layout.lanes}"
             " AND CAST(lane AS STRING) = CAST(`key` AS STRING)"
             f" AND CAST(headers['version'] AS STRING) = '{VERSION.decode()}'"
-            " AND TRY_CAST(CAST(headers['sent'] AS STRING) AS BIGINT) >= 0" + _between(start)
+            f" AND {_SENT} >= 0{condition}"
         )
     )
-    row = Types.ROW([Types.INT(), Types.LONG(), Types.PRIMITIVE_ARRAY(Types.BYTE())])
-    return _keyed_by_first_field(keyed, Types.INT(), row, Types.INSTANT())
+    values = Types.ROW([each for _, each in row.values()])
+    return _keyed_by_first_field(keyed, Types.INT(), values, Types.INSTANT())
 
 
 def _between(start: Start) -> str:
@@ -113,7 +156,9 @@ def _keyed_by_first_field(
     return KeyedStream(java.keyBy(selector, Types.ROW([key]).get_java_type_info()), row, stream)
 
 
-def _declare(tables: StreamTableEnvironment, config: Config, group: str, start: Start) -> None:
+def _declare(
+    tables: StreamTableEnvironment, config: Config, group: str, start: Start, watermark: str
+) -> None:
     options = {
         "connector": "kafka",
         "topic": RAW,
@@ -129,7 +174,6 @@ def _declare(tables: StreamTableEnvironment, config: Config, group: str, start: 
         **start.options(),
     }
     settings = ", ".join(f"'{name}' = '{value}'" for name, value in options.items())
-    lag = config.stream.lag_ms / 1000
     tables.execute_sql(
         f"""CREATE TEMPORARY TABLE {_TABLE} (
             `key` BYTES,
@@ -139,8 +183,7 @@ def _declare(tables: StreamTableEnvironment, config: Config, group: str, start: 
             ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
             headers MAP<STRING, BYTES> METADATA VIRTUAL,
             lane AS TRY_CAST(CAST(`key` AS STRING) AS INT),
-            sent AS TO_TIMESTAMP_LTZ(LEAST(GREATEST(COALESCE(
-                TRY_CAST(CAST(headers['sent'] AS STRING) AS BIGINT), 0), 0), {LAST_DATE_MS}), 3),
-            WATERMARK FOR ts AS CASE WHEN sent < ts THEN sent ELSE ts END - INTERVAL '{lag:.3f}' SECOND
+            sent AS TO_TIMESTAMP_LTZ(LEAST(GREATEST(COALESCE({_SENT}, 0), 0), {LAST_DATE_MS}), 3),
+            WATERMARK FOR ts AS {watermark}
         ) WITH ({settings})"""
     )

@@ -7,22 +7,13 @@ from pyflink.common import Row, Types
 from pyflink.datastream import OutputTag, ProcessFunction, RuntimeContext
 
 from operators.worker import keep_for_good, restore_print
+from sinks.kafka import MESSAGE
 from streamgauge.config import Config
 
 if TYPE_CHECKING:
     from schemas.batch import Batch, Envelope, InvalidBatch
 
-REJECTED = OutputTag(
-    "rejected",
-    Types.ROW_NAMED(
-        ["key", "payload", "headers"],
-        [
-            Types.PRIMITIVE_ARRAY(Types.BYTE()),
-            Types.PRIMITIVE_ARRAY(Types.BYTE()),
-            Types.MAP(Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())),
-        ],
-    ),
-)
+REJECTED = OutputTag("rejected", MESSAGE)
 NEW_SERIES = Types.ROW_NAMED(
     ["lane", "minute", "payload"], [Types.INT(), Types.LONG(), Types.PRIMITIVE_ARRAY(Types.BYTE())]
 )

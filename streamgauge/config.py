@@ -132,6 +132,25 @@ class Stream(Section):
     """A bucket with late data is built again when none came for so long, or at the latest after a while."""
 
 
+class Alerts(Section):
+    """The job that evaluates rules on the stream."""
+
+    lag_ms: int = Field(1000, ge=0)
+    """How long after a tick a batch that was sent before it may still arrive and count at it."""
+    shards: int = Field(4, ge=1)
+    """Into how many parts the lanes are divided, each evaluated by one worker; no more than there are lanes."""
+    state_interval_ms: int = Field(5000, ge=100)
+    """How often is told how each group does, while nothing changes."""
+    values_interval_ms: int = Field(10_000, ge=100)
+    """How often the values of active alerts are told, while nothing else changes."""
+    metadata_labels: bool = False
+    """Whether series may have the labels __type__ and __unit__, which makes rules cost more."""
+    external_url: str = ""
+    """Of the page, in templates and in the links of alerts."""
+    external_labels: dict[str, str] = Field(default_factory=dict)
+    """Of this system, in templates and in what is sent to others."""
+
+
 class Collector(Section):
     """The collector's listener and limits."""
 
@@ -180,6 +199,7 @@ class Config(Section):
     layout: Layout = Layout()
     storage: Storage = Storage()
     stream: Stream = Stream()
+    alerts: Alerts = Alerts()
     collector: Collector = Collector()
     gateway: Gateway = Gateway()
     rules: Rules = Rules()
@@ -213,6 +233,11 @@ class Config(Section):
                 if name != STANDARD
             ]
         )
+
+    @property
+    def alert_shards(self) -> int:
+        """Into how many shards rules are evaluated: a shard has every lane that leaves its number."""
+        return min(self.alerts.shards, self.layout.lanes)
 
     @property
     def shards(self) -> Shards:

@@ -15,7 +15,7 @@ from streamgauge.local.home import ROOT, Home
 from streamgauge.local.service import Service, address, answers, get_json
 
 CONF = ROOT / "flink-conf"
-SLOTS_PER_PARALLELISM = 4
+SLOTS_PER_PARALLELISM = 5
 """Each job takes `flink.parallelism` slots; one job more than there is leaves room for a restart."""
 
 

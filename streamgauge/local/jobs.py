@@ -17,7 +17,7 @@ from streamgauge.local import flink
 from streamgauge.local.home import ROOT, Home
 from streamgauge.local.process import kill_session, start_in_session
 
-JOBS: Mapping[str, Path] = {name: ROOT / "jobs" / f"{name}.py" for name in ("store", "rollup")}
+JOBS: Mapping[str, Path] = {name: ROOT / "jobs" / f"{name}.py" for name in ("store", "rollup", "alerts")}
 """Every job of the system and its file."""
 
 SUBMIT_TIMEOUT_S = 180.0

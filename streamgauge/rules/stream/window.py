@@ -98,8 +98,10 @@ class Window:
         """Whether a batch has series whose labels have to be known before it can be added."""
         return bool((self._find(batch.samples.ids) == kernels.FREE).any())
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: Batch) -> int | None:
         """Put in the samples of a batch, which has its labels if `unknown` says so.
+
+        Returns how far back (ms) any of its series is looked at, None if no selector looks at any.
 
         :raises InvalidBatch: if the labels are not those of the ids; nothing was put in then.
         """
@@ -107,6 +109,8 @@ class Window:
         if (found == kernels.FREE).any():
             found = self._learned(batch.samples.ids, labels_by_id(batch))
         self.pool.append(found, batch.samples)
+        kept = found[found >= 0]
+        return int(self._histories[kept].max()) if len(kept) else None
 
     def put(self, labels: Mapping[bytes, bytes], samples: Samples) -> None:
         """Put in samples from elsewhere, such as the store.

@@ -1,0 +1,182 @@
+"""Rules applied at a simulated time, samples put on Kafka, and what the alert job makes of them."""
+
+import json
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import pytest
+from click.testing import CliRunner
+from confluent_kafka import Message
+
+from integration.batches import BatchProducer
+from integration.stored import wait_for
+from schemas import alert_messages
+from schemas.alert_messages import Triggered
+from schemas.topics import ALERT_STATE, TRIGGERED
+from streamgauge.cli import main
+from streamgauge.rules.applied.rule_sets import RuleSets
+from streamgauge.rules.compiled import Surroundings, compile_group
+from streamgauge.rules.group_run import GroupRun
+from streamgauge.rules.group_state import Change, identities, origin_of
+from streamgauge.rules.unit_tests.memory import Memory
+from streamgauge.store.partition import read_partition
+from streamgauge.store.rule_topic import RuleTopic
+
+STEP_MS = 5000
+BEGINS_BEFORE_MS = 2 * 3_600_000
+"""Simulated time of these tests: what is stored can still be read as if it were new."""
+
+
+@dataclass
+class Stream:
+    """Puts samples on Kafka, each sent at its own time, and remembers them."""
+
+    config: object
+    now: int = field(default_factory=lambda: (int(time.time() * 1000) - BEGINS_BEFORE_MS) // 60_000 * 60_000)
+    sent: list[tuple[int, dict[str, str], float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._producer = BatchProducer(self.config)
+
+    def step(self, samples: dict[tuple[tuple[str, str], ...], float], pace_s: float = 0.0) -> int:
+        """Go on by STEP_MS, and send samples of that moment by their labels; the moment (ms)."""
+        self.now += STEP_MS
+        self._producer.send([(dict(one), [(self.now, value)]) for one, value in samples.items()], self.now)
+        self._producer.heartbeat(self.now)
+        self._producer.flush()
+        self.sent += [(self.now, dict(one), value) for one, value in samples.items()]
+        time.sleep(pace_s)
+        return self.now
+
+    def idle(self, steps: int = 6) -> None:
+        """Heartbeats only, so that the last ticks are evaluated."""
+        for _ in range(steps):
+            self.step({})
+
+
+def series(name: str, **labels: str) -> tuple[tuple[str, str], ...]:
+    """The labels of a series."""
+    return tuple({"__name__": name, **labels}.items())
+
+
+class Rules:
+    """Applies rule files as the command does, at the stream's time."""
+
+    def __init__(self, stack, folder, monkeypatch, stream: Stream) -> None:
+        self._stack = stack
+        self._folder = folder
+        self._patch = monkeypatch
+        self._stream = stream
+
+    def apply(self, name: str, text: str) -> int:
+        """Give the running job the rules of a file; the first tick (ms) at which they count."""
+        file = self._folder / f"{name}.yml"
+        file.write_text(text)
+        with self._patch.context() as patch:
+            patch.setattr(time, "time_ns", lambda: self._stream.now * 1_000_000)
+            arguments = ["--config", str(self._stack.home.config), "rules", "apply", str(file)]
+            result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 0, result.output
+        time.sleep(0.5)
+        return self.last.effective_from
+
+    @property
+    def last(self):
+        """The newest rule set."""
+        return RuleSets(RuleTopic(self._stack.config.kafka).read()).last
+
+
+def triggered(config, group: str) -> dict[str, list[Triggered]]:
+    """The messages of a group, in the order of their ticks, repeated ones too, by alert."""
+    found: dict[str, list[Triggered]] = defaultdict(list)
+    for partition in range(4):
+        for message in read_partition(config.kafka, TRIGGERED, partition):
+            one = alert_messages.decode_triggered(message.value())
+            if one.group == group:
+                found[json.dumps(dict(one.labels), sort_keys=True)].append(one)
+                assert message.key() is not None
+    return found
+
+
+def distinct(config, group: str) -> dict[str, Triggered]:
+    """The changes of a group by id; where one came twice, both say the same but for the delay."""
+    found: dict[str, Triggered] = {}
+    for messages in triggered(config, group).values():
+        for one in messages:
+            same = found.setdefault(one.id, one)
+            assert {**_without_delay(one)} == _without_delay(same)
+    return found
+
+
+def _without_delay(one: Triggered) -> dict[str, object]:
+    content = json.loads(alert_messages.encode(one))
+    return {name: value for name, value in content.items() if name != "delay_ms"}
+
+
+def state(config) -> dict[str, bytes]:
+    """What alerts.state says, by key."""
+    found: dict[str, Message] = {}
+    for message in read_partition(config.kafka, ALERT_STATE, 0):
+        found[message.key().decode()] = message
+    return {key: message.value() for key, message in found.items() if message.value() is not None}
+
+
+def expected(stream: Stream, rules, key: str, first: int, last: int) -> dict[str, Change]:
+    """The changes that the group's ticks from first to last (ms) give, evaluated one by one over the samples."""
+    group = rules.last.groups[key]
+    names = identities(group, key)
+    found = {}
+    memory = Memory()
+    run = GroupRun(compile_group(group), memory, Surroundings())
+    waiting = sorted(stream.sent, key=lambda one: one[0])
+    for tick in range(first - first % group.interval_ms, last + 1, group.interval_ms):
+        if tick < first:
+            continue
+        for when, labels, value in [one for one in waiting if one[0] <= tick]:
+            memory.until = when - 1
+            memory.put(labels, when, value)
+        waiting = [one for one in waiting if one[0] > tick]
+        memory.until = tick
+        before = [len(one.alerts) for one in run._states]
+        assert before is not None
+        known = len(run.transitions)
+        run.tick(tick)
+        for transition in run.transitions[known:]:
+            by_name = {rule.name: at for at, rule in enumerate(group.rules)}
+            number = by_name[dict(transition.alert.labels)["alertname"]]
+            change = Change(names[number], origin_of(group.rules[number]), transition)
+            found[change.id] = change
+    return found
+
+
+def await_changes(config, group: str, ids: set[str], timeout_s: float = 90.0) -> dict[str, Triggered]:
+    """Return when exactly these changes are there.
+
+    Fails when one is there that must not be, or the time is over.
+    """
+    seen: dict[str, Triggered] = {}
+
+    def there() -> bool:
+        seen.clear()
+        seen.update(distinct(config, group))
+        return seen.keys() >= ids
+
+    wait_for(
+        there, timeout_s, lambda: f"missing {sorted(ids - seen.keys())}, more {sorted(seen.keys() - ids)}"
+    )
+    assert seen.keys() == ids, sorted(f"{seen[one].after} {seen[one].labels}" for one in seen.keys() - ids)
+    return seen
+
+
+@pytest.fixture(scope="session")
+def stream(stack) -> Stream:
+    """The session's simulated time of alerts; it never goes back."""
+    stack.wait_ready({"alerts", "store"})
+    return Stream(stack.config)
+
+
+@pytest.fixture
+def rules(stack, tmp_path, monkeypatch, stream) -> Rules:
+    """Applies rule files."""
+    return Rules(stack, tmp_path, monkeypatch, stream)

@@ -1,0 +1,45 @@
+"""The alert job: rules evaluated on the stream, tick by tick, into alerts and recorded series.
+
+flink run -d --jarfile flink-sql-connector-kafka.jar -py jobs/alerts.py --config streamgauge.yml
+"""
+
+from pyflink.common import Types
+from pyflink.table import StreamTableEnvironment
+
+from operators.environment import arguments, environments
+from operators.evaluate_rules import PART, EvaluateRules
+from operators.merge_rules import BATCHES, STATE, TRIGGERED, MergeRules
+from operators.raw_batches import Start, batches_by_shard
+from schemas import topics
+from sinks.kafka import send
+from streamgauge.config import Config
+
+NAME = "streamgauge-alerts"
+
+
+def build(tables: StreamTableEnvironment, config: Config) -> None:
+    """Wire the job into the environment."""
+    parts = (
+        batches_by_shard(tables, config, NAME, Start(reset="latest"))
+        .process(EvaluateRules(config), output_type=PART)
+        .name("evaluate rules")
+        .uid("evaluate-rules")
+    )
+    merged = (
+        parts.key_by(lambda row: row[0], key_type=Types.STRING())
+        .process(MergeRules(config), output_type=Types.INT())
+        .name("merge rules")
+        .uid("merge-rules")
+    )
+    statements = tables.create_statement_set()
+    send(tables, statements, merged.get_side_output(TRIGGERED), config, topics.TRIGGERED)
+    send(tables, statements, merged.get_side_output(STATE), config, topics.ALERT_STATE)
+    send(tables, statements, merged.get_side_output(BATCHES), config, topics.RAW, timed=True)
+    statements.attach_as_datastream()
+
+
+if __name__ == "__main__":
+    configuration, _ = arguments(__doc__)
+    environment, table_environment = environments(configuration)
+    build(table_environment, configuration)
+    environment.execute(NAME)

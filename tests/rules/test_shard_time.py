@@ -1,0 +1,75 @@
+"""Paths that a shard's time takes."""
+
+from operators.shard_time import HOLE_MS, Hole, Presence, ShardTime
+
+NOON = 1_763_892_000_000
+
+
+def test_what_is_sent_often_enough_is_one_run():
+    presence = Presence()
+    for sent in (NOON, NOON + 60_000, NOON + 30_000, NOON + 120_000):
+        presence.add(sent)
+    assert presence.runs == [[NOON, NOON + 120_000]]
+    assert presence.hole_at(NOON + 61_000) is None
+
+
+def test_more_than_a_minute_without_anything_is_a_hole():
+    presence = Presence()
+    for sent in (NOON, NOON + HOLE_MS + 1):
+        presence.add(sent)
+    assert presence.hole_at(NOON) is None
+    assert presence.hole_at(NOON + 1) == Hole(NOON, NOON + HOLE_MS + 1)
+    assert presence.hole_at(NOON + HOLE_MS + 1) is None
+    assert presence.gap_before(NOON + HOLE_MS + 1) == HOLE_MS + 1
+
+
+def test_what_comes_late_fills_a_hole():
+    presence = Presence()
+    for sent in (NOON, NOON + 100_000, NOON + 50_000):
+        presence.add(sent)
+    assert presence.runs == [[NOON, NOON + 100_000]]
+    assert presence.gap_before(NOON + 100_000) == 0
+
+
+def test_a_hole_without_end_begins_after_a_minute():
+    presence = Presence([[NOON, NOON]])
+    assert presence.hole_at(NOON + HOLE_MS) is None
+    assert presence.hole_at(NOON + HOLE_MS + 1) == Hole(NOON, None)
+
+
+def test_first_tick_follows_what_was_sent_first():
+    time = ShardTime()
+    time.see(NOON)
+    assert time.last == NOON - 1
+
+
+def test_ticks_in_a_hole_are_passed_over_and_the_next_one_tells_of_it():
+    time = ShardTime()
+    time.see(NOON)
+    assert time.pass_over(NOON, NOON) is None
+    assert time.finish(NOON) == 0
+    time.see(NOON + 100_000)
+    assert time.pass_over(NOON + 5000, NOON + 99_000) == NOON + 99_999
+    assert time.pass_over(NOON + 100_000, NOON + 100_000) is None
+    assert time.finish(NOON + 100_000) == 100_000
+    time.see(NOON + 105_000)
+    assert time.finish(NOON + 105_000) == 0
+
+
+def test_state_goes_on_where_it_was():
+    time = ShardTime()
+    time.see(NOON)
+    time.finish(NOON)
+    time.see(NOON + 2000)
+    assert time.is_ahead
+    again = ShardTime(time.encode())
+    assert not time.is_ahead
+    assert (again.last, again.newest, again.encode()) == (NOON, NOON + 2000, time.encode())
+
+
+def test_while_no_tick_will_come_there_are_no_holes():
+    time = ShardTime()
+    time.see(NOON)
+    time.rest(NOON + 1_000_000)
+    assert time.pass_over(NOON + 1_000_000, NOON + 1_000_000) is None
+    assert time.finish(NOON + 1_000_000) == 0
