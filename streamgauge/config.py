@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from schemas.rule_files import SEVERITIES
 from schemas.tables import STANDARD, Resolution, StorageClass
+from streamgauge.notify.urls import check_url
 from streamgauge.promql.literals import duration
 from streamgauge.promql.parser import selector
 from streamgauge.series.class_rules import ClassRules
@@ -154,6 +155,38 @@ class Gateway(Section):
     timeout_s: int = Field(30, ge=1)
 
 
+class Notify(Section):
+    """Who is told of alerts, and how; see `streamgauge notify`."""
+
+    alertmanagers: tuple[str, ...] = ()
+    """URLs of their roots; all are told. User and password in a URL are sent as basic authentication."""
+    token_file: Path | None = None
+    """Holds a bearer token for all of them."""
+    resend_delay: str = "1m"
+    """What fires is sent again so often, and ends by itself after four times as long."""
+    timeout_s: int = Field(10, ge=1)
+    external_labels: dict[str, str] = Field(default_factory=dict)
+    """For every alert that has no such label."""
+    listen: str = "127.0.0.1:9482"
+    """Where /metrics is."""
+    name: str = Field(default_factory=socket.gethostname)
+    """Of this process: another one of the same name takes its place."""
+
+    @field_validator("alertmanagers")
+    @classmethod
+    def _are_urls(cls, alertmanagers: tuple[str, ...]) -> tuple[str, ...]:
+        for url in alertmanagers:
+            check_url(url)
+        return alertmanagers
+
+    @field_validator("resend_delay")
+    @classmethod
+    def _is_a_duration(cls, resend_delay: str) -> str:
+        if duration(resend_delay) < 1000:
+            raise ValueError("alerts are sent again once a second at most")
+        return resend_delay
+
+
 class Rules(Section):
     """What rule files may say."""
 
@@ -183,6 +216,7 @@ class Config(Section):
     collector: Collector = Collector()
     gateway: Gateway = Gateway()
     rules: Rules = Rules()
+    notify: Notify = Notify()
     local: Local = Local()
 
     @model_validator(mode="after")
@@ -236,4 +270,6 @@ def _absolute(config: Config, folder: Path) -> Config:
     local = config.local.model_copy(update={"home": folder / config.local.home})
     scrape = config.collector.scrape_config
     collector = config.collector.model_copy(update={"scrape_config": scrape and folder / scrape})
-    return config.model_copy(update={"local": local, "collector": collector})
+    token = config.notify.token_file
+    notify = config.notify.model_copy(update={"token_file": token and folder / token})
+    return config.model_copy(update={"local": local, "collector": collector, "notify": notify})

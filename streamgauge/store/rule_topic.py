@@ -3,13 +3,13 @@
 import time
 from collections.abc import Sequence
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, Message, Producer, TopicPartition
 
 from schemas.rule_messages import RuleMessage
 from schemas.topics import RULES
 from streamgauge.config import Kafka
+from streamgauge.store.partition import TIMEOUT_S, headers_of, read_partition, reader, text_of
 
-TIMEOUT_S = 30.0
 POLL_S = 0.05
 _TRANSACTION = "streamgauge-rules"
 
@@ -21,18 +21,12 @@ class RuleTopic:
     """
 
     def __init__(self, kafka: Kafka, topic: str = RULES) -> None:
-        self._bootstrap = kafka.bootstrap
+        self._kafka = kafka
         self._topic = topic
 
     def read(self) -> list[RuleMessage]:
         """All messages that are there now, in their order."""
-        consumer = self._consumer()
-        try:
-            low, high = self._bounds(consumer)
-            consumer.assign([TopicPartition(self._topic, 0, low)])
-            return _up_to(consumer, high) if high > low else []
-        finally:
-            consumer.close()
+        return [_read(message) for message in read_partition(self._kafka, self._topic, 0)]
 
     def publish(self, messages: Sequence[RuleMessage]) -> None:
         """Add all messages or none, in one transaction; another one that is under way is ended without effect.
@@ -43,7 +37,7 @@ class RuleTopic:
         """
         producer = Producer(
             {
-                "bootstrap.servers": self._bootstrap,
+                "bootstrap.servers": self._kafka.bootstrap,
                 "transactional.id": _TRANSACTION,
                 "compression.type": "zstd",
             }
@@ -70,55 +64,16 @@ class RuleTopic:
         self._await(max(offsets, default=-1))
 
     def _await(self, offset: int) -> None:
-        consumer, deadline = self._consumer(), time.monotonic() + TIMEOUT_S
+        consumer, deadline = reader(self._kafka), time.monotonic() + TIMEOUT_S
+        own = TopicPartition(self._topic, 0)
         try:
-            while self._bounds(consumer)[1] <= offset:
+            while consumer.get_watermark_offsets(own, timeout=TIMEOUT_S)[1] <= offset:
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"what was published cannot be read within {TIMEOUT_S:.0f} s")
                 time.sleep(POLL_S)
         finally:
             consumer.close()
 
-    def _bounds(self, consumer: Consumer) -> tuple[int, int]:
-        """The first offset, and the end of what is committed."""
-        low, high = consumer.get_watermark_offsets(TopicPartition(self._topic, 0), timeout=TIMEOUT_S)
-        return low, high
-
-    def _consumer(self) -> Consumer:
-        return Consumer(
-            {
-                "bootstrap.servers": self._bootstrap,
-                "group.id": "streamgauge-rules",
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-                "allow.auto.create.topics": False,
-            }
-        )
-
-
-def _up_to(consumer: Consumer, end: int) -> list[RuleMessage]:
-    found: list[RuleMessage] = []
-    while True:
-        message = consumer.poll(TIMEOUT_S)
-        if message is None:
-            raise TimeoutError(f"the topic has not been read to its end within {TIMEOUT_S:.0f} s")
-        error = message.error()
-        if error is not None:
-            # the end of what is committed; the offsets of markers of transactions are never given
-            if error.code() == KafkaError._PARTITION_EOF:
-                return found
-            raise KafkaException(error)
-        found.append(_read(message))
-        if (message.offset() or 0) >= end - 1:
-            return found
-
 
 def _read(message: Message) -> RuleMessage:
-    pairs = message.headers() or []
-    headers = {name: _text(value) for name, value in (pairs.items() if isinstance(pairs, dict) else pairs)}
-    return RuleMessage(_text(message.key()), message.value(), headers)
-
-
-def _text(value: str | bytes | None) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else value or ""
+    return RuleMessage(text_of(message.key()), message.value(), headers_of(message))

@@ -1,0 +1,64 @@
+"""One partition of a Kafka topic, read from its beginning to what is its end now."""
+
+from collections.abc import Iterator
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from streamgauge.config import Kafka
+
+TIMEOUT_S = 30.0
+
+
+def reader(kafka: Kafka) -> Consumer:
+    """A consumer of what is committed, which is told where to read and where the end is; close it."""
+    return Consumer(
+        {
+            "bootstrap.servers": kafka.bootstrap,
+            "group.id": "streamgauge-reader",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "allow.auto.create.topics": False,
+        }
+    )
+
+
+def read_partition(kafka: Kafka, topic: str, partition: int) -> Iterator[Message]:
+    """All messages that are committed now, in their order.
+
+    :raises confluent_kafka.KafkaException: without Kafka or the topic. :raises TimeoutError: if it takes too long.
+    """
+    consumer = reader(kafka)
+    try:
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)
+        if low == high:
+            return
+        consumer.assign([TopicPartition(topic, partition, low)])
+        while True:
+            message = consumer.poll(TIMEOUT_S)
+            if message is None:
+                raise TimeoutError(
+                    f"{topic}/{partition} has not been read to its end within {TIMEOUT_S:.0f} s"
+                )
+            error = message.error()
+            if error is not None:
+                # markers of transactions are never given, so the last offset may be none of a message
+                if error.code() == KafkaError._PARTITION_EOF:
+                    return
+                raise KafkaException(error)
+            if (message.offset() or 0) >= high:
+                return
+            yield message
+    finally:
+        consumer.close()
+
+
+def headers_of(message: Message) -> dict[str, str]:
+    """The headers of a message, as texts."""
+    pairs = message.headers() or []
+    return {name: text_of(value) for name, value in (pairs.items() if isinstance(pairs, dict) else pairs)}
+
+
+def text_of(value: str | bytes | None) -> str:
+    """A key or the value of a header as text."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else value or ""
