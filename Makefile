@@ -10,7 +10,7 @@ help:
 	@echo "make test   set up and run every test: pure ones, then those against the real stack"
 	@echo "make check  formatting, lint and types"
 	@echo "make oracle build real Prometheus, with which tests/oracle compares; needs Go"
-	@echo "make alertmanager  fetch a real one, which integration/test_notify.py tells of alerts; needs apt-get"
+	@echo "make alertmanager  build a real one, which integration/test_notify.py tells of alerts; needs Go"
 	@echo "make fuzz   ask it and our engine random queries until one differs, or Ctrl-C"
 	@echo "make setup  only the set-up"
 	@echo "make clean  stop the demo, delete its data and everything that set-up made here"

@@ -18,6 +18,8 @@ from streamgauge.notify.sender import Receiver, Sender
 BATCH = 1000
 POLL_S = 0.1
 PRUNE_MS = 60_000
+WRITE_MS = 1000
+"""So often is written what has been sent; what is read is written at once."""
 STOP_S = 15.0
 
 log = logging.getLogger(__name__)
@@ -113,9 +115,11 @@ class Bridge:
         """Read and send until `end`; what has been sent is written down on the way out."""
         for sender in self._senders:
             sender.start()
-        prune_at = 0
+        prune_at = write_at = 0
         while not self._ending.is_set():
-            self._step(journal)
+            if self._read(journal) or self._now() >= write_at:
+                self._write(journal)
+                write_at = self._now() + WRITE_MS
             if self._now() >= prune_at:
                 with self._work:
                     self._ledger.prune(self._now())
@@ -140,12 +144,13 @@ class Bridge:
             waiting.set_function(counted(partial(self._ledger.count_waiting, name)))
             dropped.set_function(counted(partial(self._ledger.dropped.__getitem__, name)))
 
-    def _step(self, journal: Journal) -> None:
+    def _read(self, journal: Journal) -> bool:
+        """Whether anything has come."""
         values = journal.poll(BATCH, POLL_S)
         with self._work:
             for partition, value in values:
                 self._take(partition, value)
-        self._write(journal)
+        return bool(values)
 
     def _write(self, journal: Journal) -> None:
         with self._work:

@@ -9,8 +9,8 @@ from schemas.notified_messages import Notified
 FIRING, RESOLVED, ERROR = "firing", "resolved", "error"
 RESOLVED_RETENTION_MS = 15 * 60_000
 """How long what is resolved is sent again, as by Prometheus."""
-MOST_CHANGES = 4
-"""Of an alert that wait for a receiver: two times that it fired, with their ends."""
+MOST_CHANGES = 64
+"""Of an alert that wait for a receiver: 32 times that it fired, with their ends."""
 NOTHING = -1
 
 
@@ -18,7 +18,8 @@ NOTHING = -1
 class Entry:
     """An alert as `Notified` describes it. in_flight: by receiver, the tick of the change that is under way to it.
 
-    partition: of alerts.triggered. last_tick: NOTHING for an alert that is to be forgotten.
+    told_at: by receiver, when it got something new, ms. partition: of alerts.triggered.
+    last_tick: NOTHING for an alert that is to be forgotten.
     """
 
     partition: int
@@ -27,6 +28,7 @@ class Entry:
     changes: list[Triggered] = field(default_factory=list)
     seen: dict[str, int] = field(default_factory=dict)
     in_flight: dict[str, int] = field(default_factory=dict)
+    told_at: dict[str, int] = field(default_factory=dict)
 
     @staticmethod
     def of(partition: int, record: Notified, receivers: Collection[str]) -> "Entry":

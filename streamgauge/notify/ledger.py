@@ -14,7 +14,7 @@ from streamgauge.notify.entry import FIRING, NOTHING, RESOLVED, Entry
 from streamgauge.notify.outbox import Outbox
 
 GAP_MS = 1000
-"""Between a firing and its end that wait together: an Alertmanager tells nobody of what ended before it looked."""
+"""Between two changes of an alert: an Alertmanager tells nobody of what has ended before it looks."""
 MOST_ENDED = 100_000
 """Alerts that have ended of which a receiver does not know; a bound for one that never comes back."""
 
@@ -132,9 +132,9 @@ class Ledger:
                 continue
             if not again:
                 entry.accept(receiver, change.tick, self.receivers)
+                entry.told_at[receiver] = now
                 self._dirty[key] = None
-            pause = GAP_MS if change.after == FIRING else 0
-            self._schedule(receiver, key, now + (pause if entry.waiting(receiver) else self._resend_ms))
+            self._schedule(receiver, key, now + (0 if entry.waiting(receiver) else self._resend_ms))
 
     def failed(self, receiver: str, deliveries: Iterable[Delivery], now: int) -> None:
         """The receiver has not got these; they are due again."""
@@ -180,7 +180,7 @@ class Ledger:
     def _schedule(self, receiver: str, key: str, at: int) -> None:
         entry, outbox = self._entries[key], self._outboxes[receiver]
         if waiting := entry.waiting(receiver):
-            outbox.put(key, at)
+            outbox.put(key, max(at, entry.told_at.get(receiver, at - GAP_MS) + GAP_MS))
             if waiting[-1].after == RESOLVED:
                 self._bound(receiver, key)
             return

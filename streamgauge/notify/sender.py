@@ -53,6 +53,7 @@ class Sender:
         self._now, self._holds = now, holds
         self._pause_s = FIRST_PAUSE_S
         self._lapsed: set[str] = set()
+        self._refused: set[str] = set()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"send {receiver.name}", daemon=True)
 
@@ -89,9 +90,10 @@ class Sender:
         """A delivery that is made again, as it is now."""
         if not delivery.again:
             return delivery
-        held = self._holds(delivery.change)
+        is_refused = delivery.key in self._refused
+        held = None if is_refused else self._holds(delivery.change)
         if held is None:
-            if delivery.key not in self._lapsed:
+            if not is_refused and delivery.key not in self._lapsed:
                 log.warning("lapses: alertmanager=%s alert=%s", self._receiver.name, title(delivery.change))
             self._lapsed.add(delivery.key)
             self._ledger.lapsed(self._receiver.name, delivery.key, self._now())
@@ -134,6 +136,7 @@ class Sender:
             answers = [self._send([each]) for each in deliveries]
             return all(answers)
         [refused] = deliveries
+        self._refused.add(refused.key)
         self._metrics.refused.labels(name).inc()
         log.error("refused: alertmanager=%s alert=%s cause=%s", name, title(refused.change), failure)
         with self._work:
@@ -142,7 +145,8 @@ class Sender:
 
     def _sent(self, deliveries: Sequence[Delivery]) -> None:
         name, now = self._receiver.name, self._now()
-        for _, change, again in deliveries:
+        for key, change, again in deliveries:
+            self._refused.discard(key)
             self._metrics.sent.labels(name, "again" if again else change.after).inc()
             if not again:
                 self._metrics.delay_seconds.labels(name).observe(max(0, now - change.tick) / 1000)

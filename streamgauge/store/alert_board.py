@@ -34,7 +34,8 @@ class AlertBoard:
         self._board = Board()
         self._guard = threading.Lock()
         self._complete = threading.Event()
-        self._unread = {RULES, ALERT_STATE}
+        self._next = {RULES: OFFSET_BEGINNING, ALERT_STATE: OFFSET_BEGINNING}
+        self._unread = set(self._next)
         self._trouble = ""
         self._ending = threading.Event()
         self._starting = threading.Lock()
@@ -120,6 +121,7 @@ class AlertBoard:
                 self._complete.set()
             return
         key = text_of(message.key())
+        self._next[topic] = (message.offset() or 0) + 1
         try:
             with self._guard:
                 if topic == RULES:

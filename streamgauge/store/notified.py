@@ -17,7 +17,7 @@ from streamgauge.notify.ledger import Written
 from streamgauge.store.partition import TIMEOUT_S, read_partition, reader, text_of
 
 GROUP = "streamgauge-notify"
-SESSION_MS = 20_000
+SESSION_MS = 10_000
 """After which another process takes over from one that is silent; one of the same name does at once."""
 TRANSACTION_MS = 15_000
 PAUSE_S = 1.0

@@ -16,6 +16,7 @@ def reader(kafka: Kafka) -> Consumer:
             "bootstrap.servers": kafka.bootstrap,
             "group.id": "streamgauge-reader",
             "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
             "allow.auto.create.topics": False,

@@ -14,7 +14,7 @@ from schemas.alert_messages import (
     place_of,
 )
 from schemas.rule_files import Group, Rule
-from schemas.rule_messages import RuleMessage
+from schemas.rule_messages import RuleMessage, file_of
 from streamgauge.rules.applied.rule_sets import RuleSet, RuleSets
 
 _KEPT_SETS = 16
@@ -38,6 +38,11 @@ class GroupView:
     group: Group
     status: GroupStatus | None
     rules: Sequence[RuleView]
+
+    @property
+    def file(self) -> str:
+        """The name of its file, without folder and ending."""
+        return file_of(self.key)
 
 
 class Held(NamedTuple):
@@ -134,4 +139,4 @@ class Board:
 
 def _place(pair: tuple[str, Group]) -> tuple[str, str]:
     key, group = pair
-    return key.removesuffix(f"/{group.name}"), group.name
+    return file_of(key), group.name

@@ -1,0 +1,334 @@
+"""The bridge between the real Kafka and a real Alertmanager: nothing lost, nothing applied twice, in order."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from datetime import datetime
+
+import httpx
+import pytest
+import yaml
+from click.testing import CliRunner
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+
+from integration.alertmanager import Alertmanager, Webhook, program
+from integration.stored import wait_for
+from schemas.alert_messages import HEADERS, Triggered, encode
+from schemas.topics import TRIGGERED
+from streamgauge.cli import main
+from streamgauge.local.ports import free_ports
+from streamgauge.store.notified import GROUP
+
+RESEND_S = 2
+RULES = """\
+groups:
+- name: up
+  rules:
+  - alert: Down
+    expr: up == 0
+"""
+SENT = re.compile(r"sent: alertmanager=\S+ state=(\w+) alert=(.*) id=(\S+)$")
+
+
+def change(instance, after, tick, before="", **more):
+    """A change of the alert Down of an instance."""
+    labels = {"alertname": "Down", "instance": instance, "severity": "page"}
+    fields = {
+        "labels": labels,
+        "annotations": {"summary": f"{instance} is down"},
+        "starts_at": tick,
+        "ends_at": tick if after == "resolved" else 0,
+        "generator_url": "http://gateway/graph?g0.expr=up+%3D%3D+0",
+    } | more
+    return Triggered(
+        id=f"{instance}-{tick}-{after}",
+        group="notify/up",
+        rule="Down",
+        rule_set="1",
+        before=before,
+        after=after,
+        value="0e+00",
+        active_at=tick,
+        tick=tick,
+        delay_ms=100,
+        interval_ms=1000,
+        **fields,
+    )
+
+
+class Bridge:
+    """`streamgauge notify` in a process, started again and again, and what it logged."""
+
+    def __init__(self, config, folder, url) -> None:
+        self._folder = folder
+        self._config = config
+        [port] = free_ports(1)
+        self.metrics_url = f"http://127.0.0.1:{port}/metrics"
+        self.notify = {
+            "alertmanagers": [url],
+            "resend_delay": f"{RESEND_S}s",
+            "listen": f"127.0.0.1:{port}",
+            "external_labels": {"region": "here"},
+            "name": "one",
+        }
+        self.log = folder / "bridge.log"
+        self.process = None
+
+    @property
+    def file(self):
+        return self._folder / "notify.yml"
+
+    def start(self, name="one") -> None:
+        self.notify["name"] = name
+        self.file.write_text(yaml.safe_dump(self._config.model_dump(mode="json") | {"notify": self.notify}))
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streamgauge.cli", "--config", str(self.file), "notify"],
+                stdout=log,
+                stderr=log,
+            )
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        assert self.process.wait(40) == 0, self.log.read_text()[-3000:]
+
+    def sent(self):
+        """The ids that the Alertmanager took, by alert, in their order, those that it took again left out."""
+        found = defaultdict(dict)
+        for line in self.log.read_text().splitlines():
+            if (match := SENT.search(line)) is not None:
+                found[match[2]].setdefault(match[3])
+        return {alert: list(ids) for alert, ids in found.items()}
+
+    def ids(self, instance):
+        return next((ids for alert, ids in self.sent().items() if f'"{instance}"' in alert), [])
+
+    def metric(self, name):
+        """The sum of the samples of a metric that have these words in their line."""
+        lines = httpx.get(self.metrics_url).text.splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
+
+
+class System:
+    """All of it."""
+
+    def __init__(self, config, folder) -> None:
+        self.hook = Webhook()
+        [port] = free_ports(1)
+        self.alertmanager = Alertmanager(folder, port, self.hook.url)
+        self.bridge = Bridge(config, folder, self.alertmanager.url)
+        self.now = int(time.time() * 1000) - 600_000
+        self._producer = Producer({"bootstrap.servers": config.kafka.bootstrap, "linger.ms": 0})
+
+    def tick(self) -> int:
+        """The next one."""
+        self.now += 1000
+        return self.now
+
+    def trigger(self, *changes) -> None:
+        """Put changes on the topic, keyed by their alerts."""
+        for each in changes:
+            key, value = (each, each) if isinstance(each, str) else (json.dumps(each.labels), encode(each))
+            self._producer.produce(TRIGGERED, value, key, headers={**HEADERS})
+        self._producer.flush(30)
+
+    def wait(self, condition) -> None:
+        """Until the condition holds, or fail with the bridge's log."""
+        wait_for(condition, 60, lambda: self.bridge.log.read_text()[-3000:])
+
+    def told(self, instance, *statuses) -> None:
+        """Wait until people were told exactly so."""
+        self.wait(lambda: len(self.hook.of(instance)) >= len(statuses))
+        assert self.hook.of(instance) == list(statuses)
+
+
+def nobody_has_read(config) -> bool:
+    """Whether no bridge has left its offsets; forgets those of bridges that are gone."""
+    admin = AdminClient({"bootstrap.servers": config.kafka.bootstrap})
+    [deleted] = admin.delete_consumer_groups([GROUP]).values()
+    try:
+        deleted.result()
+    except KafkaException as error:
+        return error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND
+    return True
+
+
+@pytest.fixture(scope="module")
+def system(stack, tmp_path_factory):
+    if program() is None:
+        absent = "no Alertmanager is there: `make alertmanager` builds one"
+        if os.environ.get("STREAMGAUGE_ORACLE_REQUIRED"):
+            pytest.fail(absent)
+        pytest.skip(absent)
+    folder = tmp_path_factory.mktemp("notify")
+    wait_for(lambda: nobody_has_read(stack.config), 60)
+    whole = System(stack.config, folder)
+    whole.alertmanager.start()
+    whole.trigger(change("old", "firing", whole.tick()), change("over", "firing", whole.tick()))
+    whole.trigger(change("over", "resolved", whole.tick()))
+    whole.bridge.start()
+    try:
+        yield whole
+    finally:
+        if whole.bridge.process.poll() is None:
+            whole.bridge.stop()
+        whole.alertmanager.stop()
+        whole.hook.close()
+
+
+def test_what_fired_before_there_was_a_bridge_is_told_and_what_was_over_is_not(system):
+    system.told("old", "firing")
+    assert system.bridge.ids("over") == []
+
+
+def verdicts(system):
+    """How many messages changed nothing, by why."""
+    name = "streamgauge_notify_changes_total"
+    return {one: system.bridge.metric(f'{name}{{verdict="{one}"') for one in ("duplicate", "older")}
+
+
+def test_firing_and_resolved_arrive_once_whatever_comes_twice(system):
+    fired = change("a", "firing", system.tick(), before="pending")
+    system.trigger(change("a", "pending", fired.tick - 500), fired)
+    system.told("a", "firing")
+    alert = system.alertmanager.alerts()["a"]
+    assert alert["labels"] == {**fired.labels, "region": "here"}
+    assert alert["annotations"] == fired.annotations
+    assert alert["generatorURL"] == fired.generator_url
+    assert datetime.fromisoformat(alert["startsAt"]).timestamp() * 1000 == fired.starts_at
+    ends_in = datetime.fromisoformat(alert["endsAt"]).timestamp() - time.time()
+    assert 2 * RESEND_S < ends_in <= 4 * RESEND_S
+    resolved = change("a", "resolved", system.tick(), before="firing", starts_at=fired.starts_at)
+    system.trigger(resolved)
+    system.told("a", "firing", "resolved")
+    before = verdicts(system)
+    system.trigger(fired, resolved, change("a", "firing", fired.tick - 10), resolved)
+    system.wait(lambda: verdicts(system) == {verdict: count + 2 for verdict, count in before.items()})
+    assert system.bridge.ids("a") == [fired.id, resolved.id]
+    assert system.hook.of("a") == ["firing", "resolved"]
+
+
+def test_what_fired_and_ended_in_one_batch_is_told_as_both(system):
+    start = system.tick()
+    system.trigger(
+        change("short", "firing", start), change("short", "resolved", system.tick(), starts_at=start)
+    )
+    system.told("short", "firing", "resolved")
+
+
+def test_a_bad_message_and_a_bad_alert_keep_nothing_back(system):
+    counts = (
+        "streamgauge_notify_alerts_refused_total",
+        'streamgauge_notify_changes_total{verdict="unreadable"',
+    )
+    before = [system.bridge.metric(name) for name in counts]
+    bad = {"alertname": "Down", "instance": "bad", "": "x"}
+    system.trigger("nonsense", change("bad", "firing", system.tick(), labels=bad))
+    system.trigger(change("good", "firing", system.tick()))
+    system.told("good", "firing")
+    system.wait(lambda: [system.bridge.metric(name) for name in counts] == [count + 1 for count in before])
+    assert "refused: alertmanager=" in system.bridge.log.read_text()
+
+
+def test_killed_in_mid_stream_it_goes_on_and_the_same_ids_arrive(system):
+    expected = defaultdict(list)
+    for round_ in range(6):
+        for number in range(20):
+            name = f"k{number}"
+            after = "firing" if round_ % 2 == 0 else "resolved"
+            sent = change(name, after, system.tick())
+            expected[name].append(sent.id)
+            system.trigger(sent, sent)
+            if number == 10:
+                system.bridge.kill()
+                system.bridge.start()
+    system.trigger(change("after", "firing", system.tick()))
+    system.told("after", "firing")
+    system.wait(lambda: all(system.bridge.ids(name)[-1:] == ids[-1:] for name, ids in expected.items()))
+    for name, ids in expected.items():
+        assert system.bridge.ids(name) == ids
+    assert not {name for name in system.alertmanager.alerts() if name.startswith("k")}
+
+
+def test_what_changes_while_the_alertmanager_is_down_is_told_when_it_is_back(system):
+    start = system.tick()
+    system.trigger(change("known", "firing", start))
+    system.told("known", "firing")
+    system.alertmanager.stop()
+    flash = system.tick()
+    system.trigger(
+        change("known", "resolved", system.tick(), starts_at=start),
+        change("flash", "firing", flash),
+        change("flash", "resolved", system.tick(), starts_at=flash),
+        change("fresh", "firing", system.tick()),
+    )
+    system.wait(lambda: system.bridge.metric("streamgauge_notify_alerts_waiting") == 3)
+    system.bridge.kill()
+    system.bridge.start()
+    system.wait(lambda: "cause=unreachable" in system.bridge.log.read_text())
+    system.alertmanager.start()
+    system.told("fresh", "firing")
+    system.told("flash", "firing", "resolved")
+    system.told("known", "firing", "resolved")
+    system.wait(lambda: system.bridge.metric("streamgauge_notify_alerts_waiting") == 0)
+
+
+def test_another_machine_goes_on_where_this_one_stopped(system):
+    system.bridge.stop()
+    missed = change("missed", "firing", system.tick())
+    system.trigger(missed)
+    before = system.bridge.sent()
+    system.bridge.start(name="two")
+    system.told("missed", "firing")
+    after = system.bridge.sent()
+    assert {alert: ids for alert, ids in after.items() if "missed" not in alert} == before
+
+
+def test_what_fires_is_kept_alive_until_its_rule_is_gone(system, stack, tmp_path):
+    def apply(text):
+        (tmp_path / "notify.yml").write_text(text)
+        ran = CliRunner().invoke(
+            main, ["--config", str(stack.home.config), "rules", "apply", str(tmp_path / "notify.yml")]
+        )
+        assert ran.exit_code == 0, ran.output
+
+    apply(RULES)
+    system.trigger(change("long", "firing", system.tick()))
+    system.told("long", "firing")
+    until = time.monotonic() + 5 * RESEND_S
+    system.wait(lambda: time.monotonic() > until)
+    assert "long" in system.alertmanager.alerts()
+    apply("groups: []")
+    system.wait(lambda: "long" not in system.alertmanager.alerts())
+    assert "lapses: alertmanager=" in system.bridge.log.read_text()
+    system.told("long", "firing", "resolved")
+
+
+def test_a_dry_run_prints_what_fires_and_what_comes(system):
+    command = [
+        sys.executable,
+        "-m",
+        "streamgauge.cli",
+        "--config",
+        str(system.bridge.file),
+        "notify",
+        "--dry-run",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as printing:
+        fires = [json.loads(printing.stdout.readline())["labels"]["instance"]]
+        system.trigger(change("printed", "firing", system.tick()))
+        while fires[-1] != "printed":
+            fires.append(json.loads(printing.stdout.readline())["labels"]["instance"])
+        printing.terminate()
+    assert printing.returncode == 0
+    assert {"old", "good", "fresh"} <= set(fires)
+    assert "known" not in fires or fires.count("known") == 1
