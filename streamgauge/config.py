@@ -139,6 +139,8 @@ class Collector(Section):
     listen: str = "127.0.0.1:9481"
     name: str = Field(default_factory=socket.gethostname)
     scrape_config: Path | None = None
+    disks: tuple[Path, ...] = ()
+    """Paths whose disks are watched, as disk_usage_pct; that of local.home if there are none."""
     linger_ms: int = Field(20, ge=1)
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024)
     max_queue_bytes: int = Field(128 * 1024 * 1024, ge=1024 * 1024)

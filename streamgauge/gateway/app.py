@@ -20,7 +20,7 @@ from streamgauge import __version__
 from streamgauge.config import Config
 from streamgauge.gateway import prometheus_json as answer
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
-from streamgauge.gateway.metrics import Metrics
+from streamgauge.gateway.metrics import Looked, Metrics
 from streamgauge.gateway.parameters import Form
 from streamgauge.gateway.queries import Answer, Queries
 from streamgauge.gateway.rules import Rules
@@ -53,6 +53,7 @@ class Gateway:
         self._threads = ThreadPoolExecutor(CONCURRENT_QUERIES, "query")
         self._looking = ThreadPoolExecutor(2, "look")
         self._reader = reader
+        self.metrics.registry.register(Looked(self._lookups, self.rules.evaluation_seconds))
 
     async def look(self, look: Query, form: Form) -> Answer:
         """The answer of what reads no store; it never takes a thread from queries.
@@ -91,6 +92,10 @@ class Gateway:
         """The gateway's own metrics."""
         self.metrics.head_bytes.set(self._reader.head.size)
         return generate_latest(self.metrics.registry)
+
+    def _lookups(self) -> dict[str, int]:
+        cache = self._reader.blocks.cache
+        return {"hit": cache.hits, "miss": cache.misses}
 
     def _damages(self, reading: Reading) -> list[str]:
         for damage in reading.damages:

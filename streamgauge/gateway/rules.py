@@ -88,6 +88,11 @@ class Rules:
         found = [_alert(one) for group in groups for rule in group.rules for one in rule.alerts]
         return Answer(answer.text({"alerts": found}), warnings)
 
+    def evaluation_seconds(self) -> dict[str, float]:
+        """What the last evaluation of each group took, as far as it is known."""
+        groups = self._board.see(lambda board: board.groups(self._clock()))
+        return {view.key: view.status.seconds for view in groups if view.status}
+
     def _groups(self) -> tuple[list[GroupView], list[str]]:
         if not self._board.wait(self._wait_s):
             trouble = self._board.trouble or "not read in time"
