@@ -4,7 +4,8 @@ Key: xxh3-128 of group, rule and labels, in hexadecimal, none of which changes i
 lies in the partition of alerts.triggered from which its alert came. Header: `format` (1). Values are JSON, none means
 forgotten.
 
-They are written in the transaction that commits the offsets of what was read: state and offsets are never apart.
+Key /offset, in each partition: the first offset of alerts.triggered that has not been read. It is written in the
+transaction of what came of those before it, so the two are never apart.
 """
 
 import json
@@ -17,6 +18,7 @@ from schemas.alert_messages import Triggered
 from schemas.rule_messages import InvalidMessage, MessageFault
 
 FORMAT = 1
+OFFSET_KEY = "/offset"
 HEADERS = {"format": str(FORMAT)}
 
 
@@ -38,6 +40,22 @@ def key_of(change: Triggered) -> str:
     """The key of the alert that a change is of, or of the rule."""
     parts = [change.group, change.rule, *(part for pair in sorted(change.labels.items()) for part in pair)]
     return xxhash.xxh3_128_hexdigest(json.dumps(parts, ensure_ascii=False).encode(errors="surrogatepass"))
+
+
+def encode_offset(offset: int) -> bytes:
+    """The value of the key /offset."""
+    return json.dumps({"offset": offset}, separators=(",", ":")).encode()
+
+
+def decode_offset(value: bytes) -> int:
+    """The offset that a value of the key /offset says.
+
+    :raises InvalidMessage: for what says none.
+    """
+    try:
+        return int(json.loads(value)["offset"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidMessage(MessageFault.MALFORMED, str(error)[:200]) from None
 
 
 def encode(record: Notified) -> bytes:

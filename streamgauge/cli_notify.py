@@ -35,7 +35,8 @@ def notify(config: Config, /, urls: tuple[str, ...], token_file: Path | None, dr
 
     from streamgauge.notify.command import print_alerts, run
     from streamgauge.store.alert_board import AlertBoard
-    from streamgauge.store.notified import DryJournal, Journal
+    from streamgauge.store.notified import Journal
+    from streamgauge.store.triggered import DryJournal
 
     own = _with(config, urls, token_file)
     board = AlertBoard(config.kafka)
@@ -69,7 +70,7 @@ def alerts(config: Config, watch: bool, as_json: bool) -> None:
 
     from streamgauge.notify.watch import Active, line, show
     from streamgauge.store.alert_board import AlertBoard
-    from streamgauge.store.notified import changes
+    from streamgauge.store.triggered import changes
 
     board = AlertBoard(config.kafka)
     try:

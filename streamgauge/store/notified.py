@@ -2,32 +2,33 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
-from schemas.alert_messages import Triggered, decode_triggered
-from schemas.notified_messages import HEADERS, Notified, decode, encode
+from schemas.notified_messages import (
+    HEADERS,
+    OFFSET_KEY,
+    Notified,
+    decode,
+    decode_offset,
+    encode,
+    encode_offset,
+)
 from schemas.rule_messages import InvalidMessage
-from schemas.topics import ALERT_PARTITIONS, NOTIFIED, TRIGGERED
+from schemas.topics import NOTIFIED, TRIGGERED
 from streamgauge.config import Kafka
 from streamgauge.notify.bridge import Assigned
 from streamgauge.notify.ledger import Written
-from streamgauge.store.partition import TIMEOUT_S, read_partition, reader, text_of
+from streamgauge.store.partition import TIMEOUT_S, end_of, read_partition, text_of
 
 GROUP = "streamgauge-notify"
 SESSION_MS = 10_000
 """After which another process takes over from one that is silent; one of the same name does at once."""
-TRANSACTION_MS = 15_000
+TRANSACTION_MS = 60_000
 PAUSE_S = 1.0
-POLL_S = 0.5
-TAKEN_OVER = (
-    KafkaError.ILLEGAL_GENERATION,
-    KafkaError.UNKNOWN_MEMBER_ID,
-    KafkaError.FENCED_INSTANCE_ID,
-)
-"""Another process reads the partitions now."""
 
 log = logging.getLogger(__name__)
 Outcome = TypeVar("Outcome")
@@ -36,11 +37,13 @@ Outcome = TypeVar("Outcome")
 class Journal:
     """Reads alerts.triggered with others of the same group, each partition in one process.
 
-    Where it has read to and what it knows are committed together, so whoever goes on, on whatever machine, goes on
-    exactly there.
+    Where a partition has been read to is a record beside what is known of its alerts, so whoever goes on, on whatever
+    machine, goes on exactly there. Each partition has a transactional id, and who begins with it shuts out who had it.
+    The group only divides the partitions: send_offsets_to_transaction, which would commit its offsets in the
+    transaction, waits for ever if Kafka is restarted meanwhile (librdkafka#5456).
 
-    :param name: of this process; of two with the same name only the newer one can commit.
-    :param assigned, revoked: are called inside `poll`, with partitions to begin and to end with.
+    :param name: of this process. :param assigned, revoked: are called inside `poll`, with partitions to begin and to
+        end with.
     :raises confluent_kafka.KafkaException: without Kafka.
     """
 
@@ -54,16 +57,7 @@ class Journal:
         self._kafka = kafka
         self._assigned, self._revoked = assigned, revoked
         self._positions: dict[int, int] = {}
-        self._producer = Producer(
-            {
-                "bootstrap.servers": kafka.bootstrap,
-                "transactional.id": f"{GROUP}-{name}",
-                "transaction.timeout.ms": TRANSACTION_MS,
-                "compression.type": "zstd",
-                "linger.ms": 0,
-            }
-        )
-        _again(lambda: self._producer.init_transactions(TIMEOUT_S))
+        self._producers: dict[int, Producer] = {}
         self._consumer = Consumer(
             {
                 "bootstrap.servers": kafka.bootstrap,
@@ -75,6 +69,7 @@ class Journal:
                 "isolation.level": "read_committed",
                 "fetch.wait.max.ms": 100,
                 "allow.auto.create.topics": False,
+                "log_level": 2,
             }
         )
         self._consumer.subscribe([TRIGGERED], on_assign=self._assign, on_revoke=self._revoke)
@@ -86,8 +81,7 @@ class Journal:
         """
         found = []
         first = self._consumer.poll(timeout_s)
-        more = [] if first is None else [first, *self._consumer.consume(most - 1, 0)]
-        for message in more:
+        for message in [] if first is None else [first, *self._consumer.consume(most - 1, 0)]:
             error = message.error()
             if error is None:
                 partition = message.partition() or 0
@@ -104,86 +98,120 @@ class Journal:
 
         :raises confluent_kafka.KafkaException: if another process has taken over.
         """
-        offsets = [TopicPartition(TRIGGERED, *position) for position in self._positions.items()]
-        if not records and not offsets:
-            return
-        while not self._committed(records, offsets):
-            time.sleep(PAUSE_S)
+        values: dict[int, dict[str, bytes | None]] = defaultdict(dict)
+        for key, (partition, record) in records.items():
+            values[partition][key] = None if record is None else encode(record)
+        for partition, offset in self._positions.items():
+            values[partition][OFFSET_KEY] = encode_offset(offset)
+        for partition, own in values.items():
+            # of a partition that another process reads now it is its business
+            while partition in self._producers and not self._committed(partition, own):
+                time.sleep(PAUSE_S)
+        if self._positions:
+            self._tell_the_group()
         self._positions = {}
 
     def close(self) -> None:
-        """Stop reading; another process may go on at once."""
+        """Stop reading; another process may go on."""
         self._consumer.close()
 
-    def _committed(self, records: Mapping[str, Written], offsets: list[TopicPartition]) -> bool:
+    def _committed(self, partition: int, values: Mapping[str, bytes | None]) -> bool:
+        producer = self._producers[partition]
         try:
-            self._producer.begin_transaction()
-            for key, (partition, record) in records.items():
-                value = None if record is None else encode(record)
-                self._produce(key, value, partition)
-            if offsets:
-                group = self._consumer.consumer_group_metadata()
-                _again(lambda: self._producer.send_offsets_to_transaction(offsets, group, TIMEOUT_S))
-            _again(lambda: self._producer.commit_transaction(TIMEOUT_S))
+            producer.begin_transaction()
+            for key, value in values.items():
+                _produce(producer, partition, key, value)
+            _again(lambda: producer.commit_transaction(TIMEOUT_S))
         except KafkaException as error:
-            if not error.args[0].txn_requires_abort() or error.args[0].code() in TAKEN_OVER:
+            if not error.args[0].txn_requires_abort():
                 raise
             log.warning("transaction ended without effect: error=%s", error.args[0])
-            _again(lambda: self._producer.abort_transaction(TIMEOUT_S))
+            _again(lambda: producer.abort_transaction(TIMEOUT_S))
             return False
         return True
 
-    def _produce(self, key: str, value: bytes | None, partition: int) -> None:
-        headers: dict[str, str | bytes | None] = {**HEADERS}
-        while True:
-            try:
-                self._producer.produce(NOTIFIED, value, key.encode(), partition=partition, headers=headers)
-                return
-            except BufferError:
-                # the producer's queue is full: let it send
-                self._producer.poll(0.1)
+    def _tell_the_group(self) -> None:
+        """Commit offsets where people and their tools look for them; nothing here reads them."""
+        offsets = [TopicPartition(TRIGGERED, *position) for position in self._positions.items()]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+        except KafkaException as error:
+            log.warning("offsets not shown to the group: error=%s", error.args[0])
 
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        committed = _again(lambda: consumer.committed(partitions, TIMEOUT_S))
         found = []
-        for place in committed:
+        for place in partitions:
             own = place.partition
+            producer = self._producers[own] = self._producer(own)
+            _again(lambda producer=producer: producer.init_transactions(TIMEOUT_S))  # type: ignore[misc]
+            records, offset = self._known(own)
             history: list[bytes] = []
-            if place.offset < 0:
-                _, place.offset = consumer.get_watermark_offsets(
-                    TopicPartition(TRIGGERED, own), timeout=TIMEOUT_S
-                )
-                self._positions[own] = place.offset
+            if offset is None:
+                offset = end_of(self._kafka, TRIGGERED, own)
+                self._positions[own] = offset
                 history = [message.value() or b"" for message in read_partition(self._kafka, TRIGGERED, own)]
-            found.append(Assigned(own, self._records(own), history))
+            place.offset = offset
+            found.append(Assigned(own, records, history))
         self._assigned(found)
-        consumer.assign(committed)
-        log.info("reads: partitions=%s", sorted(place.partition for place in committed))
+        consumer.assign(partitions)
+        log.info("reads: partitions=%s", sorted(place.partition for place in partitions))
 
-    def _records(self, partition: int) -> dict[str, Notified]:
+    def _producer(self, partition: int) -> Producer:
+        return Producer(
+            {
+                "bootstrap.servers": self._kafka.bootstrap,
+                "transactional.id": f"{GROUP}-{partition}",
+                "transaction.timeout.ms": TRANSACTION_MS,
+                "compression.type": "zstd",
+                "linger.ms": 0,
+                "log_level": 2,
+            }
+        )
+
+    def _known(self, partition: int) -> tuple[dict[str, Notified], int | None]:
+        """What is known of the alerts of a partition, and its first offset that has not been read."""
         records: dict[str, Notified] = {}
+        offset = None
         for message in read_partition(self._kafka, NOTIFIED, partition):
             key, value = text_of(message.key()), message.value()
-            if value is None:
-                records.pop(key, None)
-                continue
             try:
-                records[key] = decode(value)
+                if key == OFFSET_KEY:
+                    offset = None if value is None else decode_offset(value)
+                elif value is None:
+                    records.pop(key, None)
+                else:
+                    records[key] = decode(value)
             except InvalidMessage as fault:
-                log.error(
-                    "record left out: topic=%s partition=%d offset=%s fault=%s",
-                    NOTIFIED,
-                    partition,
-                    message.offset(),
-                    fault,
-                )
-        return records
+                _leave_out(message, fault)
+        return records, offset
 
     def _revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         gone = [place.partition for place in partitions]
         for partition in gone:
             self._positions.pop(partition, None)
+            self._producers.pop(partition, None)
         self._revoked(gone)
+
+
+def _produce(producer: Producer, partition: int, key: str, value: bytes | None) -> None:
+    headers: dict[str, str | bytes | None] = {**HEADERS}
+    while True:
+        try:
+            producer.produce(NOTIFIED, value, key.encode(), partition=partition, headers=headers)
+            return
+        except BufferError:
+            # the producer's queue is full: let it send
+            producer.poll(0.1)
+
+
+def _leave_out(message: Message, fault: InvalidMessage) -> None:
+    log.error(
+        "record left out: topic=%s partition=%s offset=%s fault=%s",
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        fault,
+    )
 
 
 def _again(call: Callable[[], Outcome]) -> Outcome:
@@ -199,58 +227,3 @@ def _again(call: Callable[[], Outcome]) -> Outcome:
                 log.warning("kafka is tried again: error=%s", error.args[0])
             is_told = True
             time.sleep(PAUSE_S)
-
-
-class DryJournal:
-    """Reads alerts.triggered from its beginning and writes nothing.
-
-    :param assigned: is called at once, with all partitions and what they hold now as history.
-    :raises confluent_kafka.KafkaException: without Kafka.
-    """
-
-    def __init__(self, kafka: Kafka, assigned: Callable[[Sequence[Assigned]], None]) -> None:
-        self._consumer = reader(kafka)
-        places = []
-        for partition in range(ALERT_PARTITIONS):
-            place = TopicPartition(TRIGGERED, partition)
-            _, place.offset = self._consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)
-            places.append(place)
-            history = [message.value() or b"" for message in read_partition(kafka, TRIGGERED, partition)]
-            assigned([Assigned(partition, {}, history)])
-        self._consumer.assign(places)
-
-    def poll(self, most: int, timeout_s: float) -> list[tuple[int, bytes]]:
-        """Partitions and values of new messages."""
-        messages = self._consumer.consume(most, timeout_s)
-        return [(each.partition() or 0, each.value() or b"") for each in messages if each.error() is None]
-
-    def commit(self, records: Mapping[str, Written]) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Stop reading."""
-        self._consumer.close()
-
-
-def changes(kafka: Kafka) -> Iterator[tuple[Triggered, str]]:
-    """Every change from now on, and its message as text.
-
-    :raises confluent_kafka.KafkaException: without Kafka.
-    """
-    consumer = reader(kafka)
-    try:
-        places = [TopicPartition(TRIGGERED, partition) for partition in range(ALERT_PARTITIONS)]
-        for place in places:
-            _, place.offset = consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)
-        consumer.assign(places)
-        while True:
-            message = consumer.poll(POLL_S)
-            if message is None or message.error() is not None:
-                continue
-            value = message.value() or b""
-            try:
-                yield decode_triggered(value), value.decode()
-            except InvalidMessage as fault:
-                log.error("message left out: partition=%s fault=%s", message.partition(), fault)
-    finally:
-        consumer.close()

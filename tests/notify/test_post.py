@@ -62,6 +62,13 @@ def test_what_is_no_record_is_refused(value):
         notified_messages.decode(value)
 
 
+def test_an_offset_is_read_as_it_was_written():
+    assert notified_messages.decode_offset(notified_messages.encode_offset(7)) == 7
+    for value in (b"", b"[]", b"{}", b'{"offset":null}'):
+        with pytest.raises(InvalidMessage):
+            notified_messages.decode_offset(value)
+
+
 class Server:
     """Answers every post with one code, and keeps what came."""
 
