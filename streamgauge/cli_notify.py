@@ -73,17 +73,16 @@ def alerts(config: Config, watch: bool, as_json: bool) -> None:
     from streamgauge.store.triggered import changes
 
     board = AlertBoard(config.kafka)
+    console = Console(highlight=False)
     try:
+        # before what there is now, so that nothing falls between
+        following = changes(config.kafka) if watch else iter(())
         if not board.wait(READ_S):
             raise click.ClickException(f"Kafka: {board.trouble or 'the topics were not read in time'}")
         groups = board.see(lambda seen: seen.groups(time.time_ns() // 1_000_000))
-    finally:
-        board.stop()
-    console = Console(highlight=False)
-    found = [Active(view.key, alert) for view in groups for rule in view.rules for alert in rule.alerts]
-    show(found, as_json=as_json, console=console)
-    try:
-        for change, raw in changes(config.kafka) if watch else ():
+        found = [Active(view.key, alert) for view in groups for rule in view.rules for alert in rule.alerts]
+        show(found, as_json=as_json, console=console)
+        for change, raw in following:
             if as_json:
                 print(raw, flush=True)
             else:
@@ -92,6 +91,8 @@ def alerts(config: Config, watch: bool, as_json: bool) -> None:
         return
     except KafkaException as error:
         raise click.ClickException(f"Kafka: {error}") from None
+    finally:
+        board.stop()
 
 
 def _with(config: Config, urls: tuple[str, ...], token_file: Path | None) -> Config:

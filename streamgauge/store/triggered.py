@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from schemas.alert_messages import Triggered, decode_triggered
 from schemas.rule_messages import InvalidMessage
@@ -47,13 +47,17 @@ class DryJournal:
 
 
 def changes(kafka: Kafka) -> Iterator[tuple[Triggered, str]]:
-    """Every change from now on, and its message as text.
+    """Every change from this call on, and its message as text.
 
     :raises confluent_kafka.KafkaException: without Kafka.
     """
     consumer = reader(kafka)
+    consumer.assign(_ends(kafka))
+    return _follow(consumer)
+
+
+def _follow(consumer: Consumer) -> Iterator[tuple[Triggered, str]]:
     try:
-        consumer.assign(_ends(kafka))
         while True:
             message = consumer.poll(POLL_S)
             if message is None or message.error() is not None:
