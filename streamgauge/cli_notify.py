@@ -39,6 +39,8 @@ def notify(config: Config, /, urls: tuple[str, ...], token_file: Path | None, dr
     from streamgauge.store.triggered import DryJournal
 
     own = _with(config, urls, token_file)
+    if not (dry_run or own.notify.alertmanagers):
+        raise click.ClickException("no Alertmanager: name one with --alertmanager or in notify.alertmanagers")
     board = AlertBoard(config.kafka)
     board.start()
     level = logging.WARNING if dry_run else logging.INFO
@@ -47,10 +49,6 @@ def notify(config: Config, /, urls: tuple[str, ...], token_file: Path | None, dr
         if dry_run:
             print_alerts(own, lambda bridge: DryJournal(own.kafka, bridge.assigned), board.holds)
             return
-        if not own.notify.alertmanagers:
-            raise click.ClickException(
-                "no Alertmanager: name one with --alertmanager or in notify.alertmanagers"
-            )
         name = own.notify.name
         run(own, lambda bridge: Journal(own.kafka, name, bridge.assigned, bridge.revoked), board.holds)
     except (KafkaException, TimeoutError) as error:
