@@ -37,6 +37,7 @@ class Prometheus:
     ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self._port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self._port}"
         self._folder, self._log = folder, folder / "log"
         (folder / "prometheus.yml").write_text(config)
         arguments = [
@@ -50,6 +51,7 @@ class Prometheus:
         ]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen([program, *arguments], stdout=log, stderr=log)
+        self.pid = self._process.pid
         self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=timeout_s)
 
     def __enter__(self) -> "Prometheus":
