@@ -26,7 +26,7 @@ import httpx
 import numpy as np
 import psutil
 import yaml
-from confluent_kafka import Consumer
+from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 from flink_counters import FlinkCounters
 from own_stack import CLUSTER, configuration, own_stack
 from rich.console import Console
@@ -121,11 +121,13 @@ class Switches:
             {
                 "bootstrap.servers": config.kafka.bootstrap,
                 "group.id": "bench",
-                "auto.offset.reset": "latest",
                 "fetch.wait.max.ms": 5,
             }
         )
-        self._consumer.subscribe([topics.TRIGGERED])
+        self._consumer.assign(
+            [TopicPartition(topics.TRIGGERED, n, OFFSET_END) for n in range(topics.ALERT_PARTITIONS)]
+        )
+        self._consumer.poll(5.0)
         self._http = httpx.Client(trust_env=False, timeout=30)
 
     def run(self, seconds: float) -> list[float]:
@@ -147,7 +149,7 @@ class Switches:
         push(self._http, self._url, compress(encode([(labels, [(int(began * 1000), float(on))])])))
         wanted = "firing" if on else "resolved"
         while time.time() < began + PATIENCE_S:
-            message = self._consumer.poll(PATIENCE_S)
+            message = self._consumer.poll(1.0)
             if message is None or message.error() is not None:
                 continue
             found = decode_triggered(message.value())
