@@ -2,7 +2,9 @@
 
 import json
 import time
-from collections import defaultdict
+import uuid
+from collections import defaultdict, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -33,10 +35,11 @@ class Stream:
     """Puts samples on Kafka, each sent at its own time, and remembers them."""
 
     config: object
-    now: int = field(default_factory=lambda: (int(time.time() * 1000) - BEGINS_BEFORE_MS) // 60_000 * 60_000)
+    now: int = 0
     sent: list[tuple[int, dict[str, str], float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.now = (int(time.time() * 1000) - BEGINS_BEFORE_MS) // 60_000 * 60_000
         self._producer = BatchProducer(self.config)
 
     def step(self, samples: dict[tuple[tuple[str, str], ...], float], pace_s: float = 0.0) -> int:
@@ -48,6 +51,11 @@ class Stream:
         self.sent += [(self.now, dict(one), value) for one, value in samples.items()]
         time.sleep(pace_s)
         return self.now
+
+    def run(self, samples, count: int, pace_s: float = 0.02) -> None:
+        """So many steps, with what `samples` gives for the number of each."""
+        for number in range(count):
+            self.step(samples(number), pace_s)
 
     def idle(self, steps: int = 6) -> None:
         """Heartbeats only, so that the last ticks are evaluated."""
@@ -68,11 +76,13 @@ class Rules:
         self._folder = folder
         self._patch = monkeypatch
         self._stream = stream
+        self._applied: set[str] = set()
 
     def apply(self, name: str, text: str) -> int:
         """Give the running job the rules of a file; the first tick (ms) at which they count."""
         file = self._folder / f"{name}.yml"
         file.write_text(text)
+        self._applied.add(name)
         with self._patch.context() as patch:
             patch.setattr(time, "time_ns", lambda: self._stream.now * 1_000_000)
             arguments = ["--config", str(self._stack.home.config), "rules", "apply", str(file)]
@@ -80,6 +90,11 @@ class Rules:
         assert result.exit_code == 0, result.output
         time.sleep(0.5)
         return self.last.effective_from
+
+    def remove(self) -> None:
+        """Take all rules back."""
+        for name in sorted(self._applied):
+            self.apply(name, "groups: []")
 
     @property
     def last(self):
@@ -122,29 +137,24 @@ def state(config) -> dict[str, bytes]:
     return {key: message.value() for key, message in found.items() if message.value() is not None}
 
 
-def expected(stream: Stream, rules, key: str, first: int, last: int) -> dict[str, Change]:
-    """The changes that the group's ticks from first to last (ms) give, evaluated one by one over the samples."""
+def expected(stream: Stream, rules: Rules, key: str, first: int, last: int) -> dict[str, Change]:
+    """The changes by id that the group's ticks from first to last (ms) give, at one place over all samples."""
     group = rules.last.groups[key]
+    numbers = {rule.name: number for number, rule in enumerate(group.rules)}
     names = identities(group, key)
-    found = {}
-    memory = Memory()
+    memory, found = Memory(), {}
     run = GroupRun(compile_group(group), memory, Surroundings())
-    waiting = sorted(stream.sent, key=lambda one: one[0])
-    for tick in range(first - first % group.interval_ms, last + 1, group.interval_ms):
-        if tick < first:
-            continue
-        for when, labels, value in [one for one in waiting if one[0] <= tick]:
+    waiting = deque(sorted(stream.sent, key=lambda one: one[0]))
+    for tick in range(-(-first // group.interval_ms) * group.interval_ms, last + 1, group.interval_ms):
+        while waiting and waiting[0][0] <= tick:
+            when, labels, value = waiting.popleft()
             memory.until = when - 1
             memory.put(labels, when, value)
-        waiting = [one for one in waiting if one[0] > tick]
         memory.until = tick
-        before = [len(one.alerts) for one in run._states]
-        assert before is not None
         known = len(run.transitions)
         run.tick(tick)
         for transition in run.transitions[known:]:
-            by_name = {rule.name: at for at, rule in enumerate(group.rules)}
-            number = by_name[dict(transition.alert.labels)["alertname"]]
+            number = numbers[dict(transition.alert.labels)["alertname"]]
             change = Change(names[number], origin_of(group.rules[number]), transition)
             found[change.id] = change
     return found
@@ -177,6 +187,14 @@ def stream(stack) -> Stream:
 
 
 @pytest.fixture
-def rules(stack, tmp_path, monkeypatch, stream) -> Rules:
-    """Applies rule files."""
-    return Rules(stack, tmp_path, monkeypatch, stream)
+def rules(stack, tmp_path, monkeypatch, stream) -> Iterator[Rules]:
+    """Applies rule files, and takes them back after the test."""
+    applied = Rules(stack, tmp_path, monkeypatch, stream)
+    yield applied
+    applied.remove()
+
+
+@pytest.fixture
+def name() -> str:
+    """Of a metric and a rule file that no other test has."""
+    return f"test_{uuid.uuid4().hex[:8]}"

@@ -1,8 +1,24 @@
 """Rules on the stream, on the real stack."""
 
-from integration.alerting import STEP_MS, await_changes, expected, rules, series, stream
+import httpx
 
-__all__ = ["rules", "stream"]
+from integration.alerting import (
+    STEP_MS,
+    await_changes,
+    expected,
+    name,
+    rules,
+    series,
+    state,
+    stream,
+    triggered,
+)
+from integration.stored import wait_for
+from schemas import alert_messages
+from schemas.topics import RAW
+from streamgauge.store.partition import headers_of, read_partition
+
+__all__ = ["name", "rules", "stream"]
 
 THRESHOLD = """\
 groups:
@@ -19,9 +35,9 @@ groups:
 """
 
 
-def heat(name, number):
+def heat(name):
     """Ten series in three rooms, which are hot at different times."""
-    return {
+    return lambda number: {
         series(f"{name}_temperature", room=f"r{host % 3}", host=f"h{host}"): 70.0
         + 20.0 * ((number // 6 + host % 3) % 3 == 1)
         + host
@@ -29,19 +45,239 @@ def heat(name, number):
     }
 
 
-def test_alerts_are_raised_and_resolved_at_their_ticks(config, stream, rules):
-    name = "simple"
+def test_alerts_are_raised_and_resolved_at_their_ticks(config, stream, rules, name):
     stream.idle()
     first = rules.apply(name, THRESHOLD.format(name=name))
-    for number in range(60):
-        stream.step(heat(name, number), 0.02)
+    stream.run(heat(name), 60)
     stream.idle()
     key = f"{name}/{name}"
-    wanted = expected(stream, rules, key, first, stream.now - 2 * STEP_MS)
+    wanted = expected(stream, rules, key, first, stream.now - STEP_MS)
     assert len(wanted) > 20
     found = await_changes(config, key, set(wanted))
     for one in found.values():
         change = wanted[one.id].transition
         assert (dict(change.alert.labels), dict(change.alert.annotations)) == (one.labels, one.annotations)
         assert (change.tick, change.before.value, change.after.value) == (one.tick, one.before, one.after)
+        assert one.generator_url.startswith("/graph?g0.expr=")
         assert one.delay_ms > 0
+    for messages in triggered(config, key).values():
+        assert [one.tick for one in messages] == sorted(one.tick for one in messages)
+
+
+RECORDING = """\
+groups:
+- name: records
+  interval: 5s
+  rules:
+  - record: {name}:max
+    expr: max by (room) ({name}_temperature)
+  - alert: Same
+    expr: {name}:max > 80
+- name: reads
+  interval: 5s
+  rules:
+  - alert: Other
+    expr: {name}:max > 80
+"""
+
+
+def test_recorded_series_are_ordinary_samples_for_other_groups_and_readers(config, stream, rules, name):
+    stream.idle()
+    rules.apply(name, RECORDING.format(name=name))
+    begin = stream.now
+    for number in range(30):
+        now = stream.step(heat(name)(number))
+        if number > 5:
+            # the tick before this one is evaluated by now, and what it records has to come back before the next
+            wait_for(lambda now=now: _newest_recorded(config, begin) >= now - STEP_MS, 60)
+    stream.idle(2)
+
+    def changes(group):
+        return {
+            (one.tick, one.labels["room"], one.after)
+            for messages in triggered(config, f"{name}/{group}").values()
+            for one in messages
+        }
+
+    later = {(tick + STEP_MS, room, after) for tick, room, after in changes("records")}
+    settled = begin + 15 * STEP_MS, begin + 28 * STEP_MS
+    wanted = {one for one in later if settled[0] < one[0] < settled[1]}
+    assert len(wanted) >= 4
+    wait_for(lambda: {one for one in changes("reads") if settled[0] < one[0] < settled[1]} == wanted, 60)
+    _await_query(config, f'count({name}:max{{room="r1"}})', begin + 20 * STEP_MS, "1")
+    _await_query(config, 'count(ALERTS{alertname="Same",alertstate="firing"})', begin + 20 * STEP_MS, "1")
+    _await_query(config, 'count(ALERTS_FOR_STATE{alertname="Same"})', begin + 20 * STEP_MS, "1")
+
+
+def _newest_recorded(config, begin):
+    newest = 0
+    for partition in range(config.kafka.partitions):
+        for message in read_partition(config.kafka, RAW, partition):
+            if headers_of(message).get("producer") == "alerts":
+                newest = max(newest, message.timestamp()[1])
+    return newest if newest > begin else 0
+
+
+def _await_query(config, query, time, wanted):
+    def answer():
+        response = httpx.get(
+            f"http://{config.gateway.listen}/api/v1/query", params={"query": query, "time": time / 1000}
+        )
+        found = response.json()["data"]["result"]
+        return found[0]["value"][1] if found else None
+
+    wait_for(lambda: answer() == wanted, 60, lambda: f"{query}: {answer()}")
+
+
+CHANGING = """\
+groups:
+- name: g
+  interval: 5s
+  rules:
+  - alert: Waits
+    expr: {name} > 1
+    for: 1m
+    annotations: {{text: "{text}"}}
+"""
+
+
+def test_a_rule_whose_expression_stays_keeps_its_alerts_when_the_set_changes(config, stream, rules, name):
+    stream.idle()
+    first = rules.apply(name, CHANGING.format(name=name, text="old"))
+    always = {series(name): 2.0}
+    stream.run(lambda _: always, 7, 0.2)
+    rules.apply(name, CHANGING.format(name=name, text="new"))
+    stream.run(lambda _: always, 14, 0.2)
+    pending = max(first, stream.sent[-21][0])
+    found = _await_ticks(config, f"{name}/g", 2)
+    assert [(one.after, one.tick) for one in found] == [("pending", pending), ("firing", pending + 60_000)]
+    assert [one.annotations["text"] for one in found] == ["old", "new"]
+
+
+def _await_ticks(config, group, count):
+    """The changes of a group with one alert, in order, once there are so many."""
+
+    def found():
+        return [one for messages in triggered(config, group).values() for one in messages]
+
+    wait_for(lambda: len(found()) >= count, 60, lambda: str(found()))
+    assert len(found()) == count
+    return sorted(found(), key=lambda one: one.tick)
+
+
+RANGE = """\
+groups:
+- name: g
+  interval: 5s
+  rules:
+  - alert: Rising
+    expr: increase({name}[5m]) > 100
+  - alert: Often
+    expr: count_over_time({name}[4m]) > 40
+"""
+
+
+def test_a_rule_with_a_range_answers_from_its_first_tick(config, stream, rules, name):
+    stream.idle()
+
+    def counters(number):
+        return {series(name, host=f"h{host}"): float(number * host) for host in range(8)}
+
+    stream.run(counters, 60)
+    # what is read from the store has to be there
+    _await_query(config, f"sum(count_over_time({name}[10m]))", stream.now, str(60 * 8))
+    first = rules.apply(name, RANGE.format(name=name))
+    stream.run(lambda number: counters(number + 60), 20, 0.1)
+    stream.idle(2)
+    wanted = expected(stream, rules, f"{name}/g", first, stream.now - STEP_MS)
+    assert any(change.transition.tick == first for change in wanted.values())
+    await_changes(config, f"{name}/g", set(wanted))
+
+
+FAILING = """\
+groups:
+- name: g
+  interval: 5s
+  rules:
+  - alert: Above
+    expr: {name} > on (room) {name}_limit
+"""
+
+
+def test_an_evaluation_that_fails_resolves_nothing(config, stream, rules, name):
+    stream.idle()
+    rules.apply(name, FAILING.format(name=name))
+    whole = {series(name, room="a"): 5.0, series(f"{name}_limit", room="a", of="one"): 1.0}
+    doubled = whole | {series(f"{name}_limit", room="a", of="two"): 2.0}
+    stream.run(lambda _: whole, 6)
+    stream.run(lambda _: doubled, 6)
+    wait_for(lambda: len(_sorted(config, name)) >= 2, 60)
+    stream.idle(2)
+    assert [(one.before, one.after) for one in _sorted(config, name)] == [
+        ("inactive", "firing"),
+        ("inactive", "error"),
+    ]
+    failed = _sorted(config, name)[1]
+    assert "many" in failed.detail
+    assert failed.labels == {}
+    wait_for(lambda: _health(config, f"{name}/g") == "err", 30)
+
+
+def _sorted(config, name):
+    found = [one for messages in triggered(config, f"{name}/g").values() for one in messages]
+    return sorted(found, key=lambda one: one.tick)
+
+
+def _health(config, group):
+    return alert_messages.decode_status(state(config)[f"{group}#"]).rules[0].health
+
+
+SIMPLE = """\
+groups:
+- name: g
+  interval: 5s
+  rules:
+  - alert: Up
+    expr: {name} > 1
+"""
+
+
+def test_nothing_is_evaluated_while_all_collectors_are_away(config, stream, rules, name):
+    stream.idle()
+    first = rules.apply(name, SIMPLE.format(name=name))
+    stream.run(lambda _: {series(name): 2.0}, 8)
+    last = stream.now
+    stream.now += 400_000
+    stream.run(lambda _: {}, 12, 0.2)
+    back = last + 400_000 + STEP_MS
+    found = _await_ticks(config, f"{name}/g", 2)
+    # by the lookback it would have ended while nobody could tell
+    assert [(one.after, one.tick) for one in found] == [
+        ("firing", max(first, last - 7 * STEP_MS)),
+        ("resolved", back),
+    ]
+    wait_for(
+        lambda: _gaps(config, f"{name}/g") == {0, back - last}, 30, lambda: str(_gaps(config, f"{name}/g"))
+    )
+
+
+def _gaps(config, group):
+    from schemas.topics import ALERT_STATE
+
+    return {
+        alert_messages.decode_status(message.value()).gap_ms
+        for message in read_partition(config.kafka, ALERT_STATE, 0)
+        if message.key().decode() == f"{group}#"
+    }
+
+
+def test_a_group_that_is_gone_leaves_nothing_behind(config, stream, rules, name):
+    stream.idle()
+    rules.apply(name, SIMPLE.format(name=name))
+    stream.run(lambda _: {series(name): 2.0}, 8, 0.1)
+    _await_ticks(config, f"{name}/g", 1)
+    end = rules.apply(name, "groups: []")
+    stream.run(lambda _: {series(name): 2.0}, 6, 0.1)
+    found = _await_ticks(config, f"{name}/g", 2)
+    assert [(one.after, one.ends_at) for one in found] == [("firing", 0), ("resolved", end)]
+    wait_for(lambda: not any(key.startswith(f"{name}/") for key in state(config)), 30)

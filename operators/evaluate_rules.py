@@ -1,5 +1,6 @@
 """The first operator of the alert job: what each shard of lanes says of every group of rules, tick by tick."""
 
+import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.worker import keep_for_good, restore_print
 from streamgauge.config import Config
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from operators.shard import Shard
@@ -92,6 +95,7 @@ class EvaluateRules(KeyedProcessFunction):
             self._ticks.inc()
             if found.gap_ms:
                 self._gaps.inc()
+                log.warning("nothing was sent: shard=%d tick=%d gap_ms=%d", key, found.tick, found.gap_ms)
             if found.is_new:
                 self._set.update(shard.rules.encode())
             for group, part in found.parts.items():

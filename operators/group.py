@@ -193,7 +193,8 @@ class AlertGroup:
         healths = health(outcome.errors, outcome.series, merge.seconds)
         words = [(one.health, one.last_error) for one in healths]
         is_due = (now - shown.status_at) * 1000 >= self._config.state_interval_ms
-        if is_due or words != shown.healths or rule_set != shown.rule_set:
+        gap = max(part.gap_ms for part in parts.values())
+        if is_due or gap or words != shown.healths or rule_set != shown.rule_set:
             ticked.state.append(self._status(tick, parts, rule_set, healths, merge))
             shown.status_at, shown.healths, shown.rule_set = now, words, rule_set
 

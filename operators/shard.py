@@ -37,18 +37,22 @@ class Place(NamedTuple):
     minute: int
 
 
+Key = tuple[int, ...]
+"""A place as PyFlink's state takes it."""
+
+
 class Batches(Protocol):
     """The batches of a shard in Flink's state."""
 
-    def items(self) -> Iterable[tuple[tuple[int, int, int, int, int], bytes]]:
+    def items(self) -> Iterable[tuple[Key, bytes]]:
         """All of them."""
         ...
 
-    def put(self, key: Place, value: bytes) -> None:
+    def put(self, key: Key, value: bytes) -> None:
         """Keep one."""
         ...
 
-    def remove(self, key: Place) -> None:
+    def remove(self, key: Key) -> None:
         """Forget one."""
         ...
 
@@ -150,7 +154,7 @@ class Shard:
         if not payload or self.next_tick is None:
             return
         if self._is_waiting(place):
-            self._kept.put(place, payload)
+            self._kept.put(tuple(place), payload)
         self._admit_or_wait(place, payload, is_new=True)
 
     def run(self, watermark: int) -> Iterator[Evaluated]:
@@ -202,7 +206,7 @@ class Shard:
         history = max(max(0, reach.before) for reach in lacking)
         for number, batch in enumerate(pack(samples, labels, self._lanes)):
             place = Place(tick, FROM_STORE, number, batch.lane, batch.minute)
-            self._kept.put(place, batch.payload)
+            self._kept.put(tuple(place), batch.payload)
             heapq.heappush(self._expiring, (batch.newest + history, place))
 
     def _admit(self) -> None:
@@ -231,11 +235,11 @@ class Shard:
             history = None
         if history is None:
             if not is_new:
-                self._kept.remove(place)
+                self._kept.remove(tuple(place))
             return
         self._newest = max(self._newest, place.sent)
         if is_new:
-            self._kept.put(place, payload)
+            self._kept.put(tuple(place), payload)
         heapq.heappush(self._expiring, (int(batch.samples.timestamps.max()) + history, place))
 
     def _decoded(self, place: Place, payload: bytes) -> Batch:
@@ -248,9 +252,9 @@ class Shard:
         """Forget the batches that no tick after this one (ms) looks at, all of them if none will come."""
         is_last = self.next_tick is None
         while self._expiring and (is_last or self._expiring[0][0] < tick):
-            self._kept.remove(heapq.heappop(self._expiring)[1])
+            self._kept.remove(tuple(heapq.heappop(self._expiring)[1]))
         while is_last and self._waiting:
-            self._kept.remove(heapq.heappop(self._waiting)[0])
+            self._kept.remove(tuple(heapq.heappop(self._waiting)[0]))
 
 
 def _text(conditions: Conditions) -> str:
