@@ -26,7 +26,7 @@ from streamgauge.store.partition import read_partition
 from streamgauge.store.rule_topic import RuleTopic
 
 STEP_MS = 5000
-BEGINS_BEFORE_MS = 2 * 3_600_000
+BEGINS_BEFORE_MS = 4 * 3_600_000
 """Simulated time of these tests: what is stored can still be read as if it were new."""
 
 
