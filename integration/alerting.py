@@ -2,12 +2,9 @@
 
 import json
 import time
-import uuid
 from collections import defaultdict, deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import pytest
 from click.testing import CliRunner
 from confluent_kafka import Message
 
@@ -177,24 +174,3 @@ def await_changes(config, group: str, ids: set[str], timeout_s: float = 90.0) ->
     )
     assert seen.keys() == ids, sorted(f"{seen[one].after} {seen[one].labels}" for one in seen.keys() - ids)
     return seen
-
-
-@pytest.fixture(scope="session")
-def stream(stack) -> Stream:
-    """The session's simulated time of alerts; it never goes back."""
-    stack.wait_ready({"alerts", "store"})
-    return Stream(stack.config)
-
-
-@pytest.fixture
-def rules(stack, tmp_path, monkeypatch, stream) -> Iterator[Rules]:
-    """Applies rule files, and takes them back after the test."""
-    applied = Rules(stack, tmp_path, monkeypatch, stream)
-    yield applied
-    applied.remove()
-
-
-@pytest.fixture
-def name() -> str:
-    """Of a metric and a rule file that no other test has."""
-    return f"test_{uuid.uuid4().hex[:8]}"
