@@ -28,7 +28,7 @@ BEGINS_BEFORE_MS = 4 * 3_600_000
 
 
 @dataclass
-class Stream:
+class Feed:
     """Puts samples on Kafka, each sent at its own time, and remembers them."""
 
     config: object
@@ -68,7 +68,7 @@ def series(name: str, **labels: str) -> tuple[tuple[str, str], ...]:
 class Rules:
     """Applies rule files as the command does, at the stream's time."""
 
-    def __init__(self, stack, folder, monkeypatch, stream: Stream) -> None:
+    def __init__(self, stack, folder, monkeypatch, stream: Feed) -> None:
         self._stack = stack
         self._folder = folder
         self._patch = monkeypatch
@@ -134,7 +134,7 @@ def state(config) -> dict[str, bytes]:
     return {key: message.value() for key, message in found.items() if message.value() is not None}
 
 
-def expected(stream: Stream, rules: Rules, key: str, first: int, last: int) -> dict[str, Change]:
+def expected(stream: Feed, rules: Rules, key: str, first: int, last: int) -> dict[str, Change]:
     """The changes by id that the group's ticks from first to last (ms) give, at one place over all samples."""
     group = rules.last.groups[key]
     numbers = {rule.name: number for number, rule in enumerate(group.rules)}

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from integration.alerting import Rules, Stream
+from integration.alerting import Feed, Rules
 from integration.fast_collector import FastClock
 from integration.stored import Stored, wait_for
 from streamgauge.config import (
@@ -182,14 +182,14 @@ def run_collector(stack: Stack, simulated: Time, tmp_path: Path, request: pytest
 
 
 @pytest.fixture(scope="session")
-def stream(stack: Stack) -> Stream:
+def stream(stack: Stack) -> Feed:
     """The simulated time of tests of alerts, which comes after all others' and never goes back."""
     stack.wait_ready({"alerts", "store"})
-    return Stream(stack.config)
+    return Feed(stack.config)
 
 
 @pytest.fixture
-def rules(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: Stream) -> Iterator[Rules]:
+def rules(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: Feed) -> Iterator[Rules]:
     """Applies rule files, and takes them back after the test."""
     applied = Rules(stack, tmp_path, monkeypatch, stream)
     yield applied
