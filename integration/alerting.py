@@ -2,12 +2,9 @@
 
 import json
 import time
-import uuid
 from collections import defaultdict, deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import pytest
 from click.testing import CliRunner
 from confluent_kafka import Message
 
@@ -26,12 +23,12 @@ from streamgauge.store.partition import read_partition
 from streamgauge.store.rule_topic import RuleTopic
 
 STEP_MS = 5000
-BEGINS_BEFORE_MS = 2 * 3_600_000
+BEGINS_BEFORE_MS = 4 * 3_600_000
 """Simulated time of these tests: what is stored can still be read as if it were new."""
 
 
 @dataclass
-class Stream:
+class Feed:
     """Puts samples on Kafka, each sent at its own time, and remembers them."""
 
     config: object
@@ -71,7 +68,7 @@ def series(name: str, **labels: str) -> tuple[tuple[str, str], ...]:
 class Rules:
     """Applies rule files as the command does, at the stream's time."""
 
-    def __init__(self, stack, folder, monkeypatch, stream: Stream) -> None:
+    def __init__(self, stack, folder, monkeypatch, stream: Feed) -> None:
         self._stack = stack
         self._folder = folder
         self._patch = monkeypatch
@@ -137,7 +134,7 @@ def state(config) -> dict[str, bytes]:
     return {key: message.value() for key, message in found.items() if message.value() is not None}
 
 
-def expected(stream: Stream, rules: Rules, key: str, first: int, last: int) -> dict[str, Change]:
+def expected(stream: Feed, rules: Rules, key: str, first: int, last: int) -> dict[str, Change]:
     """The changes by id that the group's ticks from first to last (ms) give, at one place over all samples."""
     group = rules.last.groups[key]
     numbers = {rule.name: number for number, rule in enumerate(group.rules)}
@@ -177,24 +174,3 @@ def await_changes(config, group: str, ids: set[str], timeout_s: float = 90.0) ->
     )
     assert seen.keys() == ids, sorted(f"{seen[one].after} {seen[one].labels}" for one in seen.keys() - ids)
     return seen
-
-
-@pytest.fixture(scope="session")
-def stream(stack) -> Stream:
-    """The session's simulated time of alerts; it never goes back."""
-    stack.wait_ready({"alerts", "store"})
-    return Stream(stack.config)
-
-
-@pytest.fixture
-def rules(stack, tmp_path, monkeypatch, stream) -> Iterator[Rules]:
-    """Applies rule files, and takes them back after the test."""
-    applied = Rules(stack, tmp_path, monkeypatch, stream)
-    yield applied
-    applied.remove()
-
-
-@pytest.fixture
-def name() -> str:
-    """Of a metric and a rule file that no other test has."""
-    return f"test_{uuid.uuid4().hex[:8]}"

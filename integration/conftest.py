@@ -5,12 +5,14 @@ import shutil
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from integration.alerting import Feed, Rules
 from integration.fast_collector import FastClock
 from integration.stored import Stored, wait_for
 from streamgauge.config import (
@@ -177,3 +179,24 @@ def run_collector(stack: Stack, simulated: Time, tmp_path: Path, request: pytest
         return collector
 
     return run
+
+
+@pytest.fixture(scope="session")
+def stream(stack: Stack) -> Feed:
+    """The simulated time of tests of alerts, which comes after all others' and never goes back."""
+    stack.wait_ready({"alerts", "store"})
+    return Feed(stack.config)
+
+
+@pytest.fixture
+def rules(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: Feed) -> Iterator[Rules]:
+    """Applies rule files, and takes them back after the test."""
+    applied = Rules(stack, tmp_path, monkeypatch, stream)
+    yield applied
+    applied.remove()
+
+
+@pytest.fixture
+def name() -> str:
+    """Of a metric and a rule file that no other test has."""
+    return f"test_{uuid.uuid4().hex[:8]}"

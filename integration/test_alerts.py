@@ -6,19 +6,14 @@ from integration.alerting import (
     STEP_MS,
     await_changes,
     expected,
-    name,
-    rules,
     series,
     state,
-    stream,
     triggered,
 )
 from integration.stored import wait_for
 from schemas import alert_messages
 from schemas.topics import RAW
 from streamgauge.store.partition import headers_of, read_partition
-
-__all__ = ["name", "rules", "stream"]
 
 THRESHOLD = """\
 groups:

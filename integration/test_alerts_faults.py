@@ -7,11 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from integration.alerting import STEP_MS, await_changes, expected, name, rules, stream
+from integration.alerting import STEP_MS, await_changes, expected
 from integration.test_alerts import THRESHOLD, heat
 from integration.test_pipeline import _set_parallelism
-
-__all__ = ["name", "rules", "stream"]
 
 
 def _kill_python_workers(stack):

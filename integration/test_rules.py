@@ -8,11 +8,14 @@ from click.testing import CliRunner
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from integration.population import Population, series
+from integration.stored import wait_for
+from schemas.rule_messages import MARKER_KEY
 from schemas.topics import RULES
 from streamgauge.cli import main
 from streamgauge.rules.applied.rule_sets import RuleSets
 from streamgauge.series.samples import MINUTE_MS
 from streamgauge.store import schema
+from streamgauge.store.rule_follower import RuleFollower
 from streamgauge.store.rule_topic import RuleTopic
 from streamgauge.store.session import connect
 
@@ -63,6 +66,22 @@ def test_a_rule_set_is_published_and_read_back(config, rules, tmp_path):
     assert rules("apply", "b.yml")[1][-1].endswith("2 rules removed")
     assert rules("list")[1][1:3] == ["a/hosts every 10s", "  record: warm:count: count(temperature > bool 0)"]
     assert topic.read()[-2].value is None
+
+
+def test_a_follower_reads_to_the_end_and_then_sees_each_set_that_is_published(config, rules, tmp_path):
+    topic, follower = RuleTopic(config.kafka), RuleFollower(config.kafka)
+    try:
+        assert follower.read_to_end() == topic.read()
+        assert follower.poll() == []
+        for text in (FILE, "groups: []"):
+            (tmp_path / "followed.yml").write_text(text)
+            assert rules("apply", "followed.yml")[0] == 0
+            found = []
+            wait_for(lambda found=found: found.extend(follower.poll()) or found, 30)
+            wait_for(lambda found=found: found.extend(follower.poll()) or found[-1].key == MARKER_KEY, 30)
+            assert topic.read()[-len(found) :] == found
+    finally:
+        follower.close()
 
 
 def test_a_backtest_finds_the_alerts_in_what_is_stored(config, rules, tmp_path):

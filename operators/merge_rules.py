@@ -1,6 +1,6 @@
 """The second operator of the alert job: the shards' parts of a tick become alerts, recorded series and their state."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from pyflink.common import Row, Types
@@ -70,10 +70,10 @@ class MergeRules(KeyedProcessFunction):
         ticks, group = self._group(key)
         taken = ticks.take(tick, shard, part)
         for dropped in taken.dropped:
-            self._forget(dropped)
+            self._forget(dropped, range(self._config.alert_shards))
             self._dropped.inc()
         if taken.complete is not None:
-            self._forget(tick)
+            self._forget(tick, taken.complete.keys() - {shard})
             yield from self._merged(tick, taken.complete, key, group)
         elif tick > ticks.last:
             self._waiting.put((tick, shard), row)
@@ -90,7 +90,7 @@ class MergeRules(KeyedProcessFunction):
 
     def _given_up(self, overdue: dict[int, Parts], key: str, group: "AlertGroup") -> Iterator[object]:
         for tick, parts in overdue.items():
-            self._forget(tick)
+            self._forget(tick, parts)
             self._dropped.inc()
             if any(part.is_gone for part in parts.values()):
                 yield from self._merged(tick, parts, key, group)
@@ -151,8 +151,8 @@ class MergeRules(KeyedProcessFunction):
             for past in ticked.forgotten:
                 self._written.remove(past)
 
-    def _forget(self, tick: int) -> None:
-        for shard in range(self._config.alert_shards):
+    def _forget(self, tick: int, shards: Iterable[int]) -> None:
+        for shard in shards:
             self._waiting.remove((tick, shard))
 
     def _group(self, key: str) -> "tuple[GroupTicks, AlertGroup]":
