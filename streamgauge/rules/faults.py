@@ -18,6 +18,7 @@ class FileFault(StrEnum):
     BAD_DURATION = "bad_duration"
     BAD_NUMBER = "bad_number"
     BAD_EXPRESSION = "bad_expression"
+    BAD_SQL = "bad_sql"
     BAD_TEMPLATE = "bad_template"
     BAD_NAME = "bad_name"
     BAD_LABEL = "bad_label"
