@@ -52,7 +52,8 @@ class NoData(StrEnum):
 class Rule:
     """A rule. name: of the series that it records, or of its alerts. line, column: where it stands in its file.
 
-    expr: PromQL, or a SELECT. resolve: an expression; an alert that fires goes on until this gives a series whose labels its own has.
+    expr: PromQL, or a SELECT. resolve: an expression; an alert that fires goes on until this gives a series whose
+    labels its own has.
     """
 
     kind: RuleKind

@@ -92,9 +92,7 @@ class GroupState:
         self.origins = dict(rules)
         return outcome
 
-    def take(
-        self, identity: str, rule: Outside, tick: int, found: Found, outcome: Outcome
-    ) -> list[Point]:
+    def take(self, identity: str, rule: Outside, tick: int, found: Found, outcome: Outcome) -> list[Point]:
         """Take what the next rule of the group gave at a tick (ms) into the outcome; the series that it writes."""
         if isinstance(found, list):
             points = self._recorded(identity, found, outcome)
