@@ -15,6 +15,7 @@ class FileFault(StrEnum):
     DUPLICATE_KEY = "duplicate_key"
     MISSING_KEY = "missing_key"
     MISPLACED_KEY = "misplaced_key"
+    MISPLACED_FILE = "misplaced_file"
     BAD_DURATION = "bad_duration"
     BAD_NUMBER = "bad_number"
     BAD_EXPRESSION = "bad_expression"

@@ -94,6 +94,8 @@ class _Header(EntryReader):
         """The rule and how far apart its ticks are; None without a name."""
         tree = self.tree
         entries = tree.mapping(root, SQL_KEYS, "the header")
+        if not isinstance(root, yaml.MappingNode):
+            return None
         name = tree.text(entries["name"].value, "name") if "name" in entries else ""
         if not name:
             at = entries["name"].value if "name" in entries else root

@@ -82,7 +82,7 @@ def _template() -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
         autoescape=False,
     )
-    environment.filters |= {"string": _string, "map_of": _map}
+    environment.filters |= {"quoted": _string, "map_of": _map}
     return environment.get_template("script.sql.j2")
 
 
