@@ -89,7 +89,6 @@ class Stream:
 @pytest.fixture
 def running(stack, tmp_path):
     """The job with both rules, and what came of it; its own workers."""
-    stack.wait_ready({"alerts", "store", "rollup"})
     (tmp_path / "errors.sql").write_text(ERRORS)
     (tmp_path / "hot.sql").write_text(HOT)
     shutil.copy(EXAMPLE, tmp_path)
