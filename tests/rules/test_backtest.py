@@ -336,3 +336,21 @@ def test_the_command_prints_json_and_fails_on_alerts_if_it_shall(tmp_path, capsy
     file.write_text(RULES.replace("up == 0", "up =="))
     assert run(asked, SEVERITIES, memory_of(SERIES), SURROUNDINGS, clock, UTC) == 1
     assert "error: " in capsys.readouterr().err
+
+
+def test_what_is_recorded_for_earlier_times_is_seen_from_the_tick_that_records_it():
+    rules = """\
+        groups:
+        - name: early
+          query_offset: 1m
+          rules:
+          - {record: r, expr: a * 2}
+          - {alert: A, expr: a > 3, for: 1m}
+        - name: reader
+          rules:
+          - {alert: Fires, expr: 'ALERTS{alertname="A", alertstate="firing"}'}
+          - alert: Asks
+            expr: a > 1
+            annotations: {n: '{{ with query "max(r)" }}{{ . | first | value }}{{ else }}none{{ end }}'}
+        """
+    assert_same(rules, {'a{host="h"}': "1 4 5 6 2 4 7 1"})

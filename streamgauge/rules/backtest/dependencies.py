@@ -23,7 +23,8 @@ class Place(NamedTuple):
 class Component(NamedTuple):
     """Groups that are evaluated together, in this order.
 
-    is_cyclic: whether some rule reads what it or a later one records, so that ticks come one after another.
+    is_cyclic: whether some rule reads what it or a later one records, or what is recorded for times before the ticks
+    at which it is, so that ticks come one after another.
     """
 
     groups: tuple[int, ...]
@@ -52,11 +53,19 @@ def dependencies(groups: Sequence[CompiledGroup]) -> Dependencies:
     for place, rule in _rules(groups):
         sources = list(_selected(rule, writers, alert_names))
         readers |= {place} if sources else set()
-        for name, writer in [*sources, *_queried(rule, writers)]:
+        own_offset = groups[place.group].query_offset_ms
+        # expressions look back by the group's offset, queries of templates do not
+        reads = [(*source, own_offset) for source in sources]
+        reads += [(*source, 0) for source in _queried(rule, writers)]
+        for name, writer, offset in reads:
             read.add(name)
+            # what later ticks write under earlier times must not be seen yet
+            is_ahead = groups[writer.group].query_offset_ms > offset
             if writer.group != place.group:
                 edges[place.group].add(writer.group)
-            elif writer.rule >= place.rule:
+                if is_ahead:
+                    edges[writer.group].add(place.group)
+            elif writer.rule >= place.rule or is_ahead:
                 backward.add(place.group)
     parts = [
         Component(tuple(part), len(part) > 1 or not backward.isdisjoint(part)) for part in components(edges)
