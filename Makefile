@@ -1,6 +1,6 @@
 # `make demo` and `make test` do all set-up by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stop test check oracle fuzz clean
+.PHONY: help setup demo stop test check oracle alertmanager fuzz clean
 
 VENV := .venv/bin
 
@@ -10,6 +10,7 @@ help:
 	@echo "make test   set up and run every test: pure ones, then those against the real stack"
 	@echo "make check  formatting, lint and types"
 	@echo "make oracle build real Prometheus, with which tests/oracle compares; needs Go"
+	@echo "make alertmanager  build a real one, which integration/test_notify.py tells of alerts; needs Go"
 	@echo "make fuzz   ask it and our engine random queries until one differs, or Ctrl-C"
 	@echo "make setup  only the set-up"
 	@echo "make clean  stop the demo, delete its data and everything that set-up made here"
@@ -34,6 +35,9 @@ check: setup
 
 oracle:
 	@scripts/oracle
+
+alertmanager:
+	@scripts/alertmanager
 
 fuzz: setup
 	@scripts/fuzz

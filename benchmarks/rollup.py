@@ -30,7 +30,7 @@ DAY_MS = 86_400_000
 WARM = 0.25
 """The share of the samples before the measurement begins; it ends when as much as TAIL is left."""
 TAIL = 0.04
-LOOK_S = 0.5
+LOOK_S = 2.0
 STALLED_S = 300.0
 GROUPS = 4
 SHOWN = ("Python workers", "Flink TaskManager", "Flink JobManager", "Kafka", "Cassandra")

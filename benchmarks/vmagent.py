@@ -40,6 +40,7 @@ STEP_S = 5
 MINUTE_S = 60
 LAG_MS = 10_000
 """Of simulated time: a real delay of the machine is a long one there."""
+MARK_TIMEOUT_S = 120.0
 BACK_MS = 3 * 3_600_000
 """How far back simulated time begins."""
 OUTPUTS = "[count_samples, sum_samples, min, max, last, 'quantiles(0.5, 0.95, 0.99)']"
@@ -62,14 +63,16 @@ def ours(series: int, speed: float, flushes: int) -> tuple[float, dict[str, floa
             url = f"http://{config.collector.listen}/api/v1/write"
             usage = Usage(stack, {"collector": pid})
             with feeding(url, range(series), STEP_S / speed, (origin, began, speed)):
-                return _marks(counters, usage, flushes)
+                return _marks(counters, usage, flushes, MINUTE_S / speed)
 
 
-def _marks(counters: FlinkCounters, usage: Usage, flushes: int) -> tuple[float, dict[str, float]]:
+def _marks(
+    counters: FlinkCounters, usage: Usage, flushes: int, interval_s: float
+) -> tuple[float, dict[str, float]]:
     """From after one minute mark to after another: a mark is over when the counter stands still again."""
     begun, ended = 0.0, 0.0
     for mark in range(flushes + 2):
-        ended = _after_a_mark(counters)
+        ended = _after_a_mark(counters, interval_s / 4)
         if mark == 1:
             begun = ended
             usage.restart()
@@ -81,14 +84,21 @@ def _marks(counters: FlinkCounters, usage: Usage, flushes: int) -> tuple[float, 
     return ended - begun, cpu
 
 
-def _after_a_mark(counters: FlinkCounters) -> float:
+def _after_a_mark(counters: FlinkCounters, quiet_s: float) -> float:
+    """How many samples are closed when the next mark is over.
+
+    :raises RuntimeError: if one mark begins before another is over.
+    """
+    began = moved = time.monotonic()
     before = newest = counters.of("close minutes", "samples")["samples"]
-    while True:
-        time.sleep(0.5)
+    while newest == before or time.monotonic() - moved < quiet_s:
+        time.sleep(0.25)
         found = counters.of("close minutes", "samples")["samples"]
-        if found == newest != before:
-            return found
-        newest = found
+        if found != newest:
+            newest, moved = found, time.monotonic()
+        if moved - began > MARK_TIMEOUT_S:
+            raise RuntimeError("minutes are closed all the time: the machine is too busy for this rate")
+    return newest
 
 
 @contextlib.contextmanager

@@ -102,6 +102,14 @@ def _ids(ids):
         ([("__name__", "=~", "idle|pressure")], 45),
         ([("__name__", "=", "nothing")], 0),
         ([("job", "=", "nothing"), ("instance", "=", "host-1")], 0),
+        ([("__name__", "=", "temperature"), ("job", "=", "mill")], 40),
+        ([("__name__", "=", "idle"), ("job", "=", "office")], 5),
+        ([("__name__", "=", "idle"), ("job", "=", "mill")], 0),
+        ([("__name__", "=", "nothing"), ("instance", "=", "host-1")], 0),
+        ([("__name__", "=", "pressure"), ("zone", "=", "été"), ("instance", "=", "host-1")], 0),
+        ([("__name__", "=", "temperature"), ("zone", "=", "été"), ("instance", "=", "host-1")], 1),
+        ([("__name__", "=", "idle"), ("__name__", "=", "pressure"), ("job", "=", "mill")], 0),
+        ([("job", "=", "mill"), ("job", "=", "office"), ("zone", "=", "été")], 0),
     ],
 )
 def test_matchers_select_series(store, matchers, count):

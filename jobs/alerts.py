@@ -8,10 +8,9 @@ from pyflink.table import StreamTableEnvironment
 
 from operators.environment import arguments, environments
 from operators.evaluate_rules import PART, EvaluateRules
-from operators.merge_rules import BATCHES, STATE, TRIGGERED, MergeRules
+from operators.group_output import send_alerts
+from operators.merge_rules import MergeRules
 from operators.raw_batches import Start, batches_by_shard
-from schemas import topics
-from sinks.kafka import send
 from streamgauge.config import Config
 
 NAME = "streamgauge-alerts"
@@ -31,11 +30,7 @@ def build(tables: StreamTableEnvironment, config: Config) -> None:
         .name("merge rules")
         .uid("merge-rules")
     )
-    statements = tables.create_statement_set()
-    send(tables, statements, merged.get_side_output(TRIGGERED), config, topics.TRIGGERED)
-    send(tables, statements, merged.get_side_output(STATE), config, topics.ALERT_STATE)
-    send(tables, statements, merged.get_side_output(BATCHES), config, topics.RAW, timed=True)
-    statements.attach_as_datastream()
+    send_alerts(tables, merged, config)
 
 
 if __name__ == "__main__":

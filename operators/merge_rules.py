@@ -4,31 +4,26 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from pyflink.common import Row, Types
-from pyflink.datastream import KeyedProcessFunction, OutputTag, RuntimeContext
-from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
+from pyflink.datastream import KeyedProcessFunction, RuntimeContext
+from pyflink.datastream.state import MapStateDescriptor
 
 from operators.evaluate_rules import PART
+from operators.group_output import BYTES, StoredGroup, messages
 from operators.group_ticks import WAIT_MS, GroupTicks, Part, Parts
 from operators.worker import keep_for_good, restore_print
-from sinks.kafka import MESSAGE, TIMED_MESSAGE
 from streamgauge.config import Config
 
 if TYPE_CHECKING:
-    from operators.group import AlertGroup, Ticked
+    from operators.group import AlertGroup
+    from operators.group_messages import Ticked
     from streamgauge.rules.applied.rule_sets import RuleSet
-    from streamgauge.rules.group_state import GroupState
     from streamgauge.rules.stream.asks import StreamGroup
-
-TRIGGERED = OutputTag("triggered", MESSAGE)
-STATE = OutputTag("state", MESSAGE)
-BATCHES = OutputTag("batches", TIMED_MESSAGE)
-_BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 
 
 class MergeRules(KeyedProcessFunction):
     """Keyed by a group's key in alerts.rules; `operators.group` has what it does, `group_ticks` which ticks count.
 
-    Yields TRIGGERED, STATE and BATCHES. State is written for what has changed only.
+    Yields what `operators.group_output` sends. State is written for what has changed only.
     """
 
     def __init__(self, config: Config) -> None:
@@ -46,11 +41,8 @@ class MergeRules(KeyedProcessFunction):
         self._waiting = context.get_map_state(
             MapStateDescriptor("parts-v1", Types.TUPLE([Types.LONG(), Types.INT()]), PART)
         )
-        self._last = context.get_state(ValueStateDescriptor("last-tick-v1", Types.LONG()))
-        self._origins = context.get_state(ValueStateDescriptor("rules-v1", Types.STRING()))
-        self._alerts = context.get_map_state(MapStateDescriptor("alerts-v1", Types.STRING(), _BYTES))
-        self._given = context.get_map_state(MapStateDescriptor("given-v1", Types.STRING(), _BYTES))
-        self._written = context.get_map_state(MapStateDescriptor("written-v1", Types.LONG(), _BYTES))
+        self._stored = StoredGroup(context)
+        self._written = context.get_map_state(MapStateDescriptor("written-v1", Types.LONG(), BYTES))
         counters = context.get_metrics_group()
         self._ticks = counters.counter("ticks")
         self._rule_errors = counters.counter("rule_errors")
@@ -101,51 +93,22 @@ class MergeRules(KeyedProcessFunction):
         if gone:
             ticked = group.end(tick, parts, gone[0].rule_set)
             del self._groups[key]
-            for state in (self._last, self._origins, self._alerts, self._given, self._written):
-                state.clear()
+            self._stored.clear()
+            self._written.clear()
         else:
             version = next(iter(parts.values())).rule_set
             ticked = group.tick(tick, parts, self._rules.of_version(version))
-            self._store_state(tick, group, ticked)
+            self._stored.write(tick, group.state, ticked)
+            self._store_written(tick, group, ticked)
         self._rule_errors.inc(sum(bool(error) for error in ticked.outcome.errors))
         self._transitions.inc(len(ticked.triggered))
         if ticked.is_dropped:
             self._dropped.inc()
-        yield from self._messages(tick, ticked)
+        yield from messages(ticked, tick + self._config.alerts.lag_ms)
 
-    def _messages(self, tick: int, ticked: "Ticked") -> Iterator[object]:
-        from schemas.alert_messages import HEADERS
-        from schemas.batch import headers_of, key_of
-        from streamgauge.rules.recorded_batches import PRODUCER
+    def _store_written(self, tick: int, group: "AlertGroup", ticked: "Ticked") -> None:
+        from streamgauge.rules.group_codec import encode_written
 
-        headers = {name: text.encode() for name, text in HEADERS.items()}
-        for tag, messages in ((TRIGGERED, ticked.triggered), (STATE, ticked.state)):
-            for message in messages:
-                yield tag, Row(message.key, message.payload, headers)
-        # the moment in which the tick was due: a replay writes the same, and time never moves by what rules write
-        sent = dict(headers_of(PRODUCER, tick + self._config.alerts.lag_ms))
-        for batch in ticked.batches:
-            yield BATCHES, Row(key_of(batch.lane), batch.payload, sent, batch.newest)
-
-    def _store_state(self, tick: int, group: "AlertGroup", ticked: "Ticked") -> None:
-        from streamgauge.rules import alert_codec
-        from streamgauge.rules.group_codec import encode_given, encode_origins, encode_written
-
-        self._last.update(tick)
-        if ticked.are_new:
-            self._origins.update(encode_origins(group.state.origins))
-        for identity in ticked.outcome.states:
-            state = group.state.states.get(identity)
-            if state is None:
-                self._alerts.remove(identity)
-            else:
-                self._alerts.put(identity, alert_codec.encode(state))
-        for identity in ticked.outcome.given:
-            given = group.state.given.get(identity)
-            if given is None:
-                self._given.remove(identity)
-            else:
-                self._given.put(identity, encode_given(given))
         if group.reads_own:
             self._written.put(tick, encode_written(ticked.outcome.written))
             for past in ticked.forgotten:
@@ -166,12 +129,12 @@ class MergeRules(KeyedProcessFunction):
         from operators.group import AlertGroup
         from streamgauge.rules.group_codec import decode_written
 
-        ticks = GroupTicks(self._config.alert_shards, self._last.value() or 0)
+        ticks = GroupTicks(self._config.alert_shards, self._stored.last)
         for (tick, shard), row in list(self._waiting.items()):
             ticks.take(tick, shard, Part(*list(row)[3:]))
         group = AlertGroup(
             key,
-            self._stored_state(),
+            self._stored.read(),
             self._config.alerts,
             self._config.layout.lanes,
             self._terms,
@@ -181,17 +144,6 @@ class MergeRules(KeyedProcessFunction):
         written = sorted((tick, decode_written(data)) for tick, data in self._written.items())
         group.written.extend(written)
         return ticks, group
-
-    def _stored_state(self) -> "GroupState":
-        from streamgauge.rules import alert_codec
-        from streamgauge.rules.group_codec import decode_given, decode_origins
-        from streamgauge.rules.group_state import GroupState
-
-        return GroupState(
-            {identity: alert_codec.decode(data) for identity, data in self._alerts.items()},
-            {identity: decode_given(data) for identity, data in self._given.items()},
-            decode_origins(self._origins.value()),
-        )
 
     def _compiled(self, rules: "RuleSet", key: str) -> "StreamGroup":
         from streamgauge.rules.stream.shard import stream_groups

@@ -5,6 +5,7 @@ ahead of the others makes nobody late. That of rules follows `sent`, the order o
 bears it out: the brokers refuse samples that are far ahead. Both are the same on every replay.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyflink.common import TypeInformation, Types
@@ -137,7 +138,7 @@ def _keyed(
         )
     )
     values = Types.ROW([each for _, each in row.values()])
-    return _keyed_by_first_field(keyed, Types.INT(), values, Types.INSTANT())
+    return keyed_by_first_field([keyed], Types.INT(), values, Types.INSTANT())
 
 
 def _between(start: Start) -> str:
@@ -146,14 +147,18 @@ def _between(start: Start) -> str:
     return f" AND ts BETWEEN TO_TIMESTAMP_LTZ({start.first}, 3) AND TO_TIMESTAMP_LTZ({start.last}, 3)"
 
 
-def _keyed_by_first_field(
-    stream: DataStream, key: TypeInformation, row: TypeInformation, *rest: TypeInformation
+def keyed_by_first_field(
+    streams: Sequence[DataStream], key: TypeInformation, row: TypeInformation, *rest: TypeInformation
 ) -> KeyedStream:
-    """What DataStream.key_by makes of its stream of (key, row), without the Python operator before it."""
-    java = stream._j_data_stream
-    java.getTransformation().setOutputType(Types.ROW([key, row, *rest]).get_java_type_info())
+    """What DataStream.key_by makes of streams of (key, row), without the Python operator before it."""
+    for stream in streams:
+        types = Types.ROW([key, row, *rest]).get_java_type_info()
+        stream._j_data_stream.getTransformation().setOutputType(types)
+    first, *others = streams
+    whole = first.union(*others) if others else first
     selector = get_gateway().jvm.KeyByKeySelector()
-    return KeyedStream(java.keyBy(selector, Types.ROW([key]).get_java_type_info()), row, stream)
+    keyed = whole._j_data_stream.keyBy(selector, Types.ROW([key]).get_java_type_info())
+    return KeyedStream(keyed, row, whole)
 
 
 def _declare(

@@ -7,7 +7,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, TopicPartition
 
 from operators.raw_batches import Start
-from schemas.topics import RAW
+from schemas.topics import MAX_FUTURE_MS, RAW
 from streamgauge.config import Config
 from streamgauge.times import LAST_DATE_MS
 
@@ -116,10 +116,16 @@ def _bounds(consumer: Consumer) -> dict[int, tuple[int, int]]:
 
 
 def _time_of(consumer: Consumer, partition: int, offset: int) -> int:
-    """The end of the minute (ms) of the first message from an offset on."""
+    """The end of the minute (ms) up to which messages before an offset may reach.
+
+    The message there may be late, and newer ones before it gone: they were sent before it was.
+    """
     consumer.assign([TopicPartition(RAW, partition, offset)])
     message = consumer.poll(TIMEOUT_S)
     if message is None or message.error() is not None:
         return LAST_DATE_MS
     timestamp: int = message.timestamp()[1]
+    sent = dict(message.headers() or ()).get("sent") or b""
+    if sent.isdigit():
+        timestamp = max(timestamp, int(sent) + MAX_FUTURE_MS)
     return timestamp + -timestamp % MINUTE_MS

@@ -5,6 +5,9 @@ groups:
       - record: expr: labels:
       - alert: expr: for: keep_firing_for: labels: annotations: and, beyond Prometheus, resolve: no_data:
 
+A file of a rule in SQL is one SELECT, with a header in the comments above it: name: every: severity: no_data: and,
+as above, for: keep_firing_for: labels: annotations:
+
 All times in ms. Texts are as in the file: labels and annotations of alerts are templates.
 """
 
@@ -16,6 +19,9 @@ FILE_KEYS = frozenset({"groups"})
 GROUP_KEYS = frozenset({"name", "interval", "limit", "query_offset", "labels", "rules"})
 RULE_KEYS = frozenset(
     {"record", "alert", "expr", "for", "keep_firing_for", "labels", "annotations", "resolve", "no_data"}
+)
+SQL_KEYS = frozenset(
+    {"name", "for", "keep_firing_for", "every", "no_data", "severity", "labels", "annotations"}
 )
 ALERT_ONLY_KEYS = ("for", "keep_firing_for", "annotations", "resolve", "no_data")
 MIN_INTERVAL_MS = 1000
@@ -46,7 +52,8 @@ class NoData(StrEnum):
 class Rule:
     """A rule. name: of the series that it records, or of its alerts. line, column: where it stands in its file.
 
-    resolve: an expression; an alert that fires goes on until this gives a series whose labels its own has.
+    expr: PromQL, or a SELECT. resolve: an expression; an alert that fires goes on until this gives a series whose
+    labels its own has.
     """
 
     kind: RuleKind

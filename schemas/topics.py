@@ -7,6 +7,7 @@ REJECTED = "metrics.rejected"
 RULES = "alerts.rules"
 TRIGGERED = "alerts.triggered"
 ALERT_STATE = "alerts.state"
+NOTIFIED = "alerts.notified"
 
 HOUR_MS = 3_600_000
 MAX_FUTURE_MS = 60_000
@@ -58,4 +59,6 @@ def topics(partitions: int, replication: int, retention_ms: int) -> list[Topic]:
         ),
         Topic(TRIGGERED, ALERT_PARTITIONS, replication, shared | {"retention.ms": str(TRIGGERED_KEPT_MS)}),
         Topic(ALERT_STATE, 1, replication, shared | {"cleanup.policy": "compact"}),
+        # what is known of an alert lies in the partition of alerts.triggered from which it came
+        Topic(NOTIFIED, ALERT_PARTITIONS, replication, shared | {"cleanup.policy": "compact"}),
     ]

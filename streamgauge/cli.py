@@ -8,6 +8,7 @@ import click
 
 from streamgauge import __version__
 from streamgauge import config as configuration
+from streamgauge.cli_notify import alerts, notify
 from streamgauge.cli_rules import rules
 from streamgauge.config import Config
 from streamgauge.yaml_file import InvalidFile
@@ -224,6 +225,8 @@ def query(config: Config, /, expression: str, url: str | None, **options: str | 
 
 
 main.add_command(rules)
+main.add_command(notify)
+main.add_command(alerts)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def rules() -> None:
 @click.option("--lint-fatal", is_flag=True, help="Exit with 3 where a rule stands twice.")
 @click.pass_obj
 def check(config: Config, files: tuple[Path, ...], lint_fatal: bool) -> None:
-    """Report every error in rule FILES with file, line and column; without FILES read standard input."""
+    """Report every error in rule FILES, those in SQL too, with its place; without FILES read standard input."""
     from streamgauge.rules import command
 
     sys.exit(command.check(files, config.rules.severities, lint_fatal))

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from schemas.rule_files import SEVERITIES
 from schemas.tables import STANDARD, Resolution, StorageClass
+from streamgauge.notify.urls import check_url
 from streamgauge.promql.literals import duration
 from streamgauge.promql.parser import selector
 from streamgauge.series.class_rules import ClassRules
@@ -157,6 +158,8 @@ class Collector(Section):
     listen: str = "127.0.0.1:9481"
     name: str = Field(default_factory=socket.gethostname)
     scrape_config: Path | None = None
+    disks: tuple[Path, ...] = ()
+    """Paths whose disks are watched, as disk_usage_pct; that of local.home if there are none."""
     linger_ms: int = Field(20, ge=1)
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024)
     max_queue_bytes: int = Field(128 * 1024 * 1024, ge=1024 * 1024)
@@ -171,6 +174,38 @@ class Gateway(Section):
     max_series: int = Field(100_000, ge=1)
     max_points: int = Field(11_000, ge=1)
     timeout_s: int = Field(30, ge=1)
+
+
+class Notify(Section):
+    """Who is told of alerts, and how; see `streamgauge notify`."""
+
+    alertmanagers: tuple[str, ...] = ()
+    """URLs of their roots; all are told. User and password in a URL are sent as basic authentication."""
+    token_file: Path | None = None
+    """Holds a bearer token for all of them."""
+    resend_delay: str = "1m"
+    """What fires is sent again so often, and ends by itself after four times as long."""
+    timeout_s: int = Field(10, ge=1)
+    external_labels: dict[str, str] = Field(default_factory=dict)
+    """For every alert that has no such label."""
+    listen: str = "127.0.0.1:9482"
+    """Where /metrics is."""
+    name: str = Field(default_factory=socket.gethostname)
+    """Of this process: another one of the same name takes its place."""
+
+    @field_validator("alertmanagers")
+    @classmethod
+    def _are_urls(cls, alertmanagers: tuple[str, ...]) -> tuple[str, ...]:
+        for url in alertmanagers:
+            check_url(url)
+        return alertmanagers
+
+    @field_validator("resend_delay")
+    @classmethod
+    def _is_a_duration(cls, resend_delay: str) -> str:
+        if duration(resend_delay) < 1000:
+            raise ValueError("alerts are sent again once a second at most")
+        return resend_delay
 
 
 class Rules(Section):
@@ -203,6 +238,7 @@ class Config(Section):
     collector: Collector = Collector()
     gateway: Gateway = Gateway()
     rules: Rules = Rules()
+    notify: Notify = Notify()
     local: Local = Local()
 
     @model_validator(mode="after")
@@ -261,4 +297,6 @@ def _absolute(config: Config, folder: Path) -> Config:
     local = config.local.model_copy(update={"home": folder / config.local.home})
     scrape = config.collector.scrape_config
     collector = config.collector.model_copy(update={"scrape_config": scrape and folder / scrape})
-    return config.model_copy(update={"local": local, "collector": collector})
+    token = config.notify.token_file
+    notify = config.notify.model_copy(update={"token_file": token and folder / token})
+    return config.model_copy(update={"local": local, "collector": collector, "notify": notify})

@@ -33,7 +33,7 @@ def test_it_fulfils_the_schema_of_the_compose_specification(compose: dict[str, A
 
 def test_every_image_has_a_version(compose: dict[str, Any]) -> None:
     for service in compose["services"].values():
-        assert re.search(r":\d+\.\d+", service["image"])
+        assert re.search(r":v?\d+\.\d+", service["image"])
 
 
 def test_everything_that_serves_has_a_health_check_and_what_waits_for_it_waits_for_its_health(

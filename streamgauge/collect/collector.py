@@ -2,10 +2,15 @@
 
 import asyncio
 import logging
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from math import nan
+from pathlib import Path
 
+from streamgauge.collect.broker_disks import BrokerDisks
 from streamgauge.collect.faults import Outage
 from streamgauge.collect.intake import Intake
 from streamgauge.collect.metrics import Metrics
@@ -40,7 +45,10 @@ class Collector:
         self._producer = BatchProducer(config, clock, self.metrics)
         self.intake = Intake(config, self._producer, clock, self.metrics)
         self.scraper = Scraper(config, targets, self.intake, clock, self.metrics)
+        self._broker_disks = BrokerDisks(config.kafka, self.metrics)
         self.metrics.held_bytes.set_function(lambda: self.held_bytes)
+        for path in config.collector.disks or (config.local.home,):
+            self.metrics.disk_usage.labels(str(path)).set_function(partial(_used_pct, path))
 
     @property
     def outage(self) -> Outage | None:
@@ -58,21 +66,32 @@ class Collector:
         warm(self.config.layout.lanes, self.clock())
         producing = asyncio.create_task(self._producer.run())
         scraping = asyncio.create_task(self.scraper.run())
+        looking = asyncio.create_task(self._broker_disks.run())
 
         def ended(task: asyncio.Task[None]) -> None:
             if not task.cancelled() and (error := task.exception()) is not None:
                 log.error("collector fails: error=%r", error)
                 on_failure()
 
-        for task in (producing, scraping):
+        for task in (producing, scraping, looking):
             task.add_done_callback(ended)
         async with AsyncExitStack() as ending:
             # last in, first out, and each whether or not another raised
             ending.push_async_callback(asyncio.to_thread, self._producer.stop, DELIVERY_TIMEOUT_MS / 1000 + 1)
             ending.push_async_callback(_cancelled, producing)
+            ending.push_async_callback(_cancelled, looking)
             ending.callback(self.intake.flush)
             ending.push_async_callback(_cancelled, scraping)
             yield
+
+
+def _used_pct(path: Path) -> float:
+    """How full the disk of a path is, in percent of what its users may have; NaN for what is not there."""
+    try:
+        found = shutil.disk_usage(path)
+    except OSError:
+        return nan
+    return 100 * found.used / (found.used + found.free)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -41,6 +41,15 @@ class Metrics:
         self.scrape_errors = Counter(
             "scrape_errors_total", "Scrapes that failed.", ("job", "reason"), registry=registry
         )
+        self.broker_disk_usage = Gauge(
+            "broker_disk_usage_pct",
+            "How full the disks of Kafka's brokers are.",
+            ("broker", "path"),
+            registry=registry,
+        )
+        self.disk_usage = Gauge(
+            "disk_usage_pct", "How full the disks of this machine are.", ("path",), registry=registry
+        )
         self.scrape_seconds = Histogram(
             prefix + "scrape_seconds",
             "How long scrapes took.",

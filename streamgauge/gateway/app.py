@@ -20,9 +20,11 @@ from streamgauge import __version__
 from streamgauge.config import Config
 from streamgauge.gateway import prometheus_json as answer
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
-from streamgauge.gateway.metrics import Metrics
+from streamgauge.gateway.metrics import Looked, Metrics
 from streamgauge.gateway.parameters import Form
 from streamgauge.gateway.queries import Answer, Queries
+from streamgauge.gateway.rules import Rules
+from streamgauge.store.alert_board import AlertBoard
 from streamgauge.store.reader import Reader, Reading
 from streamgauge.store.reading import DeadlinePassed, TooManySamples, TooManySeries
 
@@ -30,6 +32,8 @@ MAX_SAMPLES = 20_000_000
 MAX_BODY_BYTES = 1024 * 1024
 CONCURRENT_QUERIES = 8
 NAMED_DAMAGES = 5
+FIRST_LOOK_S = 5.0
+"""How long a request waits for rules and alerts to have been read once."""
 PROMETHEUS_VERSION = "3.16.0"
 """Whose API this is: clients choose by it what they may ask."""
 
@@ -43,9 +47,21 @@ class Gateway:
     def __init__(self, config: Config, reader: Reader) -> None:
         self.settings = config.gateway
         self.metrics = Metrics()
-        self.queries = Queries(config.gateway, reader, lambda: time.time_ns() // 1_000_000)
+        self.queries = Queries(config.gateway, reader, _now)
+        self.board = AlertBoard(config.kafka)
+        self.rules = Rules(self.board, _now, FIRST_LOOK_S)
         self._threads = ThreadPoolExecutor(CONCURRENT_QUERIES, "query")
+        self._looking = ThreadPoolExecutor(2, "look")
         self._reader = reader
+        self.metrics.registry.register(Looked(self._lookups, self.rules.evaluation_seconds))
+
+    async def look(self, look: Query, form: Form) -> Answer:
+        """The answer of what reads no store; it never takes a thread from queries.
+
+        :raises InvalidRequest: with the reason, whatever went wrong.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._looking, look, form, Reading())
 
     async def run(self, query: Query, form: Form) -> Answer:
         """The answer of a query, with a warning about rows that were damaged.
@@ -77,6 +93,10 @@ class Gateway:
         self.metrics.head_bytes.set(self._reader.head.size)
         return generate_latest(self.metrics.registry)
 
+    def _lookups(self) -> dict[str, int]:
+        cache = self._reader.blocks.cache
+        return {"hit": cache.hits, "miss": cache.misses}
+
     def _damages(self, reading: Reading) -> list[str]:
         for damage in reading.damages:
             self.metrics.damaged.labels(damage.reason).inc()
@@ -98,6 +118,10 @@ def application(gateway: Gateway) -> Starlette:
         ("/api/v1/labels", queries.label_names),
         ("/api/v1/label/{name}/values", queries.label_values),
     ]
+    looks: list[tuple[str, Query]] = [
+        ("/api/v1/rules", gateway.rules.rules),
+        ("/api/v1/alerts", gateway.rules.alerts),
+    ]
     pages: list[tuple[str, Handler]] = [
         ("/api/v1/status/buildinfo", _buildinfo),
         ("/metrics", _metrics),
@@ -110,6 +134,7 @@ def application(gateway: Gateway) -> Starlette:
                 Route(path, _counted(gateway, path, _queried(query)), methods=["GET", "POST"])
                 for path, query in paths
             ),
+            *(Route(path, _counted(gateway, path, _looked(look))) for path, look in looks),
             *(Route(path, _counted(gateway, path, page)) for path, page in pages),
         ],
         middleware=[Middleware(GZipMiddleware, minimum_size=1024, compresslevel=1)],
@@ -155,6 +180,14 @@ def _queried(query: Query) -> Handler:
     return respond
 
 
+def _looked(look: Query) -> Handler:
+    async def respond(gateway: Gateway, request: Request) -> Response:
+        found = await gateway.look(look, await _form(request))
+        return _json(answer.success(found.data, found.warnings, found.infos))
+
+    return respond
+
+
 async def _form(request: Request) -> Form:
     body = bytearray()
     async for chunk in request.stream():
@@ -167,6 +200,10 @@ async def _form(request: Request) -> Form:
 def _json(document: str, status: int = 200) -> Response:
     # a label value that is not UTF-8 cannot be stored, but one in a parameter comes back in its refusal
     return Response(document.encode(errors="replace"), status, media_type="application/json")
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
 
 
 async def _buildinfo(_: Gateway, __: Request) -> Response:

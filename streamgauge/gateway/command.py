@@ -33,7 +33,12 @@ def run(config: Config) -> None:
         # so that no query waits for kernels
         warm.rollups()
         warm.queries()
-        uvloop.run(_serve(config, Gateway(config, Reader(session, config.shards, config.storage_classes))))
+        gateway = Gateway(config, Reader(session, config.shards, config.storage_classes))
+        gateway.board.start()
+        try:
+            uvloop.run(_serve(config, gateway))
+        finally:
+            gateway.board.stop()
     finally:
         session.cluster.shutdown()
 

@@ -67,7 +67,7 @@ class Form:
             return default
         found = _seconds(given) if _NUMBER.fullmatch(given) else _rfc3339(given)
         if found is None or abs(found) > MAX_MS:
-            raise invalid_parameter(name, f"cannot parse {_quoted(given)} to a valid timestamp")
+            raise invalid_parameter(name, f"cannot parse {quoted(given)} to a valid timestamp")
         return found
 
     def duration(self, name: str) -> int:
@@ -79,15 +79,15 @@ class Form:
         if _NUMBER.fullmatch(given):
             found = float(given) * 1000
             if not abs(found) < MAX_MS:
-                detail = f"cannot parse {_quoted(given)} to a valid duration. It overflows int64"
+                detail = f"cannot parse {quoted(given)} to a valid duration. It overflows int64"
                 raise invalid_parameter(name, detail)
             return int(found)
         parts = _DURATION.fullmatch(given)
         if not parts or not any(parts.groups()):
-            raise invalid_parameter(name, f"cannot parse {_quoted(given)} to a valid duration")
+            raise invalid_parameter(name, f"cannot parse {quoted(given)} to a valid duration")
         length = sum(int(part or 0) * unit for part, unit in zip(parts.groups(), _UNITS_MS, strict=True))
         if length > MAX_MS:
-            raise invalid_parameter(name, f"cannot parse {_quoted(given)} to a valid duration")
+            raise invalid_parameter(name, f"cannot parse {quoted(given)} to a valid duration")
         return length
 
     def steps(self, max_points: int) -> Steps:
@@ -121,7 +121,7 @@ class Form:
         if not given:
             return None
         if not re.fullmatch(r"[-+]?\d{1,18}", given, re.ASCII):
-            raise invalid_parameter("limit", f"strconv.Atoi: parsing {_quoted(given)}: invalid syntax")
+            raise invalid_parameter("limit", f"strconv.Atoi: parsing {quoted(given)}: invalid syntax")
         if int(given) < 0:
             raise invalid_parameter("limit", "limit must be non-negative")
         return int(given) or None
@@ -150,6 +150,12 @@ def label_name(given: str) -> str:
     if not given.startswith("U__"):
         return given
     return _unescaped(given[3:]) or given
+
+
+def quoted(given: str) -> str:
+    """A text as Go quotes it, for errors."""
+    escaped = given.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _unescaped(name: str) -> str | None:
@@ -188,8 +194,3 @@ def _rfc3339(given: str) -> int | None:
         return (datetime.fromisoformat(given) - _EPOCH) // timedelta(milliseconds=1)
     except (ValueError, OverflowError):
         return None
-
-
-def _quoted(given: str) -> str:
-    escaped = given.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

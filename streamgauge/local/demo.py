@@ -45,6 +45,8 @@ def with_targets(config: Config) -> Config:
         "collector": config.collector.listen,
         "gateway": config.gateway.listen,
     }
+    if config.notify.alertmanagers:
+        targets["notify"] = config.notify.listen
     jobs = [{"job_name": name, "static_configs": [{"targets": [target]}]} for name, target in targets.items()]
     file.write_text(
         yaml.safe_dump({"global": {"scrape_interval": "5s", "scrape_timeout": "4s"}, "scrape_configs": jobs})

@@ -10,7 +10,7 @@ from streamgauge.local.service import Service, address, answers
 
 def services(config: Config, home: Home) -> list[Service]:
     """The stack's processes as the configuration describes them."""
-    return [
+    found = [
         redis.service(config, home),
         cassandra.service(config, home),
         kafka.service(config, home),
@@ -20,6 +20,7 @@ def services(config: Config, home: Home) -> list[Service]:
         _collector(config, home),
         _gateway(config, home),
     ]
+    return [*found, _notify(config, home)] if config.notify.alertmanagers else found
 
 
 def _streamgauge(home: Home, *arguments: str) -> list[str]:
@@ -43,3 +44,10 @@ def _gateway(config: Config, home: Home) -> Service:
     _, port = address(config.gateway.listen)
     ready = lambda: answers(f"http://{config.gateway.listen}/metrics")  # noqa: E731
     return Service("gateway", lambda: command, ready, ("schema", "redis"), {"gateway.listen": port})
+
+
+def _notify(config: Config, home: Home) -> Service:
+    command = _streamgauge(home, "notify")
+    _, port = address(config.notify.listen)
+    ready = lambda: answers(f"http://{config.notify.listen}/metrics")  # noqa: E731
+    return Service("notify", lambda: command, ready, ("schema",), {"notify.listen": port})

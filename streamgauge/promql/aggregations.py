@@ -59,7 +59,7 @@ def collect(
     if node.op is AggregateOp.QUANTILE:
         return Partial(labels, {"values": vector.values, "present": vector.present})
     codes, first = labels.groups()
-    return Partial(labels.take(first), FAMILIES[node.op].collect(vector, codes, len(first), limits))
+    return Partial(labels.distinct(), FAMILIES[node.op].collect(vector, codes, len(first), limits))
 
 
 def merge(
@@ -85,7 +85,7 @@ def merge(
         return Vector(rows.labels, *family.finish(rows.columns))
     codes, first = rows.labels.groups()
     return Vector(
-        rows.labels.take(first), *family.finish(family.merge(rows.columns, codes, len(first), limits))
+        rows.labels.distinct(), *family.finish(family.merge(rows.columns, codes, len(first), limits))
     )
 
 

@@ -3,9 +3,10 @@
 Grouping, matching and renaming then work on integers, and on each distinct value once.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import is_
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,10 +36,12 @@ class Groups(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LabelTable:
-    """The label sets of `count` series. Never changed in place."""
+    """The label sets of `count` series. Never changed in place; what was made of it once is kept with it."""
 
     count: int
     columns: Mapping[str, Column]
+    made: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was made of it, by what that is."""
 
     def row(self, index: int) -> dict[str, str]:
         """The labels of one series, sorted by name, without absent ones."""
@@ -70,13 +73,20 @@ class LabelTable:
 
     def keep(self, names: Collection[str]) -> "LabelTable":
         """Only these labels."""
-        return LabelTable(self.count, {name: self.columns[name] for name in self.columns if name in names})
+        return self._only(frozenset(self.columns.keys() & set(names)))
 
     def drop(self, names: Collection[str]) -> "LabelTable":
         """All but these labels."""
-        return LabelTable(
-            self.count, {name: self.columns[name] for name in self.columns if name not in names}
-        )
+        return self._only(frozenset(self.columns.keys() - set(names)))
+
+    def _only(self, names: frozenset[str]) -> "LabelTable":
+        if len(names) == len(self.columns):
+            return self
+        found: LabelTable | None = self.made.get(names)
+        if found is None:
+            kept = {name: column for name, column in self.columns.items() if name in names}
+            found = self.made[names] = LabelTable(self.count, kept)
+        return found
 
     def with_column(self, name: str, column: Column) -> "LabelTable":
         """With one label replaced or added."""
@@ -99,7 +109,21 @@ class LabelTable:
 
     def groups(self) -> Groups:
         """Which series have the same labels."""
-        return _grouped(self.count, [(column.codes, len(column.values)) for column in self.columns.values()])
+        found: Groups | None = self.made.get("groups")
+        if found is None:
+            columns = [(column.codes, len(column.values)) for column in self.columns.values()]
+            found = self.made["groups"] = _grouped(self.count, columns)
+        return found
+
+    def distinct(self) -> "LabelTable":
+        """The labels of each group, in the order of the groups."""
+        first = self.groups().first
+        if len(first) == self.count:
+            return self
+        found: LabelTable | None = self.made.get("distinct")
+        if found is None:
+            found = self.made["distinct"] = self.take(first)
+        return found
 
     def order(self) -> Codes:
         """The row numbers in Prometheus's order: by the first label in which two series differ."""
@@ -172,6 +196,18 @@ def _mixed(series: Sequence[bytes]) -> LabelTable:
 
 def concat(tables: Sequence[LabelTable]) -> LabelTable:
     """All series of all tables, in their order."""
+    if len(tables) == 1:
+        return tables[0]
+    last: tuple[Sequence[LabelTable], LabelTable] | None = tables[0].made.get("concat") if tables else None
+    if last is not None and len(last[0]) == len(tables) and all(map(is_, last[0], tables)):
+        return last[1]
+    found = _concat(tables)
+    if tables:
+        tables[0].made["concat"] = tables, found
+    return found
+
+
+def _concat(tables: Sequence[LabelTable]) -> LabelTable:
     names = dict.fromkeys(name for table in tables for name in table.columns)
     columns = {}
     for name in names:

@@ -1,6 +1,6 @@
 """Executing a plan: in each lane its pieces, then everything else on what the lanes have shipped."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -56,10 +56,18 @@ def run_lane(planned: Plan, query: Query, source: Source, limits: Limits) -> Lan
         hold for these series.
     """
     evaluator = Evaluator(query, source, limits, Annotations())
+    return lane_answer(planned, evaluator)
+
+
+def lane_answer(planned: Plan, evaluator: Evaluator) -> LaneAnswer:
+    """What `run_lane` gives, from an evaluator of one's own.
+
+    :raises InvalidQuery, NotByLanes: as there.
+    """
     evaluator.prepare(planned.expression)
     partials, remarks = [], []
     try:
-        for piece, grid, heeds_boundaries in planned.tasks(query):
+        for piece, grid, heeds_boundaries in planned.tasks(evaluator.query):
             evaluator.annotations = Annotations()
             with nullcontext() if heeds_boundaries else evaluator.selection.without_boundaries():
                 partials.append(_shipped(evaluator, piece, grid))
@@ -69,14 +77,22 @@ def run_lane(planned: Plan, query: Query, source: Source, limits: Limits) -> Lan
     selection = evaluator.selection
     if selection.has_metadata and not planned.metadata_labels:
         raise NotByLanes
-    return LaneAnswer(partials, remarks, selection.series, limits.samples)
+    return LaneAnswer(partials, remarks, selection.series, evaluator.limits.samples)
 
 
 def finish(
-    planned: Plan, query: Query, answers: Sequence[LaneAnswer], limits: Limits | None = None, text: str = ""
+    planned: Plan,
+    query: Query,
+    answers: Sequence[LaneAnswer],
+    limits: Limits | None = None,
+    text: str = "",
+    evaluators: Callable[
+        [Query, Source, Limits, Annotations, Mapping[tuple[int, Grid], Known]], Evaluator
+    ] = Evaluator,
 ) -> Result:
     """The result from the answers of all lanes, at least one.
 
+    :param evaluators: makes what evaluates the rest.
     :raises InvalidQuery: for what the query asks, and by the limits.
     """
     limits = limits or Limits()
@@ -87,7 +103,7 @@ def finish(
     # the samples themselves stay in the lanes
     limits.held = 0
     known: dict[tuple[int, Grid], Known] = {}
-    evaluator = Evaluator(query, _Nothing(), limits, Annotations(text), known)
+    evaluator = evaluators(query, _Nothing(), limits, Annotations(text), known)
     for at, (piece, grid, heeds_boundaries) in enumerate(planned.tasks(query)):
         before = limits.held
         limits.settle(before, sum(found.partials[at].nbytes for found in answers))

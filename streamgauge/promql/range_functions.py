@@ -93,6 +93,23 @@ def apply(
         ends = np.full(grid.count, matrix.ends[0])
         matrix = Matrix(matrix.labels, matrix.offsets, matrix.timestamps, matrix.values, ends, matrix.width)
     match name:
+        case "rate" | "increase" | "delta" if anchored or smoothed:
+            arguments = (lookback, smoothed, name != "delta", name == "rate")
+            found = _run(_Plain(rate_kernels.extended, arguments), matrix, grid.count, limits)
+        case "changes" | "resets" if anchored:
+            function = _Plain(rate_kernels.turns, (lookback, name == "resets"))
+            found = _run(function, matrix, grid.count, limits)
+        case _:
+            found = of_windows(name, matrix, scalars, grid, limits)
+    return _finished(name, found, scalars, span, annotations)
+
+
+def of_windows(name: str, matrix: Matrix, scalars: list[Values], grid: Grid, limits: Limits) -> Vector:
+    """A function at every step for each series, under the labels that it had.
+
+    :raises InvalidQuery: for a bad argument, and by the limits.
+    """
+    match name:
         case "quantile_over_time":
             function = _Plain(over_time_kernels.quantile, (scalars[0],))
         case "predict_linear":
@@ -100,14 +117,9 @@ def apply(
         case "double_exponential_smoothing":
             function = _Plain(trend_kernels.smoothed, tuple(scalars))
             _check_smoothing(_run(_PLAIN["present_over_time"], matrix, grid.count, limits), *scalars)
-        case "rate" | "increase" | "delta" if anchored or smoothed:
-            arguments = (lookback, smoothed, name != "delta", name == "rate")
-            function = _Plain(rate_kernels.extended, arguments)
-        case "changes" | "resets" if anchored:
-            function = _Plain(rate_kernels.turns, (lookback, name == "resets"))
         case _:
             function = _PLAIN[name]
-    return _finished(name, _run(function, matrix, grid.count, limits), scalars, span, annotations)
+    return _run(function, matrix, grid.count, limits)
 
 
 def apply_rolled(

@@ -8,8 +8,11 @@ from pathlib import Path
 import click
 
 from schemas.rule_files import Group
-from streamgauge.rules.faults import Fault
+from streamgauge.promql.literals import duration_text
+from streamgauge.rules.faults import Fault, FileFault, Place
 from streamgauge.rules.reader import parse, read
+from streamgauge.rules.sql.reader import SUFFIX
+from streamgauge.rules.sql.reader import read as read_sql
 from streamgauge.rules.unit_tests.difference import lines
 from streamgauge.rules.unit_tests.file import TestFile
 from streamgauge.rules.unit_tests.file import read as read_tests
@@ -22,7 +25,8 @@ _COLOURS = {"-": "red", "+": "green", "~": "yellow"}
 def check(paths: Sequence[Path], severities: Collection[str], lint_is_fatal: bool) -> int:
     """Read rule files, or standard input if there are none, and print what is wrong; the exit code."""
     code = OK
-    read_files = [(str(path), read(path, severities)) for path in paths]
+    in_sql = [path for path in paths if path.suffix == SUFFIX]
+    read_files = [(str(path), read(path, severities)) for path in paths if path not in in_sql]
     if not paths:
         read_files = [("<stdin>", parse("<stdin>", sys.stdin.read(), severities))]
     for path, one in read_files:
@@ -38,7 +42,20 @@ def check(paths: Sequence[Path], severities: Collection[str], lint_is_fatal: boo
             code = LINT_FAILED
         rules = sum(len(group.rules) for group in groups)
         click.echo(f"{path}: {_counted(rules, 'rule')} in {_counted(len(groups), 'group')}")
+    for file in in_sql:
+        code = _check_sql(file, severities) or code
     return code
+
+
+def _check_sql(path: Path, severities: Collection[str]) -> int:
+    found = read_sql(path, severities)
+    for fault in found.faults:
+        _print_fault(fault)
+    if found.rule is None:
+        click.secho(f"{path}: {_counted(len(found.faults), 'error')}", fg="red")
+        return FAILED
+    click.echo(f"{path}: 1 rule in SQL, every {duration_text(found.rule.every_ms)}")
+    return OK
 
 
 def test(paths: Sequence[Path], only: str | None) -> int:
@@ -74,6 +91,11 @@ def usable_groups(paths: Sequence[Path], severities: Collection[str]) -> list[tu
     groups: list[tuple[Path, Group]] = []
     is_usable = True
     for path in paths:
+        if path.suffix == SUFFIX:
+            detail = "a rule in SQL, which only jobs/sql_rules.py evaluates"
+            _print_fault(Fault(str(path), Place(), FileFault.MISPLACED_FILE, detail), to_stderr=True)
+            is_usable = False
+            continue
         found = read(path, severities)
         for fault in found.faults:
             _print_fault(fault, to_stderr=True)

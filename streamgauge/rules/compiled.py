@@ -27,25 +27,33 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True)
-class CompiledRule:
-    """A rule with its expressions and templates parsed.
+class Outside:
+    """What a rule makes of the series that it finds, however it finds them: its templates parsed, and its terms.
 
-    labels: those of the group too. resolve: None if there is none. data: what tells which series have data; None
-    if the rule does not need to know.
+    labels: those of the group too.
     """
 
     rule: Rule
-    expr: Expr
     labels: Mapping[str, Template]
     annotations: Mapping[str, Template]
-    resolve: Expr | None
-    data: Expr | None
     terms: Terms
 
     @property
     def is_alert(self) -> bool:
         """Whether it raises alerts; it records series otherwise."""
         return self.rule.kind is RuleKind.ALERT
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule(Outside):
+    """A rule with its expressions and templates parsed.
+
+    resolve: None if there is none. data: what tells which series have data; None if the rule does not need to know.
+    """
+
+    expr: Expr
+    resolve: Expr | None
+    data: Expr | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +83,27 @@ def compile_rule(rule: Rule, group: Group) -> CompiledRule:
     expr = _expression(rule.expr)
     looks_at_data = rule.no_data is not NoData.OK or rule.resolve is not None
     looks_at_data = looks_at_data and not asks_for_absence(expr)
+    outside = outside_of(rule, group)
     return CompiledRule(
         rule,
+        outside.labels,
+        outside.annotations,
+        outside.terms,
         expr,
-        {name: _template(text, rule) for name, text in {**group.labels, **rule.labels}.items()},
-        {name: _template(text, rule) for name, text in rule.annotations.items()},
         None if rule.resolve is None else _expression(rule.resolve),
         without_conditions(expr) if looks_at_data else None,
+    )
+
+
+def outside_of(rule: Rule, group: Group) -> Outside:
+    """Parse everything in a rule of a group but its expressions.
+
+    :raises InvalidTemplate: if it cannot be parsed.
+    """
+    return Outside(
+        rule,
+        {name: _template(text, rule) for name, text in {**group.labels, **rule.labels}.items()},
+        {name: _template(text, rule) for name, text in rule.annotations.items()},
         Terms(rule.hold_ms, rule.keep_firing_ms, rule.no_data, rule.resolve is not None, group.limit),
     )
 

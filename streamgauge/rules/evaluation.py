@@ -18,7 +18,7 @@ from streamgauge.promql.parser import parse
 from streamgauge.promql.query import Query, Source
 from streamgauge.promql.vectors import Vector
 from streamgauge.rules.alerts import Alert, Failure, Labels, Observed, Result
-from streamgauge.rules.compiled import CompiledRule, Surroundings
+from streamgauge.rules.compiled import CompiledRule, Outside, Surroundings
 from streamgauge.rules.templates.faults import FunctionFault, InvalidTemplate
 from streamgauge.rules.templates.functions import Environment
 from streamgauge.rules.templates.template import Template
@@ -104,10 +104,10 @@ class Evaluation:
             return known
         is_asked = compiled.data and compiled.terms.no_data is NoData.ALERT and not found and not known
         return Result(
-            [self._observed(compiled, point) for point in found],
+            [self.observed(compiled, point) for point in found],
             [series_of(point) for point in resolving],
             frozenset(series_of(point) for point in known) if compiled.data else None,
-            self._observed(compiled, Point({}, math.nan)) if is_asked else None,
+            self.observed(compiled, Point({}, math.nan)) if is_asked else None,
         )
 
     def _points(self, expression: Expr) -> list[Point] | Failure:
@@ -116,17 +116,18 @@ class Evaluation:
         except (InvalidQuery, InvalidExpression) as fault:
             return Failure(str(fault))
 
-    def labels(self, compiled: CompiledRule, point: Point) -> Labels:
+    def labels(self, compiled: Outside, point: Point) -> Labels:
         """The labels of the alert that a series raises."""
         labels = {**point.labels, **self._expanded(compiled.labels, point), ALERT_NAME: compiled.rule.name}
         labels.pop(NAME, None)
         return _sorted(_present(labels))
 
-    def annotations(self, compiled: CompiledRule, point: Point) -> Labels:
+    def annotations(self, compiled: Outside, point: Point) -> Labels:
         """The annotations of the alert that a series raises."""
         return _sorted(self._expanded(compiled.annotations, point))
 
-    def _observed(self, compiled: CompiledRule, point: Point) -> Observed:
+    def observed(self, compiled: Outside, point: Point) -> Observed:
+        """A series that fulfils the condition of an alert."""
         labels, annotations = self.labels(compiled, point), self.annotations(compiled, point)
         return Observed(labels, annotations, point.value, series_of(point))
 

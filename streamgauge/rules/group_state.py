@@ -16,7 +16,7 @@ from streamgauge.rules.alerts import (
     Transition,
     step,
 )
-from streamgauge.rules.compiled import CompiledRule
+from streamgauge.rules.compiled import Outside
 from streamgauge.rules.evaluation import Point, alert_series
 from streamgauge.series.samples import STALE
 
@@ -92,9 +92,7 @@ class GroupState:
         self.origins = dict(rules)
         return outcome
 
-    def take(
-        self, identity: str, rule: CompiledRule, tick: int, found: Found, outcome: Outcome
-    ) -> list[Point]:
+    def take(self, identity: str, rule: Outside, tick: int, found: Found, outcome: Outcome) -> list[Point]:
         """Take what the next rule of the group gave at a tick (ms) into the outcome; the series that it writes."""
         if isinstance(found, list):
             points = self._recorded(identity, found, outcome)
@@ -109,7 +107,7 @@ class GroupState:
         return points
 
     def _alerts(
-        self, identity: str, rule: CompiledRule, tick: int, result: Result | Failure, outcome: Outcome
+        self, identity: str, rule: Outside, tick: int, result: Result | Failure, outcome: Outcome
     ) -> list[Point]:
         before = self.states.get(identity, RuleState())
         after, transitions = step(rule.terms, before, tick, result)
@@ -118,7 +116,7 @@ class GroupState:
             self.states[identity] = after
             if not after.alerts and not after.error:
                 del self.states[identity]
-        origin = origin_of(rule.rule)
+        origin = self.origins[identity]
         outcome.changes += [Change(identity, origin, transition) for transition in transitions]
         return [] if after.error else _alert_series(before, after)
 

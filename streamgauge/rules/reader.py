@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import yaml
 
@@ -14,17 +13,15 @@ from schemas.rule_files import (
     MIN_INTERVAL_MS,
     RULE_KEYS,
     Group,
-    NoData,
     Rule,
     RuleFile,
     RuleKind,
 )
 from streamgauge.rules import checks
 from streamgauge.rules.duplicates import duplicates
+from streamgauge.rules.entries import EntryReader, plain
 from streamgauge.rules.faults import Fault, FileFault, Place
 from streamgauge.rules.yaml_tree import Entry, YamlTree
-
-Texts: TypeAlias = dict[str, tuple[Entry, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,54 +63,50 @@ def parse(file: str, text: str, severities: Collection[str] | None = None) -> Re
     return ReadRules(RuleFile(groups), sorted(tree.faults))
 
 
-class _Reader:
-    def __init__(self, tree: YamlTree, severities: Collection[str] | None) -> None:
-        self._tree = tree
-        self._severities = severities
-
+class _Reader(EntryReader):
     def groups(self, node: yaml.Node) -> list[Group]:
-        nodes = list(self._tree.items(node, "groups"))
+        nodes = list(self.tree.items(node, "groups"))
         groups = [self._group(one, at) for at, one in enumerate(nodes, 1)]
         first: dict[str, int] = {}
         for one, group in zip(nodes, groups, strict=True):
-            line = self._tree.place(one).line
+            line = self.tree.place(one).line
             if group.name and first.setdefault(group.name, line) != line:
                 detail = (
                     f'group "{group.name}": a group of this name stands in line {first[group.name]} already'
                 )
-                self._tree.add(one, FileFault.DUPLICATE_GROUP, detail)
+                self.tree.add(one, FileFault.DUPLICATE_GROUP, detail)
         for rule, line in duplicates(groups):
             detail = (
                 f'"{rule.name}" with the same labels stands in line {line} already: which one counts is open'
             )
-            self._tree.add(Place(rule.line, rule.column), FileFault.DUPLICATE_RULE, detail)
+            self.tree.add(Place(rule.line, rule.column), FileFault.DUPLICATE_RULE, detail)
         return groups
 
     def _group(self, node: yaml.Node, number: int) -> Group:
-        tree = self._tree
+        tree = self.tree
         entries = tree.mapping(node, GROUP_KEYS, f"group {number}")
         name = tree.text(entries["name"].value, f"group {number}: name") if "name" in entries else None
         where = f'group "{name}"' if name else f"group {number}"
         if not name and (name == "" or "name" not in entries):
             tree.add(node, FileFault.MISSING_KEY, f"{where}: a group needs a name")
-        interval = self._duration(entries, "interval", where)
+        interval = self.duration(entries, "interval", where)
         if interval and interval < MIN_INTERVAL_MS:
             detail = f"{where}: interval: less than {MIN_INTERVAL_MS // 1000}s"
             tree.add(entries["interval"].value, FileFault.BAD_DURATION, detail)
         limit = tree.integer(entries["limit"].value, f"{where}: limit") if "limit" in entries else 0
-        labels = self._labels(entries, where)
+        labels = self.labels(entries, where)
         rules = tree.items(entries["rules"].value, f"{where}: rules") if "rules" in entries else ()
         return Group(
             name or "",
             [self._rule(one, f"{where}, rule {at}") for at, one in enumerate(rules, 1)],
             interval or None,
             limit or 0,
-            self._duration(entries, "query_offset", where),
-            _plain(labels),
+            self.duration(entries, "query_offset", where),
+            plain(labels),
         )
 
     def _rule(self, node: yaml.Node, where: str) -> Rule:
-        tree = self._tree
+        tree = self.tree
         entries = tree.mapping(node, RULE_KEYS, where)
         names = {
             kind: (tree.text(entries[kind].value, f"{where}: {kind}") or "") if kind in entries else ""
@@ -130,21 +123,21 @@ class _Reader:
         elif name and kind is RuleKind.RECORD:
             checks.check_record(tree, entries["record"].value, name, where)
             self._refuse_alert_keys(entries, where)
-        labels = self._labels(entries, where)
-        annotations = self._texts(entries, "annotations", where)
+        labels = self.labels(entries, where)
+        annotations = self.texts(entries, "annotations", where)
         if kind is RuleKind.ALERT:
-            self._check_alert(labels, annotations, where)
+            self.check_alert(labels, annotations, where)
         place = tree.place(node)
         return Rule(
             kind,
             name,
             self._expression(entries, "expr", node, where) or "",
-            _plain(labels),
-            _plain(annotations),
-            self._duration(entries, "for", where) or 0,
-            self._duration(entries, "keep_firing_for", where) or 0,
+            plain(labels),
+            plain(annotations),
+            self.duration(entries, "for", where) or 0,
+            self.duration(entries, "keep_firing_for", where) or 0,
             self._expression(entries, "resolve", node, where),
-            self._no_data(entries, where),
+            self.no_data(entries, where),
             place.line,
             place.column,
         )
@@ -153,51 +146,14 @@ class _Reader:
         for key in ALERT_ONLY_KEYS:
             if key in entries:
                 detail = f'{where}: a recording rule has no "{key}"'
-                self._tree.add(entries[key].key, FileFault.MISPLACED_KEY, detail)
+                self.tree.add(entries[key].key, FileFault.MISPLACED_KEY, detail)
 
     def _expression(self, entries: dict[str, Entry], key: str, node: yaml.Node, where: str) -> str | None:
-        text = self._tree.text(entries[key].value, f"{where}: {key}") if key in entries else ""
+        text = self.tree.text(entries[key].value, f"{where}: {key}") if key in entries else ""
         if text:
-            checks.check_expression(self._tree, entries[key].value, text, f"{where}: {key}")
+            checks.check_expression(self.tree, entries[key].value, text, f"{where}: {key}")
             return text
         if text is not None and (key == "expr" or key in entries) and isinstance(node, yaml.MappingNode):
             at = entries[key].value if key in entries else node
-            self._tree.add(at, FileFault.MISSING_KEY, f'{where}: "{key}" is empty or missing')
+            self.tree.add(at, FileFault.MISSING_KEY, f'{where}: "{key}" is empty or missing')
         return None
-
-    def _duration(self, entries: dict[str, Entry], key: str, where: str) -> int | None:
-        return self._tree.duration(entries[key].value, f"{where}: {key}") if key in entries else None
-
-    def _no_data(self, entries: dict[str, Entry], where: str) -> NoData:
-        if "no_data" not in entries:
-            return NoData.OK
-        word = self._tree.text(entries["no_data"].value, f"{where}: no_data")
-        if word in set(NoData):
-            return NoData(word)
-        if word is not None:
-            detail = f'{where}: no_data: "{word}" is none of {", ".join(NoData)}'
-            self._tree.add(entries["no_data"].value, FileFault.BAD_WORD, detail)
-        return NoData.OK
-
-    def _texts(self, entries: dict[str, Entry], key: str, where: str) -> Texts:
-        return self._tree.texts(entries[key].value, f"{where}: {key}") if key in entries else {}
-
-    def _labels(self, entries: dict[str, Entry], where: str) -> Texts:
-        found = self._texts(entries, "labels", where)
-        for name, (entry, _) in found.items():
-            checks.check_label_name(self._tree, entry.key, name, f"{where}: labels")
-        return found
-
-    def _check_alert(self, labels: Texts, annotations: Texts, where: str) -> None:
-        for name, (entry, text) in labels.items():
-            checks.check_template(self._tree, entry.value, text, f"{where}: labels: {name}")
-            if name == "severity" and self._severities is not None:
-                checks.check_severity(self._tree, entry.value, text, self._severities, where)
-        for name, (entry, text) in annotations.items():
-            if not name:
-                self._tree.add(entry.key, FileFault.BAD_LABEL, f"{where}: an annotation needs a name")
-            checks.check_template(self._tree, entry.value, text, f"{where}: annotations: {name}")
-
-
-def _plain(texts: Texts) -> dict[str, str]:
-    return {name: text for name, (_, text) in texts.items()}

@@ -34,6 +34,8 @@ class BlockCache:
 
     What is kept holds as long as its version. A stretch without a row is not kept: it would cost a place, and spare
     the cheapest request. The least recently used is dropped where all together pass `max_bytes`.
+
+    hits, misses: requests that were answered without reading anything, and those that were not.
     """
 
     def __init__(self, session: Session, max_bytes: int = MAX_BYTES) -> None:
@@ -42,6 +44,8 @@ class BlockCache:
         self._lock = threading.Lock()
         self._kept: OrderedDict[Key, _Kept] = OrderedDict()
         self._size = 0
+        self.hits = 0
+        self.misses = 0
 
     @property
     def size(self) -> int:
@@ -70,6 +74,10 @@ class BlockCache:
             found[request] = [kept] if kept else []
             for begin, end in _missing(kept, first, last):
                 missing[lane, period, group, piece, begin, end] = request
+        with self._lock:
+            read = len(set(missing.values()))
+            self.hits += len(found) - read
+            self.misses += read
         parts: dict[Request, list[Any]] = {part: [] for part in missing}
         for part, row in fetch(self._session, statement, list(missing), reading):
             parts[part].append(row)

@@ -12,7 +12,7 @@ from streamgauge.series.samples import Samples, concat
 from streamgauge.store.reading import Damage, DeadlinePassed, Reading, fetch
 
 MAX_BYTES = 256 * 1024 * 1024
-FRESH_S = 0.2
+FRESH_S = 0.03
 PAYLOADS_A_REQUEST = 20
 BYTES_A_KEY = 200
 BYTES_A_MINUTE = 1000

@@ -16,11 +16,27 @@ def reader(kafka: Kafka) -> Consumer:
             "bootstrap.servers": kafka.bootstrap,
             "group.id": "streamgauge-reader",
             "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
             "allow.auto.create.topics": False,
+            # who uses it tells what is wrong, once
+            "log_level": 2,
         }
     )
+
+
+def end_of(kafka: Kafka, topic: str, partition: int) -> int:
+    """The offset after the last message that is committed.
+
+    :raises confluent_kafka.KafkaException: without Kafka or the topic.
+    """
+    consumer = reader(kafka)
+    try:
+        _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)
+        return end
+    finally:
+        consumer.close()
 
 
 def read_partition(kafka: Kafka, topic: str, partition: int) -> Iterator[Message]:

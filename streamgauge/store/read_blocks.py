@@ -39,7 +39,7 @@ class BlockReader:
         self._shards = shards
         self._classes = classes
         self._changes = ChangeStore(session)
-        self._cache = BlockCache(session)
+        self.cache = BlockCache(session)
         self._select_raw = [
             session.prepare(
                 f"SELECT window_start, part, format, ids, timestamps, samples "
@@ -67,7 +67,7 @@ class BlockReader:
         found: list[tuple[int, Samples]] = []
         versions = self._changes.read(Resolution.RAW, {period for _, period, *_ in requests}, reading)
         rows = (
-            self._cache.fetch(number, select, requests, versions, reading)
+            self.cache.fetch(number, select, requests, versions, reading)
             for number, select in enumerate(self._select_raw)
         )
         for request, row in chain.from_iterable(rows):
@@ -102,7 +102,7 @@ class BlockReader:
         for kept in self._classes:
             statement = self._select_rollup(kept.table(resolution), tuple(names))
             name = kept.table(resolution), *names
-            for request, row in self._cache.fetch(name, statement, requests, versions, reading):
+            for request, row in self.cache.fetch(name, statement, requests, versions, reading):
                 window_start, version, id_blob, *blobs = row
                 try:
                     if version != ROLLUP_FORMAT:

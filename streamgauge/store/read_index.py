@@ -9,13 +9,15 @@ from cassandra.cluster import Session
 from schemas.tables import INDEX_PERIOD_MS, INDEX_RETENTION_MS, index_period
 from streamgauge.series import ids as series_ids
 from streamgauge.series.ids import Ids, Shards
-from streamgauge.series.labels import SEPARATOR
+from streamgauge.series.labels import NAME, SEPARATOR
 from streamgauge.series.matchers import Matcher, fulfils, metric_of
 from streamgauge.store.reading import Reading, fetch
 
 AHEAD_MS = 60_000
 IDS_A_REQUEST = 100
 KEPT_SERIES = 500_000
+WORTH_INTERSECTING = 4
+"""Ids of a label are read too if there are at most as many times more than of the most selective one."""
 Found = dict[bytes, bytes]
 """Canonical labels by packed series id."""
 Range = tuple[int, int, int, bytes, bytes]
@@ -48,6 +50,10 @@ class IndexReader:
             "SELECT id, labels FROM series WHERE lane = ? AND period = ? AND metric_group = ? "
             "AND id >= ? AND id <= ?"
         )
+        self._select_first = session.prepare(
+            "SELECT id FROM series WHERE lane = ? AND period = ? AND metric_group = ? "
+            "AND id >= ? AND id <= ? LIMIT ?"
+        )
         self._select_some = session.prepare(
             "SELECT id, labels FROM series WHERE lane = ? AND period = ? AND metric_group = ? AND id IN ?"
         )
@@ -61,16 +67,22 @@ class IndexReader:
     def select(self, matchers: Sequence[Matcher], start: int, end: int, reading: Reading) -> Selection:
         """The series that fulfil all matchers and may have samples from `start` to `end` (ms).
 
-        A matcher that names the metric reads that range of ids; else the ids of all labels that matchers name
-        are intersected; else everything is read.
+        Matchers that name a value come first, the most selective of them: the metric's name reads a range of ids, any
+        other the ids of its label. How many each would give is looked up in one lane; labels hash evenly over lanes.
+        Without such a matcher everything is read.
 
         :raises DeadlinePassed, TooManySeries: by the reading's limits.
         """
         named = [(matcher.name.encode(), matcher) for matcher in matchers]
         metric = metric_of(matchers)
-        picked = [matcher for matcher in matchers if matcher.picks]
-        if metric is None and picked:
-            candidates = self._by_labels(picked, start, end, reading)
+        labels = [
+            matcher.name.encode() + SEPARATOR + matcher.value.encode()
+            for matcher in matchers
+            if matcher.picks and matcher.name != NAME
+        ]
+        chosen = self._most_selective(metric, labels, start, end, reading)
+        if chosen:
+            candidates = self._by_labels(chosen, _prefix(metric), start, end, reading)
         else:
             candidates = self._by_range(metric, start, end, reading)
         found: Found = {}
@@ -80,6 +92,28 @@ class IndexReader:
                 reading.take_series(len(found))
         order = sorted(found)
         return Selection(series_ids.from_bytes(b"".join(order)), [found[identity] for identity in order])
+
+    def _most_selective(
+        self, metric: str | None, labels: Sequence[bytes], start: int, end: int, reading: Reading
+    ) -> list[bytes]:
+        """The labels whose ids are to be intersected; none if the ids of the metric, or all, are to be read."""
+        if len(labels) + (metric is not None) < 2:
+            return list(labels)
+        lane, period = max(self._periods(start, end), key=lambda place: (place[1], place[0]), default=(0, 0))
+        sizes = dict.fromkeys(labels, 0)
+        requests = [(lane, period, label) for label in labels]
+        for (_, _, label), (packed,) in fetch(self._session, self._select_ids, requests, reading):
+            sizes[label] += len(packed) // series_ids.ID_BYTES
+        fewest = min(sizes.values())
+        if metric is not None and self._count(metric, lane, period, fewest, reading) <= fewest:
+            return []
+        return [label for label, size in sizes.items() if size <= WORTH_INTERSECTING * fewest]
+
+    def _count(self, metric: str, lane: int, period: int, limit: int, reading: Reading) -> int:
+        """How many series a metric has in a lane, counted to just above a limit."""
+        group = series_ids.metric_group(metric.encode(), self._shards.groups)
+        request = (lane, period, group, *_range(_prefix(metric)), limit + 1)
+        return sum(1 for _ in fetch(self._session, self._select_first, [request], reading))
 
     def label_names(self, start: int, end: int, reading: Reading) -> set[str]:
         """The names of all labels that series had from `start` to `end` (ms), to the day."""
@@ -102,11 +136,9 @@ class IndexReader:
         self, metric: str | None, start: int, end: int, reading: Reading
     ) -> Iterator[tuple[bytes, bytes]]:
         groups: Sequence[int] = range(self._shards.groups)
-        prefix = b""
         if metric is not None:
             groups = [series_ids.metric_group(metric.encode(), self._shards.groups)]
-            prefix = series_ids.name_hash(metric.encode()).to_bytes(4, "big")
-        first, last = prefix.ljust(16, b"\x00"), prefix.ljust(16, b"\xff")
+        first, last = _range(_prefix(metric))
         missing = []
         for lane, period in self._periods(start, end):
             for group in groups:
@@ -133,9 +165,9 @@ class IndexReader:
             kept -= len(dropped) + 1
 
     def _by_labels(
-        self, picked: Sequence[Matcher], start: int, end: int, reading: Reading
+        self, labels: Sequence[bytes], prefix: bytes, start: int, end: int, reading: Reading
     ) -> Iterator[tuple[bytes, bytes]]:
-        labels = [matcher.name.encode() + SEPARATOR + matcher.value.encode() for matcher in picked]
+        """The series with all of these labels whose ids begin so."""
         ids: dict[tuple[int, int], dict[bytes, set[bytes]]] = defaultdict(lambda: defaultdict(set))
         requests = ((lane, period, label) for lane, period in self._periods(start, end) for label in labels)
         for (lane, period, label), (packed,) in fetch(self._session, self._select_ids, requests, reading):
@@ -144,6 +176,8 @@ class IndexReader:
         unknown: dict[tuple[int, int, int], list[bytes]] = defaultdict(list)
         for (lane, period), by_label in ids.items():
             for identity in set.intersection(*(by_label.get(label, set()) for label in labels)):
+                if not identity.startswith(prefix):
+                    continue
                 data = self._labels.get(identity)
                 if data is None:
                     group = int.from_bytes(identity[:4], "big") % self._shards.groups
@@ -165,3 +199,13 @@ class IndexReader:
             yield identity, data
         while len(self._labels) > KEPT_SERIES:
             self._labels.popitem(last=False)
+
+
+def _prefix(metric: str | None) -> bytes:
+    """What the ids of a metric's series begin with."""
+    return b"" if metric is None else series_ids.name_hash(metric.encode()).to_bytes(4, "big")
+
+
+def _range(prefix: bytes) -> tuple[bytes, bytes]:
+    """The first and the last possible id that begins so."""
+    return prefix.ljust(series_ids.ID_BYTES, b"\x00"), prefix.ljust(series_ids.ID_BYTES, b"\xff")

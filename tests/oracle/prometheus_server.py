@@ -30,13 +30,16 @@ def binary() -> Path | None:
 
 
 class Prometheus:
-    """Start with a new, empty folder and more arguments; use as a context."""
+    """Start with a new, empty folder, more arguments and another configuration; use as a context."""
 
-    def __init__(self, program: Path, folder: Path, *more: str, timeout_s: float = 60) -> None:
+    def __init__(
+        self, program: Path, folder: Path, *more: str, timeout_s: float = 60, config: str = CONFIG
+    ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self._port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self._port}"
         self._folder, self._log = folder, folder / "log"
-        (folder / "prometheus.yml").write_text(CONFIG)
+        (folder / "prometheus.yml").write_text(config)
         arguments = [
             f"--config.file={folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={folder / 'data'}",
@@ -48,6 +51,7 @@ class Prometheus:
         ]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen([program, *arguments], stdout=log, stderr=log)
+        self.pid = self._process.pid
         self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=timeout_s)
 
     def __enter__(self) -> "Prometheus":
@@ -93,6 +97,11 @@ class Prometheus:
             path, form = "/api/v1/query", {"query": text, "time": start / 1000}
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return json.loads(self._ask("POST", path, urlencode(form).encode(), headers)[1])
+
+    def get(self, path: str) -> tuple[int, dict]:
+        """The status and the JSON of a path."""
+        status, text = self._ask("GET", path)
+        return status, json.loads(text)
 
     def _ask(self, method, path, body=None, headers=None) -> tuple[int, bytes]:
         self._connection.request(method, path, body, headers or {})

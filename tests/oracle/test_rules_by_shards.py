@@ -1,5 +1,6 @@
 """Rules give in shards what they give over all samples in memory, however the series lie in shards."""
 
+import re
 from functools import cache
 from random import Random
 
@@ -7,7 +8,7 @@ import yaml
 from answers import Answer, difference
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_queries import Queries
+from random_queries import Queries, RandomQuery
 from random_rules import LENGTH, MINUTE, RandomRules
 from random_series import MINUTES, START, Shelf, generate
 from shards import StreamRun
@@ -122,3 +123,103 @@ def compare(groups, series, split, count):
             if isinstance(outcome, Failure)
         }
         assert repr(run.transitions["g"]) == repr(whole.transitions)
+
+
+SELECTORS = (
+    *(
+        "level",
+        "load",
+        'level{job="web"}',
+        'load{host=~"a|c"}',
+        'level{dc=""}',
+        "hits_total",
+        'hits_total{code="500"}',
+    ),
+    *(
+        'hits_total{job!="db"}',
+        "delay_bucket",
+        'delay_bucket{job="web"}',
+        "strange",
+        '{__name__=~"level|load"}',
+    ),
+    *("rare", 'nothing{a="b"}', "typed", '{job="web",__name__!~"recorded.*"}'),
+)
+SHAPES = (
+    *("S > N", "S", "N < S", "S * N > N", "S == bool N", "-S > N", "S - N", "N / S"),
+    *("rate(S[5m]) > N", "increase(S[10m]) > N", "max_over_time(S[5m]) > N", "last_over_time(S[5m]) > N"),
+    *(
+        "avg_over_time(S[5m] offset 5m) < N",
+        "quantile_over_time(0.5, S[5m]) > N",
+        "predict_linear(S[5m], 60) > N",
+    ),
+    *("sum by (job) (S) > N", "avg by (job) (rate(S[5m])) > N", "max(S) > N", "count without (host) (S) > N"),
+    *("stddev by (dc) (S) > N", "min by (host) (S) < N", "sum by (job, code) (rate(S[5m])) > N", "group(S)"),
+    *("histogram_quantile(0.9, sum by (le, job) (rate(S[5m]))) > N", "histogram_quantile(0.5, S) > N"),
+    *("S > S", "S / on (host) S > N", "sum by (job) (S) / on (job) group_left () sum by (job) (S) > N"),
+    *(
+        "S and S > N",
+        "S unless on (host) S",
+        "S > N or S < N",
+        "S / ignoring (code) group_left () S",
+        "S + S",
+    ),
+    *("abs(S) > N", "clamp(S, 0, 10) > N", "round(S) == N", "S > 1 > N", "sum(S > N) > N", "S ^ 2 > N"),
+    *(
+        "topk(2, S) > N",
+        "absent(S)",
+        "S or vector(N)",
+        "scalar(S) > bool N",
+        "count_values('v', S)",
+        "S > on () vector(N)",
+    ),
+)
+
+
+def alike_rules(random, count):
+    """Rules of which several are alike but for selectors and numbers."""
+    shapes = random.sample(SHAPES, 3)
+    for at in range(count):
+        text = re.sub("S", lambda _: random.choice(SELECTORS), random.choice(shapes))
+        text = re.sub(r"\bN\b", lambda _: random.choice(("0", "1", "-2.5", "10", "30", "1e3")), text)
+        yield Rule(RuleKind.RECORD, f"recorded:{at}", text)
+
+
+@settings(max_examples=80, deadline=None)
+@given(SEEDS, SEEDS, st.integers(0, 5), st.integers(1, 4), st.integers(5, MINUTES))
+def test_rules_that_are_evaluated_together(seed, split, data, count, minute):
+    random = Random(seed)
+    rules = list(alike_rules(random, 24))
+    groups = {
+        key: Group(key, rules[at : at + 8], interval_ms=1000) for key, at in (("g", 0), ("h", 8), ("i", 16))
+    }
+    metadata = random.random() < 0.3
+    series = drawn(data)
+    run = StreamRun(groups, count, Surroundings(), Stored(series), split, metadata)
+    tick = START + minute * 60_000
+    # the second tick finds what the first one has kept
+    for upto in (tick - 15_000, tick):
+        series = [
+            (name, [sample for sample in samples if sample[0] <= upto]) for name, samples in drawn(data)
+        ]
+        for name, samples in series:
+            run.windows.put(name, [at for at, _ in samples], [value for _, value in samples])
+        for key, outcomes in run.tick(upto).items():
+            compiled = compile_group(groups[key])
+            for rule, outcome in zip(compiled.rules, outcomes, strict=True):
+                compare_one(rule, answer(outcome, upto), series, upto, metadata)
+
+
+def compare_one(rule, found, series, tick, metadata):
+    query = RandomQuery(rule.rule.expr, tick, tick, 0)
+
+    def differs(source):
+        evaluation = Evaluation(FromSource(source, Surroundings()), Surroundings(), tick)
+        expected = answer(evaluation.record(rule), tick)
+        return None if found.error and expected.error else difference(query, found, expected)
+
+    if not metadata and found.error == METADATA_LABELS:
+        assert "typed" in query.text or "{job" in query.text
+        return
+    why = differs(Shelf(series))
+    if why and all(differs(Shelf(Random(seed).sample(series, len(series)))) for seed in range(8)):
+        raise AssertionError(f"{query.text} at {tick}: {why}")

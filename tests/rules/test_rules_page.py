@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from streamgauge.cli import main
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "rules.md"
+EXAMPLE = PAGE.parent.parent / "rules" / "checkout_errors.sql"
 
 
 def block(first: str) -> str:
@@ -37,3 +38,8 @@ def test_what_the_page_shows_is_so(tmp_path, monkeypatch):
     Path("rules.yml").write_text(rules.replace('"}[5m]))', '"}[5m])').replace("$labels.inst", "$label.inst"))
     for line in re.findall(r"^    (rules\.yml:.*)$", PAGE.read_text(), re.M):
         assert line in run(main, ["rules", "check", "rules.yml"]).output
+
+
+def test_the_sql_rule_that_the_page_shows_is_the_one_that_ships():
+    shown = block("-- name: CheckoutErrors")
+    assert shown.rstrip() == EXAMPLE.read_text().rstrip()

@@ -64,9 +64,15 @@ def dependencies(groups: Sequence[CompiledGroup]) -> Dependencies:
     return Dependencies(parts, frozenset(read), frozenset(readers))
 
 
-def reads_own(expression: Expr, group: CompiledGroup) -> bool:
-    """Whether an expression may read what the rules of a group record, their alerts' series among it."""
-    return any(True for _ in _read([expression], *_writers([group])))
+class OwnSeries:
+    """The series that the rules of a group record, those of their alerts among them."""
+
+    def __init__(self, group: CompiledGroup) -> None:
+        self._writers, self._alert_names = _writers([group])
+
+    def are_read(self, expression: Expr) -> bool:
+        """Whether an expression may read any of them."""
+        return any(True for _ in _read([expression], self._writers, self._alert_names))
 
 
 def components(edges: Mapping[int, set[int]]) -> list[list[int]]:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from streamgauge.promql.ast import Expr
 from streamgauge.promql.durations import resolve
 from streamgauge.promql.faults import InvalidQuery, QueryFault
-from streamgauge.promql.lanes import finish
+from streamgauge.promql.lanes import LaneAnswer, finish
 from streamgauge.promql.parser import parse
 from streamgauge.promql.query import Source
 from streamgauge.rules.evaluation import Point, points, points_of
 from streamgauge.rules.stream.asks import Ask, StreamGroup, Terms, Way, query_of
+from streamgauge.rules.stream.family_answers import Blocks, FamilyAnswers
 from streamgauge.rules.stream.gathering import shipped, too_many
 from streamgauge.rules.stream.partials import ShardPartial
 from streamgauge.rules.stream.recorded import Overlaid, Recorded, Rows, Shipped, united
@@ -26,7 +27,7 @@ class TickAnswers:
     """`evaluation.Answers` of one group at one tick.
 
     :param partials: of all shards, in the order of their numbers. :param recorded: what the group has written so far.
-    :param store: what goes back further than shards do is read from it.
+    :param store: what goes back further than shards do is read from it. :param blocks: labels that were read before.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class TickAnswers:
         recorded: Recorded,
         store: Source | None,
         max_gathered: int,
+        blocks: Blocks,
     ) -> None:
         self._group = group
         self._terms = terms
@@ -46,7 +48,19 @@ class TickAnswers:
         self._recorded = recorded
         self._store = store
         self._max_gathered = max_gathered
+        self._blocks = blocks
         self._rows: dict[int, Rows] = {}
+        self._together: dict[int, FamilyAnswers] = {}
+
+    def asked(self) -> set[int]:
+        """The asks that may give anything or fail; all others are quiet and give nothing."""
+        found = set(self._group.loud)
+        for partial in self._partials:
+            found.update(partial.answers, partial.failures)
+        for number in {number for partial in self._partials for number in partial.families}:
+            points = self._together_at(number).points
+            found.update(self._group.families[number].asks if points is None else points)
+        return found
 
     def points(self, expression: Expr, time: int) -> list[Point]:
         """The series of an expression of a rule at a time in ms.
@@ -80,11 +94,30 @@ class TickAnswers:
         for partial in self._partials:
             if at in partial.failures:
                 raise InvalidQuery(QueryFault.NOT_SUPPORTED, partial.failures[at])
-        answers = [partial.answers[at] for partial in self._partials if at in partial.answers]
+        alone = [partial.answers[at] for partial in self._partials if at in partial.answers]
+        family = self._group.family_of.get(at)
+        if family is None:
+            return self._finished(ask, alone, time)
+        together = self._together_at(family)
+        if together.points is not None and not alone:
+            return together.points.get(at, [])
+        return self._finished(ask, [*alone, *together.of(self._group.families[family].asks.index(at))], time)
+
+    def _finished(self, ask: Ask, answers: Sequence[LaneAnswer], time: int) -> list[Point]:
         if ask.plan is None or (ask.is_quiet and not answers):
             return []
         self._check_size(ask, sum(map(shipped, answers)))
         return points_of(finish(ask.plan, query_of(self._terms, time), answers).value)
+
+    def _together_at(self, number: int) -> FamilyAnswers:
+        found = self._together.get(number)
+        if found is None:
+            family = self._group.families[number]
+            shards = [partial.families[number] for partial in self._partials if number in partial.families]
+            found = FamilyAnswers(family, self._blocks.answers(shards, family))
+            found.evaluate(query_of(self._terms, self._tick - family.offset_ms), self._max_gathered)
+            self._together[number] = found
+        return found
 
     def _gathered(self, ask: Ask) -> Source:
         wanted = {reach.conditions for reach in ask.reaches}

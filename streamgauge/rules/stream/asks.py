@@ -1,8 +1,11 @@
 """What the rules of a group ask of its samples, and where each question is answered."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+
+import numpy as np
 
 from streamgauge.promql.ast import Expr, ValueType
 from streamgauge.promql.durations import resolve
@@ -10,10 +13,12 @@ from streamgauge.promql.invalid_expression import InvalidExpression
 from streamgauge.promql.parser import parse
 from streamgauge.promql.planner import Plan, plan
 from streamgauge.promql.query import Query
-from streamgauge.rules.backtest.dependencies import reads_own
+from streamgauge.promql.vectors import Values
+from streamgauge.rules.backtest.dependencies import OwnSeries
 from streamgauge.rules.compiled import CompiledGroup, CompiledRule, Surroundings
 from streamgauge.rules.stream.quiet import is_quiet
-from streamgauge.rules.stream.reach import FixedTime, Reach, reaches, united
+from streamgauge.rules.stream.reach import Conditions, FixedTime, Reach, reaches, united
+from streamgauge.rules.stream.shapes import Shape, shape_of
 from streamgauge.rules.stream.template_queries import literal_queries
 
 INTERVAL_MS = 60_000
@@ -38,9 +43,10 @@ class Way(Enum):
 class Ask:
     """An expression of a rule, or a query of its templates.
 
-    rule: the number of the rule. offset_ms: how much earlier than the tick it is evaluated. query: its text if a
-    template asks it. plan: of a SPLIT one. reaches: what it looks at, unless it is STORED. reads_own: whether it may
-    read what the group records. is_quiet: whether it gives nothing where no shard has anything for it.
+    rule: the number of the rule. offset_ms: how much earlier than the tick it is evaluated. plan: of a SPLIT one.
+    reaches: what it looks at, unless it is STORED. reads_own: whether it may read what the group records. is_quiet:
+    whether it gives nothing where no shard has anything for it. shape: of one that is SPLIT and quiet and can be
+    evaluated with others. query: its text if a template asks it.
     """
 
     rule: int
@@ -51,28 +57,64 @@ class Ask:
     reaches: Sequence[Reach]
     reads_own: bool
     is_quiet: bool
+    shape: Shape | None = None
     query: str | None = None
+
+    @property
+    def selected(self) -> Sequence[Conditions]:
+        """What each leaf of its shape selects."""
+        return self.shape.selected if self.shape else ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Family:
+    """The asks of a group that are alike, by their numbers, and how they are evaluated together.
+
+    key: of the family among those of other groups. plan: of the shape's expression. numbers: the literals of each,
+    (asks, literals).
+    """
+
+    key: Hashable
+    asks: Sequence[int]
+    shape: Shape
+    plan: Plan
+    offset_ms: int
+    numbers: Values
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StreamGroup:
-    """A group and what it asks, in the order of its rules. gathered: the selectors whose samples are shipped.
+    """A group and what it asks, in the order of its rules.
 
-    Those reach back from the tick itself.
+    families: the asks that are evaluated together. gathered: the selectors whose samples are shipped, which reach back
+    from the tick itself.
     """
 
     compiled: CompiledGroup
     asks: Sequence[Ask]
+    families: Sequence[Family]
     gathered: Sequence[Reach]
     by_expression: Mapping[int, int] = field(init=False)
     """The number of the ask of a rule's expression, by its `id`."""
+    loud: Sequence[int] = field(init=False)
+    """The asks that may give something where no shard has anything."""
+    simple: Sequence[int | None] = field(init=False)
+    """The ask of each rule that raises alerts, if it has no other that its alerts depend on."""
     by_query: Mapping[str, int] = field(init=False)
     """The number of the ask of a template's query, by its text."""
+
+    family_of: Mapping[int, int] = field(init=False)
+    """The number of the family of an ask that has one, by that of the ask."""
 
     def __post_init__(self) -> None:
         numbered = list(enumerate(self.asks))
         own = {id(ask.expression): at for at, ask in numbered if ask.query is None}
         object.__setattr__(self, "by_expression", own)
+        loud = [at for at, ask in numbered if not ask.is_quiet]
+        object.__setattr__(self, "loud", loud)
+        object.__setattr__(self, "simple", [_only_ask(rule, own) for rule in self.compiled.rules])
+        members = {at: number for number, family in enumerate(self.families) for at in family.asks}
+        object.__setattr__(self, "family_of", members)
         asked = {ask.query: at for at, ask in numbered if ask.query is not None}
         object.__setattr__(self, "by_query", asked)
 
@@ -99,13 +141,36 @@ class Terms:
     max_history_ms: int = MAX_HISTORY_MS
 
 
+def _only_ask(rule: CompiledRule, asks: Mapping[int, int]) -> int | None:
+    is_only = rule.is_alert and rule.resolve is None and rule.data is None
+    return asks[id(rule.expr)] if is_only else None
+
+
 def stream_group(compiled: CompiledGroup, terms: Terms) -> StreamGroup:
     """What the rules of a group ask."""
-    asks = [ask for at, rule in enumerate(compiled.rules) for ask in _asks_of(at, rule, compiled, terms)]
+    asker = _Asker(compiled, terms)
+    asks = [ask for at, rule in enumerate(compiled.rules) for ask in asker.of(at, rule)]
     gathered = (ask for ask in asks if ask.way is Way.GATHERED)
     return StreamGroup(
-        compiled, asks, united(moved(reach, ask.offset_ms) for ask in gathered for reach in ask.reaches)
+        compiled,
+        asks,
+        _families(asks, terms),
+        united(moved(reach, ask.offset_ms) for ask in gathered for reach in ask.reaches),
     )
+
+
+def _families(asks: Sequence[Ask], terms: Terms) -> list[Family]:
+    alike: dict[Hashable, list[int]] = defaultdict(list)
+    for at, ask in enumerate(asks):
+        if ask.shape is not None:
+            alike[ask.offset_ms, ask.shape.key].append(at)
+    found = []
+    for key, members in alike.items():
+        shapes = [shape for at in members if (shape := asks[at].shape) is not None]
+        numbers = np.array([shape.numbers for shape in shapes], np.float64).reshape(len(members), -1)
+        planned = plan(shapes[0].expression, terms.metadata_labels)
+        found.append(Family(key, members, shapes[0], planned, asks[members[0]].offset_ms, numbers))
+    return found
 
 
 def query_of(terms: Terms, time: int) -> Query:
@@ -119,31 +184,41 @@ def moved(reach: Reach, offset_ms: int) -> Reach:
     return Reach(reach.conditions, reach.before + offset_ms, reach.after - offset_ms)
 
 
-def _asks_of(at: int, rule: CompiledRule, group: CompiledGroup, terms: Terms) -> Iterator[Ask]:
-    # what tells which series have data may be the expression itself
-    for expression in {id(one): one for one in (rule.expr, rule.resolve, rule.data)}.values():
-        if expression is not None:
-            yield _ask(at, expression, group, terms, group.query_offset_ms)
-    for text, expression in _queries(rule).items():
-        yield _ask(at, expression, group, terms, 0, text)
+class _Asker:
+    """Makes the asks of a group's rules, in their order."""
 
+    def __init__(self, group: CompiledGroup, terms: Terms) -> None:
+        self._offset = group.query_offset_ms
+        self._own = OwnSeries(group)
+        self._terms = terms
+        self._queried: set[str] = set()
 
-def _ask(
-    at: int, expression: Expr, group: CompiledGroup, terms: Terms, offset_ms: int, query: str | None = None
-) -> Ask:
-    own = reads_own(expression, group)
-    lookback = terms.surroundings.lookback_ms
-    try:
-        found = united(reaches(expression, lookback))
-    except FixedTime:
-        return Ask(at, expression, offset_ms, Way.STORED, None, (), own, False, query)
-    if any(reach.before > terms.max_history_ms + lookback for reach in found):
-        return Ask(at, expression, offset_ms, Way.STORED, None, (), own, False, query)
-    if own:
-        return Ask(at, expression, offset_ms, Way.GATHERED, None, found, own, False, query)
-    planned = plan(expression, terms.metadata_labels)
-    gives_nothing = expression.type is ValueType.VECTOR and is_quiet(expression)
-    return Ask(at, expression, offset_ms, Way.SPLIT, planned, found, own, gives_nothing, query)
+    def of(self, at: int, rule: CompiledRule) -> Iterator[Ask]:
+        """What a rule asks, but for queries that an earlier one asks too."""
+        # what tells which series have data may be the expression itself
+        for expression in {id(one): one for one in (rule.expr, rule.resolve, rule.data)}.values():
+            if expression is not None:
+                yield self._ask(at, expression, self._offset)
+        for text, expression in _queries(rule).items():
+            if text not in self._queried:
+                self._queried.add(text)
+                yield self._ask(at, expression, 0, text)
+
+    def _ask(self, at: int, expression: Expr, offset_ms: int, query: str | None = None) -> Ask:
+        own, terms = self._own.are_read(expression), self._terms
+        lookback = terms.surroundings.lookback_ms
+        try:
+            found = united(reaches(expression, lookback))
+        except FixedTime:
+            return Ask(at, expression, offset_ms, Way.STORED, None, (), own, False, query=query)
+        if any(reach.before > terms.max_history_ms + lookback for reach in found):
+            return Ask(at, expression, offset_ms, Way.STORED, None, (), own, False, query=query)
+        if own:
+            return Ask(at, expression, offset_ms, Way.GATHERED, None, found, own, False, query=query)
+        planned = plan(expression, terms.metadata_labels)
+        gives_nothing = expression.type is ValueType.VECTOR and is_quiet(expression)
+        shape = shape_of(expression) if gives_nothing else None
+        return Ask(at, expression, offset_ms, Way.SPLIT, planned, found, own, gives_nothing, shape, query)
 
 
 def _queries(rule: CompiledRule) -> Mapping[str, Expr]:

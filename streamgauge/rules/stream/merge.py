@@ -1,19 +1,27 @@
 """What the shards give for a group, brought together: the result of each of its rules."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from streamgauge.promql.query import Source
 from streamgauge.rules.alerts import Failure, Result
+from streamgauge.rules.compiled import CompiledRule
 from streamgauge.rules.evaluation import Evaluation, Point
 from streamgauge.rules.stream.answers import TickAnswers
 from streamgauge.rules.stream.asks import StreamGroup, Terms
+from streamgauge.rules.stream.family_answers import Blocks
 from streamgauge.rules.stream.gathering import MAX_GATHERED
 from streamgauge.rules.stream.partials import InvalidPartial, ShardPartial, decode
 from streamgauge.rules.stream.recorded import Recorded
 
 Outcome = Result | list[Point] | Failure
 """What the state machine of a rule's alerts needs to know, the series that it records, or why there is nothing."""
+NOTHING = Result()
+"""The outcome, this very object, of each alert whose expression gives no series and that needs to know no more."""
 Written = Callable[[int, Outcome], Iterable[Point]]
 
 
@@ -52,6 +60,8 @@ class GroupMerge:
         own = [ask for ask in group.asks if ask.reads_own]
         history = max((reach.before + ask.offset_ms for ask in own for reach in ask.reaches), default=0)
         self._recorded = Recorded(history, bool(own))
+        self._blocks = Blocks()
+        self._rule_of = np.array([ask.rule for ask in group.asks], np.int64)
         self.seconds = [0.0] * len(group.compiled.rules)
         self.samples = [0] * len(group.compiled.rules)
 
@@ -71,28 +81,38 @@ class GroupMerge:
             self._recorded,
             self._store,
             self._max_gathered,
+            self._blocks,
         )
         offset = self.group.compiled.query_offset_ms
         evaluation = Evaluation(answers, self._terms.surroundings, tick, offset)
-        found = []
-        for at, rule in enumerate(self.group.compiled.rules):
-            began = perf_counter()
-            outcome: Outcome
-            if rule.is_alert:
-                outcome = evaluation.observe(rule)
+        began = perf_counter()
+        asked = answers.asked()
+        share = (perf_counter() - began) / max(1, len(self.seconds))
+        found: list[Outcome] = []
+        for at, (rule, ask) in enumerate(zip(self.group.compiled.rules, self.group.simple, strict=True)):
+            if ask is not None and ask not in asked:
+                outcome: Outcome = NOTHING
             else:
-                outcome = evaluation.record(rule, self.group.compiled.group.limit)
+                began = perf_counter()
+                outcome = self._outcome(evaluation, rule)
+                self.seconds[at] += perf_counter() - began
+            self.seconds[at] += share
             found.append(outcome)
-            self.seconds[at] += perf_counter() - began
             self._recorded.put(written(at, outcome), tick - offset)
         self._recorded.prune(tick)
         return found
+
+    def _outcome(self, evaluation: Evaluation, rule: CompiledRule) -> Outcome:
+        if rule.is_alert:
+            return evaluation.observe(rule)
+        return evaluation.record(rule, self.group.compiled.group.limit)
 
     def remember(self, points: Iterable[Point], tick: int) -> None:
         """Take what the group has written at an earlier tick, in the order of ticks, after the state was lost."""
         self._recorded.put(points, tick - self.group.compiled.query_offset_ms)
 
     def _decoded(self, tick: int, partials: Iterable[bytes]) -> list[ShardPartial]:
+        self._blocks.turn()
         found = sorted((decode(data) for data in partials), key=lambda one: one.shard)
         for one in found:
             if one.version != self.version:
@@ -102,14 +122,13 @@ class GroupMerge:
             self._check(one)
         if len({one.shard for one in found}) < len(found):
             raise MixedPartials("two partials of one shard")
-        self.seconds = [0.0] * len(self.group.compiled.rules)
-        self.samples = [0] * len(self.group.compiled.rules)
-        for one in found:
-            for ask, seconds, samples in zip(
-                self.group.asks, one.seconds.tolist(), one.samples.tolist(), strict=True
-            ):
-                self.seconds[ask.rule] += seconds
-                self.samples[ask.rule] += samples
+        self.seconds = self._by_rule([one.seconds for one in found])
+        self.samples = list(map(int, self._by_rule([one.samples for one in found])))
+        return found
+
+    def _by_rule(self, shards: Sequence[npt.NDArray[Any]]) -> list[float]:
+        asks = np.sum([np.zeros(len(self._rule_of)), *shards], axis=0)
+        found: list[float] = np.bincount(self._rule_of, asks, len(self.group.compiled.rules)).tolist()
         return found
 
     def _check(self, partial: ShardPartial) -> None:
@@ -118,5 +137,7 @@ class GroupMerge:
             raise InvalidPartial(f"costs that are not of {asks} expressions")
         if max([*partial.answers, *partial.failures], default=0) >= max(1, asks):
             raise InvalidPartial(f"an answer beyond {asks} expressions")
+        if max(partial.families, default=0) >= max(1, len(self.group.families)):
+            raise InvalidPartial("rows of a family that is none")
         if max(partial.gathered, default=0) >= max(1, len(self.group.gathered)):
             raise InvalidPartial("samples of a selector that is not gathered")

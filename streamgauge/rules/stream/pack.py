@@ -87,12 +87,13 @@ class Unpacker:
         """What `Packer.blob` has put in."""
         return bytes(self._take(self.number()))
 
+    def text(self) -> str:
+        """What `Packer.blob` has put in, a text in UTF-8."""
+        return _text(self.blob())
+
     def texts(self) -> list[str]:
         """What `Packer.texts` has put in."""
-        try:
-            return [blob.decode() for blob in self.blobs()]
-        except UnicodeDecodeError as fault:
-            raise InvalidPack(f"a text that is not UTF-8: {fault}") from None
+        return [_text(blob) for blob in self.blobs()]
 
     def blobs(self) -> list[bytes]:
         """What `Packer.blobs` has put in."""
@@ -117,7 +118,7 @@ class Unpacker:
             raise InvalidPack(f"an array of type {code} with {dimensions} dimensions")
         shape = (rows, columns) if dimensions == 2 else (rows,)
         kind = _TYPES[code]
-        data = self._take(kind.itemsize * int(np.prod(shape, dtype=object)))
+        data = self._take(kind.itemsize * rows * (columns if dimensions == 2 else 1))
         if kind == np.bool_ and np.frombuffer(data, np.uint8).max(initial=0) > 1:
             raise InvalidPack("a flag that is neither 0 nor 1")
         return np.frombuffer(data, kind).reshape(shape)
@@ -132,3 +133,10 @@ class Unpacker:
             raise InvalidPack("it ends too early")
         self._at += size
         return self._data[self._at - size : self._at]
+
+
+def _text(blob: bytes) -> str:
+    try:
+        return blob.decode()
+    except UnicodeDecodeError as fault:
+        raise InvalidPack(f"a text that is not UTF-8: {fault}") from None

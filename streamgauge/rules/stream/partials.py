@@ -2,20 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from streamgauge.promql.labels import Column, LabelTable
 from streamgauge.promql.lanes import LaneAnswer
-from streamgauge.promql.partials import Partial
+from streamgauge.promql.partials import Columns, Partial
+from streamgauge.rules.stream.label_blocks import Rows, pack_labels, read_labels
 from streamgauge.rules.stream.pack import InvalidPack, Packer, Unpacker
 from streamgauge.series.ids import from_bytes, to_bytes
 from streamgauge.series.samples import Samples
 
 FORMAT = 1
-_CODE_TYPES = (np.uint8, np.uint16, np.uint32)
 
 
 class InvalidPartial(ValueError):
@@ -34,7 +32,8 @@ class Gathered:
 class ShardPartial:
     """What a shard gives for the asks of a group, by their numbers.
 
-    version: of the rule set. answers: of those that it could evaluate, but for quiet ones without anything.
+    version: of the rule set. answers: of those that it has evaluated alone, but for quiet ones without anything.
+    families: what each piece ships of asks that it has evaluated together, by the number of the family in its group.
     failures: why it could not. gathered: by the numbers of the group's gathered selectors, those without series left
     out. seconds, samples: what each ask has cost, float32 and uint32.
     """
@@ -43,6 +42,7 @@ class ShardPartial:
     tick: int
     shard: int
     answers: Mapping[int, LaneAnswer] = field(default_factory=dict)
+    families: Mapping[int, Sequence[Rows]] = field(default_factory=dict)
     failures: Mapping[int, str] = field(default_factory=dict)
     gathered: Mapping[int, Gathered] = field(default_factory=dict)
     seconds: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
@@ -64,6 +64,13 @@ def encode(partial: ShardPartial) -> bytes:
         out.number(len(answer.partials))
         for part in answer.partials:
             _pack_part(out, part)
+    out.number(len(partial.families))
+    for at, family in partial.families.items():
+        out.number(at)
+        out.number(len(family))
+        for rows in family:
+            out.blob(rows.labels)
+            _pack_columns(out, rows.columns)
     out.number(len(partial.failures))
     for at, text in partial.failures.items():
         out.number(at)
@@ -87,63 +94,53 @@ def decode(data: bytes) -> ShardPartial:
         read = Unpacker(data)
         if (version := read.number()) != FORMAT:
             raise InvalidPartial(f"format {version} instead of {FORMAT}")
-        head = read.blob().decode(), read.long(), read.number()
+        head = read.text(), read.long(), read.number()
         seconds, samples = read.array("<f4"), read.array("<u4")
-        answers, failures, gathered = {}, {}, {}
+        answers, families, failures, gathered = {}, {}, {}, {}
         for _ in range(read.number()):
             at = read.number()
             parts = [_read_part(read) for _ in range(read.number())]
             answers[at] = LaneAnswer(parts, [()] * len(parts), (), 0)
         for _ in range(read.number()):
             at = read.number()
-            failures[at] = read.blob().decode()
+            families[at] = [Rows(read.blob(), _read_columns(read)) for _ in range(read.number())]
+        for _ in range(read.number()):
+            at = read.number()
+            failures[at] = read.text()
         for _ in range(read.number()):
             at = read.number()
             gathered[at] = _read_gathered(read)
         read.end()
-    except (InvalidPack, UnicodeDecodeError) as fault:
+    except InvalidPack as fault:
         raise InvalidPartial(str(fault)) from None
-    return ShardPartial(*head, answers, failures, gathered, seconds, samples)
+    return ShardPartial(*head, answers, families, failures, gathered, seconds, samples)
 
 
 def _pack_part(out: Packer, part: Partial) -> None:
-    labels = part.labels
-    out.number(labels.count)
-    out.number(len(labels.columns))
-    for name, (codes, values) in labels.columns.items():
-        # only the values that occur, the absent one first as in every table
-        used, codes = np.unique(np.append(codes, 0), return_inverse=True)
-        out.blob(name.encode())
-        out.texts([values[code] for code in used.tolist()])
-        kind = next(kind for kind in _CODE_TYPES if len(used) <= np.iinfo(kind).max)
-        out.array(codes[:-1].astype(kind))
-    out.number(len(part.columns))
-    for name, column in part.columns.items():
+    pack_labels(out, part.labels)
+    _pack_columns(out, part.columns)
+
+
+def _pack_columns(out: Packer, columns: Columns) -> None:
+    out.number(len(columns))
+    for name, column in columns.items():
         out.blob(name.encode())
         out.array(column)
 
 
 def _read_part(read: Unpacker) -> Partial:
-    count = read.number()
-    labels: dict[str, Column] = {}
-    for _ in range(read.number()):
-        name, values = read.blob().decode(), read.texts()
-        codes = read.any_array()
-        if codes.dtype not in _CODE_TYPES or codes.shape != (count,) or values[:1] != [""]:
-            raise InvalidPartial(f"a label {name!r} that is none")
-        if codes.max(initial=0) >= len(values):
-            raise InvalidPartial(f"a code without a value of the label {name!r}")
-        labels[name] = Column(codes.astype(np.int64), values)
-    columns: dict[str, npt.NDArray[Any]] = {}
-    for _ in range(read.number()):
-        name = read.blob().decode()
-        columns[name] = read.any_array()
-    if not _fits(count, columns):
-        raise InvalidPartial(f"columns that are not of {count} series")
-    return Partial(LabelTable(count, labels), columns)
+    labels = read_labels(read)
+    columns = _read_columns(read)
+    if not fits(labels.count, columns):
+        raise InvalidPartial(f"columns that are not of {labels.count} series")
+    return Partial(labels, columns)
 
 
-def _fits(count: int, columns: Mapping[str, npt.NDArray[Any]]) -> bool:
+def _read_columns(read: Unpacker) -> Columns:
+    return {read.text(): read.any_array() for _ in range(read.number())}
+
+
+def fits(count: int, columns: Columns) -> bool:
     """Whether columns are (rows, steps), or those of samples."""
     if columns.keys() != {"sizes", "timestamps", "values"}:
         shapes = {column.shape for column in columns.values()}

@@ -17,7 +17,12 @@ from streamgauge.promql.functions_table import CALENDAR, FUNCTIONS
 from streamgauge.promql.vector_functions import MATH
 from streamgauge.promql.walk import bare
 
-_OF_ONE = frozenset({*MATH, *CALENDAR, "timestamp", "sort", "sort_desc", "histogram_quantile"})
+_OF_ONE = frozenset(
+    {
+        *(*MATH, *CALENDAR, "clamp", "clamp_max", "clamp_min", "histogram_quantile", "round"),
+        *("sort", "sort_desc", "timestamp"),
+    }
+)
 _OF_NOTHING = frozenset({"absent_over_time"})
 
 

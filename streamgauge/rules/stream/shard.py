@@ -1,6 +1,6 @@
 """What one shard does at a tick: its part of every group that is due."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 
 import numpy as np
@@ -14,8 +14,11 @@ from streamgauge.rules.applied.rule_sets import RuleSet
 from streamgauge.rules.compiled import compile_group
 from streamgauge.rules.stream.asks import Ask, StreamGroup, Terms, Way, query_of, stream_group
 from streamgauge.rules.stream.gathering import MAX_GATHERED, shipped, too_many
+from streamgauge.rules.stream.label_blocks import Rows
+from streamgauge.rules.stream.leaves import LeafValues
 from streamgauge.rules.stream.partials import Gathered, ShardPartial, encode
 from streamgauge.rules.stream.reach import Reach, united
+from streamgauge.rules.stream.shard_families import LeafAt, ShardFamily, shard_families
 from streamgauge.rules.stream.window import Window
 from streamgauge.rules.templates.faults import InvalidTemplate
 
@@ -64,6 +67,13 @@ class ShardRules:
         self._terms = terms
         self._shard = shard
         self._max_gathered = max_gathered
+        self._families = shard_families(self.groups, terms)
+        self._single = {
+            key: [
+                at for at, ask in enumerate(group.asks) if ask.way is Way.SPLIT and at not in group.family_of
+            ]
+            for key, group in self.groups.items()
+        }
 
     @property
     def reaches(self) -> list[Reach]:
@@ -83,35 +93,69 @@ class ShardRules:
 
     def evaluate(self, window: Window, tick: int) -> dict[str, bytes]:
         """The partial of each group that is due at a tick (ms), by its key."""
-        return {
-            key: encode(self._evaluated(group, window, tick))
-            for key, group in self.groups.items()
-            if tick % group.interval_ms == 0
-        }
+        due = {key: _Due(group) for key, group in self.groups.items() if tick % group.interval_ms == 0}
+        read: dict[LeafAt, LeafValues] = {}
+        for family in self._families:
+            if family.members[0].group in due:
+                self._evaluate_family(family, window, tick, read, due)
+        for key, group in due.items():
+            for at in self._single[key]:
+                self._evaluate_alone(group, at, window, tick)
+        return {key: encode(self._partial(group, window, tick)) for key, group in due.items()}
 
-    def _evaluated(self, group: StreamGroup, window: Window, tick: int) -> ShardPartial:
-        answers: dict[int, LaneAnswer] = {}
-        failures: dict[int, str] = {}
-        seconds, samples = np.zeros(len(group.asks), np.float32), np.zeros(len(group.asks), np.uint32)
-        for at, ask in enumerate(group.asks):
-            if ask.way is not Way.SPLIT:
-                continue
-            began = perf_counter()
-            try:
-                answer = self._answer(group, ask, window, tick)
-                samples[at] = answer.samples
-                if not (ask.is_quiet and is_empty(answer)):
-                    answers[at] = answer
-            except InvalidQuery as fault:
-                failures[at] = str(fault)
-            except NotByLanes:
-                failures[at] = METADATA_LABELS
-            except _TooMany as fault:
-                failures[at] = str(fault)
-            seconds[at] = perf_counter() - began
-        gathered = self._gathered(group, window, tick)
-        version = self.rules.version
-        return ShardPartial(version, tick, self._shard, answers, failures, gathered, seconds, samples)
+    def _partial(self, due: "_Due", window: Window, tick: int) -> ShardPartial:
+        return ShardPartial(
+            self.rules.version,
+            tick,
+            self._shard,
+            due.answers,
+            due.families,
+            due.failures,
+            self._gathered(due.group, window, tick),
+            due.seconds,
+            due.samples,
+        )
+
+    def _evaluate_family(
+        self,
+        family: ShardFamily,
+        window: Window,
+        tick: int,
+        read: dict[LeafAt, LeafValues],
+        due: "Mapping[str, _Due]",
+    ) -> None:
+        began = perf_counter()
+        try:
+            alone = family.alone(window)
+            found = family.evaluate(window, tick, read)
+        except InvalidQuery:
+            # each member then has its own error, or none
+            alone, found = family.members, {}
+        share = (perf_counter() - began) / len(family.members)
+        for part in family.parts:
+            partial = due[part.group]
+            partial.seconds[part.asks] = share
+            partial.samples[part.asks] = family.samples[part.members]
+            if part.group in found:
+                partial.families[part.family] = found[part.group]
+        for member in alone:
+            self._evaluate_alone(due[member.group], member.ask, window, tick)
+
+    def _evaluate_alone(self, due: "_Due", at: int, window: Window, tick: int) -> None:
+        began = perf_counter()
+        ask = due.group.asks[at]
+        try:
+            answer = self._answer(due.group, ask, window, tick)
+            due.samples[at] = answer.samples
+            if not (ask.is_quiet and is_empty(answer)):
+                due.answers[at] = answer
+        except InvalidQuery as fault:
+            due.failures[at] = str(fault)
+        except NotByLanes:
+            due.failures[at] = METADATA_LABELS
+        except _TooMany as fault:
+            due.failures[at] = str(fault)
+        due.seconds[at] += perf_counter() - began
 
     def _answer(self, group: StreamGroup, ask: Ask, window: Window, tick: int) -> LaneAnswer:
         if ask.plan is None:
@@ -129,6 +173,18 @@ class ShardRules:
             if labels:
                 found[at] = Gathered(labels, samples)
         return found
+
+
+class _Due:
+    """A group at a tick, and what there is of its partial so far."""
+
+    def __init__(self, group: StreamGroup) -> None:
+        self.group = group
+        self.answers: dict[int, LaneAnswer] = {}
+        self.families: dict[int, Sequence[Rows]] = {}
+        self.failures: dict[int, str] = {}
+        self.seconds = np.zeros(len(group.asks), np.float32)
+        self.samples = np.zeros(len(group.asks), np.uint32)
 
 
 class _TooMany(Exception):

@@ -9,6 +9,7 @@ from streamgauge.rules.stream import window_kernels as kernels
 from streamgauge.rules.stream.pool import SAMPLE_BYTES, Pool, Slots
 from streamgauge.rules.stream.reach import Conditions, Reach, united
 from streamgauge.rules.stream.selectors import Selector, SelectorIndex
+from streamgauge.rules.stream.slot_labels import SlotLabels
 from streamgauge.series.ids import ID_BYTES, Ids, order_of, to_bytes
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import Samples
@@ -20,11 +21,10 @@ _NOWHERE = np.zeros(0, np.int64)
 
 
 class Selected:
-    """The series of a selector, by their ids. version: rises when others belong to it."""
+    """The series of a selector, in the order of their ids."""
 
     def __init__(self, selector: Selector) -> None:
         self.selector = selector
-        self.version = 0
         self.slots: Slots = _NOWHERE
         self.labels: Sequence[bytes] = ()
         self.ids: Ids = np.zeros((0, 2), np.uint64)
@@ -39,7 +39,10 @@ class Window:
     """
 
     def __init__(self) -> None:
-        self._pool = Pool()
+        self.pool = Pool()
+        self.slot_labels = SlotLabels()
+        self.version = 0
+        """Rises when other series belong to any selector."""
         self._table = np.full(_FIRST_PLACES, kernels.FREE, np.int32)
         self._keys = np.zeros((_FIRST_PLACES, 2), np.uint64)
         self._entries = 0
@@ -58,15 +61,20 @@ class Window:
         return self._entries - self._ignored
 
     @property
+    def slot_count(self) -> int:
+        """The slots that there are, some of them free."""
+        return len(self._labels)
+
+    @property
     def nbytes(self) -> int:
         """The bytes that samples, ids and labels take."""
         arrays = self._table.nbytes + self._keys.nbytes + self._ids.nbytes + self._histories.nbytes
-        return self._pool.nbytes + arrays + self._label_bytes
+        return self.pool.nbytes + arrays + self._label_bytes
 
     def nbytes_of(self, conditions: Conditions) -> int:
         """The bytes of the samples that a selector looks at, which others may look at too."""
         selected = self._current(conditions)
-        return int(self._pool.counts(selected.slots).sum()) * SAMPLE_BYTES
+        return int(self.pool.counts(selected.slots).sum()) * SAMPLE_BYTES
 
     def register(self, reaches: Iterable[Reach]) -> list[Conditions]:
         """Look at these selectors from now on, and at no others; those that see too little of what came before.
@@ -100,7 +108,7 @@ class Window:
         found = self._find(batch.samples.ids)
         if (found == kernels.FREE).any():
             found = self._learned(batch.samples.ids, labels_by_id(batch))
-        self._pool.append(found, batch.samples)
+        self.pool.append(found, batch.samples)
         kept = found[found >= 0]
         return int(self._histories[kept].max()) if len(kept) else None
 
@@ -109,18 +117,24 @@ class Window:
 
         :param labels: the canonical labels of each series by its packed id.
         """
-        self._pool.append(self._learned(samples.ids, labels), samples)
+        self.pool.append(self._learned(samples.ids, labels), samples)
 
     def prune(self, tick: int) -> None:
         """Forget what no tick from this one (ms) on looks at, and series without any samples."""
         self._tick = tick
         used = slice(0, len(self._labels))
-        self._pool.oldest[used] = tick - self._histories[used]
-        self._pool.drop()
-        counts = self._pool.counts(np.arange(len(self._labels)))
+        self.pool.oldest[used] = tick - self._histories[used]
+        self.pool.drop()
+        counts = self.pool.counts(np.arange(len(self._labels)))
         empty = [slot for slot in np.flatnonzero(counts == 0).tolist() if self._labels[slot]]
         for slot in empty:
             self._forget(slot)
+        if self.slot_labels.has_garbage:
+            self.slot_labels = SlotLabels()
+            for slot, data in enumerate(self._labels):
+                if data:
+                    self.slot_labels.put(slot, data)
+            self.version += 1
         if empty or self._ignored > MAX_IGNORED:
             self._rebuild_table(self._ignored <= MAX_IGNORED)
 
@@ -129,7 +143,7 @@ class Window:
     ) -> tuple[Sequence[bytes], Samples]:
         """What `streamgauge.promql.query.Source` asks for, of a selector that is registered."""
         selected = self._current(tuple(matchers))
-        offsets, times, values = self._pool.read(selected.slots, start_ms, end_ms)
+        offsets, times, values = self.pool.read(selected.slots, start_ms, end_ms)
         has_any = np.diff(offsets) > 0
         if has_any.all():
             return selected.labels, Samples(selected.ids, offsets, times, values)
@@ -139,6 +153,10 @@ class Window:
             selected.ids[rows], kept, times, values
         )
 
+    def slots(self, conditions: Conditions) -> Slots:
+        """The series that a selector has now."""
+        return self._current(conditions).slots
+
     def _current(self, conditions: Conditions) -> Selected:
         selected = self._selected[conditions]
         if selected.is_stale:
@@ -146,7 +164,6 @@ class Window:
             selected.slots = slots[order_of(self._ids[slots])]
             selected.ids = self._ids[selected.slots]
             selected.labels = [self._labels[slot] for slot in selected.slots.tolist()]
-            selected.version += 1
             selected.is_stale = False
         return selected
 
@@ -167,7 +184,7 @@ class Window:
         return found
 
     def _new(self, identity: Ids, data: bytes) -> int:
-        slot = self._pool.new_slot()
+        slot = self.pool.new_slot()
         if slot == len(self._labels):
             self._labels.append(b"")
             if slot >= len(self._ids):
@@ -177,29 +194,33 @@ class Window:
         if self._enlist(slot, data):
             self._labels[slot] = data
             self._label_bytes += len(data)
+            self.slot_labels.put(slot, data)
             return slot
-        self._pool.free(slot)
+        self.pool.free(slot)
         return kernels.IGNORED
 
     def _enlist(self, slot: int, data: bytes) -> bool:
         """Give a series to the selectors that it matches; whether there are any."""
+        self.version += 1
         found = [*self._index.matching(data)]
         for selector in found:
             selected = self._selected[selector.conditions]
             selected.members.add(slot)
             selected.is_stale = True
         self._histories[slot] = max((selector.history for selector in found), default=0)
-        self._pool.oldest[slot] = self._tick - self._histories[slot]
+        self.pool.oldest[slot] = self._tick - self._histories[slot]
         return bool(found)
 
     def _forget(self, slot: int) -> None:
+        self.version += 1
+        self.slot_labels.free(slot)
         for selector in self._index.matching(self._labels[slot]):
             selected = self._selected[selector.conditions]
             selected.members.discard(slot)
             selected.is_stale = True
         self._label_bytes -= len(self._labels[slot])
         self._labels[slot] = b""
-        self._pool.free(slot)
+        self.pool.free(slot)
 
     def _enter(self, ids: Ids, entries: Slots) -> None:
         self._entries += len(ids)

@@ -1,0 +1,142 @@
+"""What the system shows of rules and alerts, and of itself, on the real stack."""
+
+import re
+import time
+
+import httpx
+import pytest
+from click.testing import CliRunner
+from confluent_kafka import Producer
+
+from integration.stored import wait_for
+from schemas.alert_messages import ActiveAlert, GroupStatus, RuleHealth, encode, state_key
+from schemas.topics import ALERT_STATE
+from streamgauge.cli import main
+from streamgauge.collect.target_series import REPORTS
+from streamgauge.local.home import ROOT
+from streamgauge.promql.ast import VectorSelector
+from streamgauge.promql.parser import parse
+from streamgauge.promql.walk import walk
+from streamgauge.rules.applied.rule_sets import RuleSets
+from streamgauge.rules.reader import read
+from streamgauge.store.rule_topic import RuleTopic
+
+KEY = "watched/up"
+RULES = """\
+groups:
+- name: up
+  interval: 1s
+  rules:
+  - alert: Down
+    expr: up == 0
+    annotations: {summary: down}
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def collector(stack):
+    """The stack's own collector."""
+    stack.start("collector")
+    stack.wait_ready({"collector", "gateway", "store", "rollup"})
+    yield
+    stack.stop("collector")
+
+
+@pytest.fixture
+def run(stack):
+    """Run a command on the stack; gives what it prints."""
+
+    def invoke(*arguments):
+        result = CliRunner().invoke(main, ["--config", str(stack.home.config), *arguments])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    return invoke
+
+
+@pytest.fixture
+def watched(config, run, tmp_path):
+    """A rule that is applied and, as a job would tell, has an alert."""
+    file = tmp_path / "watched.yml"
+    file.write_text(RULES)
+    run("rules", "apply", str(file))
+    version = RuleSets(RuleTopic(config.kafka).read()).last.version
+    now = int(time.time() * 1000)
+    alert = ActiveAlert(
+        {"alertname": "Down", "instance": "a"}, {"summary": "down"}, "firing", now, "0e+00", now
+    )
+    status = GroupStatus(version, now, 0.25, 0, 0, [RuleHealth("ok", "", 0.125, 1)])
+    producer = Producer({"bootstrap.servers": config.kafka.bootstrap})
+    producer.produce(ALERT_STATE, encode([alert]), state_key(KEY, 0).encode())
+    producer.produce(ALERT_STATE, encode(status), state_key(KEY).encode())
+    producer.flush(30)
+    yield
+    producer.produce(ALERT_STATE, None, state_key(KEY, 0).encode())
+    producer.produce(ALERT_STATE, None, state_key(KEY).encode())
+    producer.flush(30)
+    file.write_text("groups: []")
+    run("rules", "apply", str(file))
+
+
+def _rule(config):
+    answer = httpx.get(f"http://{config.gateway.listen}/api/v1/rules?rule_group[]=up").json()
+    groups = [group for group in answer["data"]["groups"] if group["file"] == "watched"]
+    return groups[0]["rules"][0] if groups else {}
+
+
+def _is_taken(config):
+    return _rule(config).get("state") == "firing"
+
+
+@pytest.mark.usefixtures("watched")
+def test_rules_and_alerts_show_at_the_gateway_and_in_the_terminal(config, run):
+    wait_for(lambda: _is_taken(config), 30)
+    rule = _rule(config)
+    assert (rule["health"], rule["evaluationTime"], rule["query"]) == ("ok", 0.125, "up == 0")
+    alerts = httpx.get(f"http://{config.gateway.listen}/api/v1/alerts").json()["data"]["alerts"]
+    assert [each["labels"] for each in alerts] == [{"alertname": "Down", "instance": "a"}]
+    metrics = httpx.get(f"http://{config.gateway.listen}/metrics").text
+    assert f'alert_evaluation_duration_ms{{rule_group="{KEY}"}} 250.0' in metrics
+    assert re.search(r'firing .* Down\{instance="a"\} .* down', run("alerts"))
+
+
+@pytest.mark.usefixtures("watched")
+def test_what_is_known_is_shown_while_kafka_is_away(stack, config):
+    wait_for(lambda: _is_taken(config), 30)
+    url = f"http://{config.gateway.listen}/api/v1"
+    stack.stop("kafka")
+    try:
+        wait_for(lambda: "warnings" in httpx.get(f"{url}/alerts").json(), 60)
+        assert _is_taken(config)
+        assert httpx.get(f"{url}/query?query=1").status_code == 200
+    finally:
+        stack.start("kafka")
+        stack.wait_ready({"kafka", "store", "rollup"})
+    wait_for(lambda: "warnings" not in httpx.get(f"{url}/alerts").json(), 60)
+    assert _is_taken(config)
+
+
+def _metrics(config):
+    """The names of all metrics that the stack exposes."""
+    addresses = [config.collector.listen, config.gateway.listen]
+    addresses += [f"127.0.0.1:{port}" for port in config.local.flink_metrics_ports]
+    text = "".join(httpx.get(f"http://{address}/metrics", timeout=20).text for address in addresses)
+    families = re.findall(r"^# TYPE (\S+) (\S+)", text, re.MULTILINE)
+    buckets = {f"{name}_bucket" for name, kind in families if kind == "histogram"}
+    return {name for name, _ in families} | buckets
+
+
+def test_every_metric_of_the_rules_about_the_system_is_exposed(config):
+    groups = read(ROOT / "rules" / "self.yml").rules.groups
+    wanted = {
+        node.name
+        for group in groups
+        for rule in group.rules
+        for node in walk(parse(rule.expr))
+        if isinstance(node, VectorSelector)
+    }
+    assert len(wanted) >= 9
+    sample = {"metric": "watched", "value": 1}
+    assert httpx.post(f"http://{config.collector.listen}/api/v1/push", json=sample).status_code == 204
+    missing = wanted - set(REPORTS)
+    wait_for(lambda: missing <= _metrics(config), 90, lambda: str(missing - _metrics(config)))

@@ -1,0 +1,106 @@
+"""`streamgauge notify` and `streamgauge alerts`: what a command needs is imported inside it."""
+
+import logging
+import time
+from pathlib import Path
+
+import click
+
+from streamgauge.config import Config
+from streamgauge.notify.urls import check_url
+
+READ_S = 30.0
+
+
+@click.command()
+@click.option(
+    "--alertmanager",
+    "urls",
+    multiple=True,
+    metavar="URL",
+    help="Of an Alertmanager's root; may be given again, all are told.  [default: notify.alertmanagers]",
+)
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Holds a bearer token for all of them.  [default: notify.token_file]",
+)
+@click.option(
+    "--dry-run", "--print", "dry_run", is_flag=True, help="Print what would be sent, and send nothing."
+)
+@click.pass_obj
+def notify(config: Config, /, urls: tuple[str, ...], token_file: Path | None, dry_run: bool) -> None:
+    """Tell Alertmanagers which alerts fire and which are resolved."""
+    from confluent_kafka import KafkaException
+
+    from streamgauge.notify.command import print_alerts, run
+    from streamgauge.store.alert_board import AlertBoard
+    from streamgauge.store.notified import Journal
+    from streamgauge.store.triggered import DryJournal
+
+    own = _with(config, urls, token_file)
+    if not (dry_run or own.notify.alertmanagers):
+        raise click.ClickException("no Alertmanager: name one with --alertmanager or in notify.alertmanagers")
+    board = AlertBoard(config.kafka)
+    board.start()
+    level = logging.WARNING if dry_run else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        if dry_run:
+            print_alerts(own, lambda bridge: DryJournal(own.kafka, bridge.assigned), board.holds)
+            return
+        name = own.notify.name
+        run(own, lambda bridge: Journal(own.kafka, name, bridge.assigned, bridge.revoked), board.holds)
+    except (KafkaException, TimeoutError) as error:
+        raise click.ClickException(f"Kafka: {error}") from None
+    finally:
+        board.stop()
+
+
+@click.command()
+@click.option("--watch", is_flag=True, help="Go on with every change, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON; changes as JSON lines.")
+@click.pass_obj
+def alerts(config: Config, watch: bool, as_json: bool) -> None:
+    """Show the alerts that are pending or fire."""
+    from confluent_kafka import KafkaException
+    from rich.console import Console
+
+    from streamgauge.notify.watch import Active, line, show
+    from streamgauge.store.alert_board import AlertBoard
+    from streamgauge.store.triggered import changes
+
+    board = AlertBoard(config.kafka)
+    console = Console(highlight=False)
+    try:
+        # before what there is now, so that nothing falls between
+        following = changes(config.kafka) if watch else iter(())
+        if not board.wait(READ_S):
+            raise click.ClickException(f"Kafka: {board.trouble or 'the topics were not read in time'}")
+        groups = board.see(lambda seen: seen.groups(time.time_ns() // 1_000_000))
+        found = [Active(view.key, alert) for view in groups for rule in view.rules for alert in rule.alerts]
+        show(found, as_json=as_json, console=console)
+        for change, raw in following:
+            if as_json:
+                print(raw, flush=True)
+            else:
+                console.print(line(change), soft_wrap=True)
+    except KeyboardInterrupt:
+        return
+    except KafkaException as error:
+        raise click.ClickException(f"Kafka: {error}") from None
+    finally:
+        board.stop()
+
+
+def _with(config: Config, urls: tuple[str, ...], token_file: Path | None) -> Config:
+    try:
+        for url in urls:
+            check_url(url)
+    except ValueError as fault:
+        raise click.ClickException(str(fault)) from None
+    chosen = {
+        "alertmanagers": urls or config.notify.alertmanagers,
+        "token_file": token_file or config.notify.token_file,
+    }
+    return config.model_copy(update={"notify": config.notify.model_copy(update=chosen)})

@@ -1,0 +1,252 @@
+"""/api/v1/rules and /api/v1/alerts: what a board knows, in Prometheus's JSON."""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from schemas.alert_messages import ActiveAlert
+from schemas.rule_files import Group, RuleKind
+from streamgauge.gateway import prometheus_json as answer
+from streamgauge.gateway.faults import ErrorType, InvalidRequest, invalid_parameter
+from streamgauge.gateway.parameters import Form, quoted
+from streamgauge.gateway.queries import Answer
+from streamgauge.promql import parser, printer
+from streamgauge.promql.ast import VectorSelector
+from streamgauge.promql.invalid_expression import InvalidExpression
+from streamgauge.rules.applied.board import GroupView, RuleView
+from streamgauge.rules.applied.rule_sets import INTERVAL_MS
+from streamgauge.series.matchers import Matcher
+from streamgauge.store.alert_board import AlertBoard
+from streamgauge.store.reader import Reading
+
+_TRUE, _FALSE = ("1", "t", "true"), ("", "0", "f", "false")
+_NEVER = "0001-01-01T00:00:00Z"
+_MAX_GROUPS = 2**31
+
+
+class Wanted(NamedTuple):
+    """What of the rules is asked for: empty sets are no condition. most: groups of an answer, 0 for all."""
+
+    kinds: frozenset[RuleKind]
+    names: frozenset[str]
+    groups: frozenset[str]
+    files: frozenset[str]
+    selectors: Sequence[Sequence[Matcher]]
+    with_alerts: bool
+    most: int
+    token: str
+
+    @staticmethod
+    def of(form: Form) -> "Wanted":
+        """What a request asks for.
+
+        :raises InvalidRequest: in Prometheus's words.
+        """
+        kind = form.get("type").lower()
+        if kind not in ("", *RuleKind):
+            raise invalid_parameter("type", f"not supported value {quoted(kind)}")
+        return Wanted(
+            frozenset(each for each in RuleKind if kind in ("", each)),
+            frozenset(form.all("rule_name[]")),
+            frozenset(form.all("rule_group[]")),
+            frozenset(form.all("file[]")),
+            [_selector(text) for text in form.all("match[]")],
+            not _flag(form, "exclude_alerts"),
+            _group_limit(form),
+            form.get("group_next_token"),
+        )
+
+    def takes(self, rule: RuleView, group: Group) -> bool:
+        """Whether a rule of a group is asked for."""
+        labels = {**group.labels, **rule.rule.labels}
+        return (
+            rule.rule.kind in self.kinds
+            and (not self.names or rule.rule.name in self.names)
+            and (not self.selectors or any(_fulfils(labels, each) for each in self.selectors))
+        )
+
+
+class Rules:
+    """The two endpoints over a board. clock: gives the time in ms. wait_s: for the first look at Kafka."""
+
+    def __init__(self, board: AlertBoard, clock: Callable[[], int], wait_s: float) -> None:
+        self._board = board
+        self._clock = clock
+        self._wait_s = wait_s
+
+    def rules(self, form: Form, _: Reading) -> Answer:
+        """/api/v1/rules"""
+        wanted = Wanted.of(form)
+        groups, warnings = self._groups()
+        return Answer(answer.text(discovery(groups, wanted)), warnings)
+
+    def alerts(self, _: Form, __: Reading) -> Answer:
+        """/api/v1/alerts"""
+        groups, warnings = self._groups()
+        found = [_alert(one) for group in groups for rule in group.rules for one in rule.alerts]
+        return Answer(answer.text({"alerts": found}), warnings)
+
+    def evaluation_seconds(self) -> dict[str, float]:
+        """What the last evaluation of each group took, as far as it is known."""
+        groups = self._board.see(lambda board: board.groups(self._clock()))
+        return {view.key: view.status.seconds for view in groups if view.status}
+
+    def _groups(self) -> tuple[list[GroupView], list[str]]:
+        if not self._board.wait(self._wait_s):
+            trouble = self._board.trouble or "not read in time"
+            raise InvalidRequest(
+                ErrorType.UNAVAILABLE, f"rules and alerts are not known yet: Kafka: {trouble}"
+            )
+        groups = self._board.see(lambda board: board.groups(self._clock()))
+        trouble = self._board.trouble
+        return groups, [f"rules and alerts may be old: Kafka: {trouble}"] if trouble else []
+
+
+def discovery(groups: Sequence[GroupView], wanted: Wanted) -> dict[str, Any]:
+    """The groups and rules that are wanted, with a token for the next page if there is one.
+
+    :raises InvalidRequest: for a token of no group.
+    """
+    found: list[dict[str, Any]] = []
+    is_reached = not wanted.token
+    for view in groups:
+        is_reached = is_reached or _token(view) == wanted.token
+        if not is_reached or not _is_place_wanted(view, wanted):
+            continue
+        rules = [
+            _rule(each, view, wanted.with_alerts) for each in view.rules if wanted.takes(each, view.group)
+        ]
+        if not rules:
+            continue
+        if wanted.most and len(found) == wanted.most:
+            return {"groups": found, "groupNextToken": _token(view)}
+        found.append(_group(view, rules))
+    if not is_reached:
+        detail = f"invalid group_next_token '{wanted.token}'. were rule groups changed?"
+        raise invalid_parameter("group_next_token", detail)
+    return {"groups": found}
+
+
+def _is_place_wanted(view: GroupView, wanted: Wanted) -> bool:
+    in_groups = not wanted.groups or view.group.name in wanted.groups
+    return in_groups and (not wanted.files or view.file in wanted.files)
+
+
+def _group(view: GroupView, rules: list[dict[str, Any]]) -> dict[str, Any]:
+    interval = INTERVAL_MS if view.group.interval_ms is None else view.group.interval_ms
+    return {
+        "name": view.group.name,
+        "file": view.file,
+        "rules": rules,
+        "interval": _seconds(interval),
+        "limit": view.group.limit,
+        "evaluationTime": view.status.seconds if view.status else 0,
+        "lastEvaluation": _time(view.status.last_tick if view.status else 0),
+    }
+
+
+def _rule(view: RuleView, group: GroupView, with_alerts: bool) -> dict[str, Any]:
+    rule, health = view.rule, view.health
+    shared: dict[str, Any] = {
+        "name": rule.name,
+        "query": printer.canonical(parser.parse(rule.expr)),
+        "labels": _sorted({**group.group.labels, **rule.labels}),
+        "health": health.health,
+        "evaluationTime": health.seconds,
+        "lastEvaluation": _time(group.status.last_tick if group.status else 0),
+    }
+    shared |= {"lastError": health.last_error} if health.last_error else {}
+    if rule.kind is RuleKind.RECORD:
+        return shared | {"type": "recording"}
+    return shared | {
+        "state": _state(view, group),
+        "duration": _seconds(rule.hold_ms),
+        "keepFiringFor": _seconds(rule.keep_firing_ms),
+        "annotations": _sorted(rule.annotations),
+        "alerts": [_alert(each) for each in view.alerts] if with_alerts else None,
+        "type": "alerting",
+    }
+
+
+def _state(view: RuleView, group: GroupView) -> str:
+    if group.status is None:
+        return "unknown"
+    states = {alert.state for alert in view.alerts}
+    return next((state for state in ("firing", "pending") if state in states), "inactive")
+
+
+def _alert(alert: ActiveAlert) -> dict[str, Any]:
+    kept = {"keepFiringSince": _time(alert.keep_since)} if alert.keep_since else {}
+    return {
+        "labels": _sorted(alert.labels),
+        "annotations": _sorted(alert.annotations),
+        "state": alert.state,
+        "activeAt": _time(alert.active_at),
+        **kept,
+        "value": alert.value,
+    }
+
+
+def _selector(text: str) -> Sequence[Matcher]:
+    try:
+        parsed = parser.parse(text)
+    except InvalidExpression as error:
+        raise InvalidRequest(ErrorType.BAD_DATA, str(error)) from None
+    if not isinstance(parsed, VectorSelector) or parsed.offset or parsed.at is not None:
+        raise InvalidRequest(ErrorType.BAD_DATA, "parse error: only a vector selector may stand here")
+    return parsed.conditions
+
+
+def _fulfils(labels: Mapping[str, str], matchers: Sequence[Matcher]) -> bool:
+    return all(each.matches(labels.get(each.name, "").encode()) for each in matchers)
+
+
+def _flag(form: Form, name: str) -> bool:
+    given = form.get(name).lower()
+    if given not in (*_TRUE, *_FALSE):
+        detail = f"error converting {name}: strconv.ParseBool: parsing {quoted(given)}: invalid syntax"
+        raise invalid_parameter(name, detail)
+    return given in _TRUE
+
+
+def _group_limit(form: Form) -> int:
+    given = form.get("group_limit")
+    if not given:
+        if form.get("group_next_token"):
+            detail = "group_limit needs to be present in order to paginate over the groups"
+            raise invalid_parameter("group_next_token", detail)
+        return 0
+    fault = ""
+    if not re.fullmatch(r"[-+]?\d+", given, re.ASCII):
+        fault = "invalid syntax"
+    elif len(given) > 18 or not -_MAX_GROUPS <= int(given) < _MAX_GROUPS:
+        fault = "value out of range"
+    if fault:
+        detail = f"group_limit needs to be a valid number: strconv.ParseInt: parsing {quoted(given)}: {fault}"
+        raise invalid_parameter("group_limit", detail)
+    if int(given) <= 0:
+        raise invalid_parameter("group_limit", "group_limit needs to be greater than 0")
+    return int(given)
+
+
+def _token(view: GroupView) -> str:
+    return hashlib.sha256(f"{view.file};{view.group.name}".encode()).hexdigest()
+
+
+def _sorted(labels: Mapping[str, str]) -> dict[str, str]:
+    return dict(sorted(labels.items()))
+
+
+def _seconds(milliseconds: int) -> float:
+    return milliseconds // 1000 if milliseconds % 1000 == 0 else milliseconds / 1000
+
+
+def _time(milliseconds: int) -> str:
+    """As Go writes it: UTC, without zeros at the end."""
+    if not milliseconds:
+        return _NEVER
+    text = datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    rest = milliseconds % 1000
+    return f"{text}.{rest:03}".rstrip("0") + "Z" if rest else f"{text}Z"

@@ -1,0 +1,1 @@
+"""From changes of alerts to the Alertmanagers that tell people."""

@@ -1,0 +1,212 @@
+"""What each alert is, and what of it which receiver has got: the state machine of the bridge. Pure.
+
+A change that was applied is never applied again: its copy has the same id, its replay an older tick. So every
+interleaving of copies, replays and restarts leaves the same state, and the same changes for the receivers.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from schemas.alert_messages import Triggered
+from schemas.notified_messages import Notified, key_of
+from streamgauge.notify.entry import FIRING, NOTHING, RESOLVED, Entry
+from streamgauge.notify.outbox import Outbox
+
+GAP_MS = 1000
+"""Between two changes of an alert: an Alertmanager tells nobody of what has ended before it looks."""
+MOST_ENDED = 100_000
+"""Alerts that have ended of which a receiver does not know; a bound for one that never comes back."""
+
+
+class Verdict(StrEnum):
+    """What became of a message."""
+
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"
+    OLDER = "older"
+    UNREADABLE = "unreadable"
+
+
+class Delivery(NamedTuple):
+    """A change that a receiver is to get. again: it has it already, and is told that it still holds."""
+
+    key: str
+    change: Triggered
+    again: bool
+
+
+class Written(NamedTuple):
+    """A record for alerts.notified; None for an alert that is forgotten."""
+
+    partition: int
+    record: Notified | None
+
+
+class Ledger:
+    """All alerts of the partitions that this process reads.
+
+    :param receivers: their names. :param resend_ms: between two times that the same is sent.
+    :param memory_ms: for how long after its last change an alert is remembered: nobody can compute older ticks again.
+    """
+
+    def __init__(self, receivers: Sequence[str], resend_ms: int, memory_ms: int) -> None:
+        self.receivers = receivers
+        self.dropped = dict.fromkeys(receivers, 0)
+        self._entries: dict[str, Entry] = {}
+        self._resend_ms = resend_ms
+        self._memory_ms = memory_ms
+        self._outboxes = {receiver: Outbox() for receiver in receivers}
+        self._ended: dict[str, dict[str, None]] = {receiver: {} for receiver in receivers}
+        self._dirty: dict[str, None] = {}
+
+    def load(self, partition: int, records: Mapping[str, Notified], now: int) -> None:
+        """Begin with what is known of the alerts of a partition; what fires is sent again at once."""
+        for key, record in records.items():
+            self._entries[key] = Entry.of(partition, record, self.receivers)
+            for receiver in self.receivers:
+                self._schedule(receiver, key, now)
+
+    def unload(self, partitions: Collection[int]) -> None:
+        """Forget all of these partitions, which another process reads now."""
+        for key in [key for key, entry in self._entries.items() if entry.partition in partitions]:
+            self._forget(key)
+
+    def apply(self, partition: int, change: Triggered, *, is_history: bool = False) -> Verdict:
+        """Take a change. Nothing is sent of it before `commit`.
+
+        :param is_history: it was there before this system had any receiver: only what holds in the end counts.
+        """
+        key = key_of(change)
+        entry = self._entries.get(key)
+        if entry is not None and change.tick <= entry.last_tick:
+            return Verdict.DUPLICATE if change.id == entry.last_id else Verdict.OLDER
+        if entry is None:
+            entry = self._entries[key] = Entry(partition, seen=dict.fromkeys(self.receivers, NOTHING))
+        entry.add(change, self.receivers, is_history=is_history)
+        self._dirty[key] = None
+        return Verdict.APPLIED
+
+    def take_dirty(self) -> dict[str, Written]:
+        """What is to be written; `commit` it then."""
+        found = {
+            key: Written(self._entries[key].partition, self._entries[key].record()) for key in self._dirty
+        }
+        self._dirty = {}
+        return found
+
+    def commit(self, keys: Iterable[str], now: int) -> None:
+        """These were written: send what waits of them."""
+        for key in keys:
+            entry = self._entries.get(key)
+            if entry is None:
+                continue
+            if entry.last_tick == NOTHING:
+                self._forget(key)
+                continue
+            for receiver in self.receivers:
+                if receiver not in entry.in_flight and entry.waiting(receiver):
+                    self._schedule(receiver, key, now)
+
+    def take(self, receiver: str, now: int, most: int) -> list[Delivery]:
+        """What is due for a receiver, each alert at most once.
+
+        It is out of the queue until one of `accepted`, `failed` or `lapsed` is called for it.
+        """
+        found: list[Delivery] = []
+        for key in self._outboxes[receiver].due(now):
+            entry = self._entries[key]
+            waiting = entry.waiting(receiver)
+            change = waiting[0] if waiting else entry.newest
+            if change is not None and (waiting or not entry.is_settled(now)):
+                entry.in_flight[receiver] = change.tick
+                found.append(Delivery(key, change, again=not waiting))
+            if len(found) == most:
+                break
+        return found
+
+    def accepted(self, receiver: str, deliveries: Iterable[Delivery], now: int) -> None:
+        """The receiver has got these, or never will."""
+        for key, change, again in deliveries:
+            if (entry := self._landed(receiver, key)) is None:
+                continue
+            if not again:
+                entry.accept(receiver, change.tick, self.receivers)
+                entry.told_at[receiver] = now
+                self._dirty[key] = None
+            self._schedule(receiver, key, now + (0 if entry.waiting(receiver) else self._resend_ms))
+
+    def failed(self, receiver: str, deliveries: Iterable[Delivery], now: int) -> None:
+        """The receiver has not got these; they are due again."""
+        for key, _, _ in deliveries:
+            if self._landed(receiver, key) is not None:
+                self._schedule(receiver, key, now)
+
+    def lapsed(self, receiver: str, key: str, now: int) -> None:
+        """What fires was not sent again, because nobody says any more that it does; it is looked at again."""
+        if self._landed(receiver, key) is not None:
+            self._schedule(receiver, key, now + self._resend_ms)
+
+    def next_due(self, receiver: str) -> int | None:
+        """When something is due for a receiver."""
+        return self._outboxes[receiver].next_due()
+
+    def prune(self, now: int) -> None:
+        """Let go of what nobody needs: the contents of what has ended, later what is known of it."""
+        for key, entry in self._entries.items():
+            if entry.in_flight or any(entry.waiting(receiver) for receiver in self.receivers):
+                continue
+            if entry.changes and entry.is_settled(now):
+                entry.changes = []
+                self._dirty[key] = None
+            if not entry.changes and NOTHING < entry.last_tick < now - self._memory_ms:
+                entry.last_tick = NOTHING
+                self._dirty[key] = None
+
+    def count_waiting(self, receiver: str) -> int:
+        """How many alerts have changes that a receiver has not got."""
+        return sum(bool(entry.waiting(receiver)) for entry in self._entries.values())
+
+    def count_firing(self) -> int:
+        """How many alerts fire."""
+        newest = (entry.newest for entry in self._entries.values())
+        return sum(change is not None and change.after == FIRING for change in newest)
+
+    def _landed(self, receiver: str, key: str) -> Entry | None:
+        if (entry := self._entries.get(key)) is not None:
+            entry.in_flight.pop(receiver, None)
+        return entry
+
+    def _schedule(self, receiver: str, key: str, at: int) -> None:
+        entry, outbox = self._entries[key], self._outboxes[receiver]
+        if waiting := entry.waiting(receiver):
+            outbox.put(key, max(at, entry.told_at.get(receiver, at - GAP_MS) + GAP_MS))
+            if waiting[-1].after == RESOLVED:
+                self._bound(receiver, key)
+            return
+        self._ended[receiver].pop(key, None)
+        if entry.is_settled(at):
+            outbox.remove(key)
+        else:
+            outbox.put(key, at)
+
+    def _bound(self, receiver: str, key: str) -> None:
+        """Where too many that have ended wait, let go of the oldest: a receiver ends it by itself at its endsAt."""
+        ended = self._ended[receiver]
+        ended[key] = None
+        while len(ended) > MOST_ENDED:
+            oldest = next(iter(ended))
+            del ended[oldest]
+            entry = self._entries[oldest]
+            if (newest := entry.newest) and newest.after == RESOLVED and not entry.in_flight:
+                entry.accept(receiver, newest.tick, self.receivers)
+                self._outboxes[receiver].remove(oldest)
+                self._dirty[oldest] = None
+                self.dropped[receiver] += 1
+
+    def _forget(self, key: str) -> None:
+        del self._entries[key]
+        self._dirty.pop(key, None)
+        for receiver in self.receivers:
+            self._outboxes[receiver].remove(key)
+            self._ended[receiver].pop(key, None)

@@ -1,0 +1,40 @@
+"""Changes of alerts as Alertmanager's API v2 takes them. Pure: times are arguments."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from schemas.alert_messages import Triggered
+from streamgauge.notify.entry import RESOLVED
+
+MISSED = 4
+"""So many times what fires may go unsent before a receiver ends it, as with Prometheus."""
+
+
+def post(change: Triggered, now: int, resend_ms: int, external_labels: Mapping[str, str]) -> dict[str, Any]:
+    """The alert as JSON. What fires ends, unless it is sent again, some time after `now`.
+
+    :param external_labels: are added where the alert has no label of that name. :param now, resend_ms: ms.
+    """
+    is_resolved = change.after == RESOLVED
+    ends = change.ends_at if is_resolved else now + MISSED * max(change.interval_ms, resend_ms)
+    own = {name: value for name, value in change.labels.items() if value}
+    alert = {
+        "labels": {**external_labels, **own},
+        "annotations": dict(change.annotations),
+        # an alert without a begin would begin when it arrives, and one that ends before it begins is refused
+        "startsAt": rfc3339(min(change.starts_at or change.active_at or change.tick, ends)),
+        "endsAt": rfc3339(ends),
+    }
+    return alert | ({"generatorURL": change.generator_url} if change.generator_url else {})
+
+
+def rfc3339(time: int) -> str:
+    """A time in ms as text."""
+    return datetime.fromtimestamp(time / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def title(change: Triggered) -> str:
+    """The alert's name and labels, for people."""
+    labels = (f'{name}="{value}"' for name, value in sorted(change.labels.items()) if name != "alertname")
+    return f"{change.rule}{{{', '.join(labels)}}}"

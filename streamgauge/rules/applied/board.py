@@ -1,0 +1,142 @@
+"""What readers know of rules and alerts, from the messages of alerts.rules and alerts.state. Pure."""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from schemas.alert_messages import (
+    ActiveAlert,
+    GroupStatus,
+    RuleHealth,
+    decode_alerts,
+    decode_status,
+    place_of,
+)
+from schemas.rule_files import Group, Rule
+from schemas.rule_messages import RuleMessage, file_of
+from streamgauge.rules.applied.rule_sets import RuleSet, RuleSets
+
+_KEPT_SETS = 16
+_UNKNOWN = RuleHealth()
+
+
+@dataclass(frozen=True, slots=True)
+class RuleView:
+    """A rule with how it does and its alerts."""
+
+    rule: Rule
+    health: RuleHealth
+    alerts: Sequence[ActiveAlert]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """A group with how it does. status: None if nobody has evaluated it as it is now."""
+
+    key: str
+    group: Group
+    status: GroupStatus | None
+    rules: Sequence[RuleView]
+
+    @property
+    def file(self) -> str:
+        """The name of its file, without folder and ending."""
+        return file_of(self.key)
+
+
+class Held(NamedTuple):
+    """Whether an alert that fired at a tick still does; alert: as it is now, None if nobody has told."""
+
+    is_held: bool
+    alert: ActiveAlert | None
+
+
+class Board:
+    """Takes the messages of both topics in the order of each; shows them as one.
+
+    What a job says of a group counts if the group is the same in the rule set that the job had.
+    """
+
+    def __init__(self) -> None:
+        self._sets = RuleSets()
+        self._known: deque[RuleSet] = deque(maxlen=_KEPT_SETS)
+        self._statuses: dict[str, GroupStatus] = {}
+        self._alerts: dict[tuple[str, int], list[ActiveAlert]] = {}
+
+    def take_rules(self, message: RuleMessage) -> None:
+        """A message of alerts.rules."""
+        if (closed := self._sets.take(message)) is not None:
+            self._known.append(closed)
+
+    def take_state(self, key: str, value: bytes | None) -> None:
+        """A message of alerts.state.
+
+        :raises InvalidMessage: for what is none; what was known before stays.
+        """
+        group, number = place_of(key)
+        if number is None:
+            if value is None:
+                self._statuses.pop(group, None)
+            else:
+                self._statuses[group] = decode_status(value)
+        elif value is None:
+            self._alerts.pop((group, number), None)
+        else:
+            self._alerts[group, number] = decode_alerts(value)
+
+    def groups(self, now: int) -> list[GroupView]:
+        """All groups of the set that counts at a time in ms, by file and name."""
+        counts = self._at(now)
+        return [self._view(counts, key, group) for key, group in sorted(counts.groups.items(), key=_place)]
+
+    def group(self, key: str, now: int) -> GroupView | None:
+        """A group of the set that counts at a time in ms."""
+        counts = self._at(now)
+        return self._view(counts, key, counts.groups[key]) if key in counts.groups else None
+
+    def held(self, key: str, rule: str, labels: Mapping[str, str], tick: int, now: int) -> Held:
+        """Whether an alert that fired at a tick still does, by what is known now.
+
+        It does not if its group or rule is gone, or if the group was evaluated later and does not have it.
+        """
+        if (view := self.group(key, now)) is None:
+            # nothing is known before the topic was read
+            return Held(not self._known, None)
+        named = [each for each in view.rules if each.rule.name == rule]
+        found = next((one for each in named for one in each.alerts if one.labels == labels), None)
+        if found is not None:
+            return Held(True, found)
+        evaluated = view.status is not None and view.status.last_tick > tick
+        return Held(bool(named) and not evaluated, None)
+
+    def _at(self, now: int) -> RuleSet:
+        counting = [one for one in self._known if one.effective_from <= now]
+        if counting:
+            return counting[-1]
+        return self._known[0] if self._known else RuleSet()
+
+    def _view(self, counts: RuleSet, key: str, group: Group) -> GroupView:
+        status = self._statuses.get(key)
+        if status is not None and not self._is_of(status, counts, key):
+            status = None
+        rules = []
+        for number, rule in enumerate(group.rules):
+            healths = status.rules if status else ()
+            health = healths[number] if number < len(healths) else _UNKNOWN
+            rules.append(RuleView(rule, health, self._alerts.get((key, number), []) if status else []))
+        return GroupView(key, group, status, rules)
+
+    def _is_of(self, status: GroupStatus, counts: RuleSet, key: str) -> bool:
+        if status.rule_set == counts.version:
+            return True
+        judged = next((one for one in self._known if one.version == status.rule_set), None)
+        if judged is None:
+            # its set was compacted away: the topic keeps the newest of each group
+            return len(status.rules) == len(counts.groups[key].rules)
+        return judged.digests.get(key) == counts.digests[key]
+
+
+def _place(pair: tuple[str, Group]) -> tuple[str, str]:
+    key, group = pair
+    return file_of(key), group.name

@@ -1,0 +1,1 @@
+"""Rules in SQL: a file is one SELECT over samples, with a header in its comments."""

@@ -1,0 +1,140 @@
+"""Rules and alerts as readers see them, followed in Kafka by a thread of its own."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from schemas.alert_messages import Triggered
+from schemas.rule_messages import InvalidMessage, RuleMessage
+from schemas.topics import ALERT_STATE, RULES
+from streamgauge.config import Kafka
+from streamgauge.rules.applied.board import Board
+from streamgauge.store.partition import headers_of, reader, text_of
+
+POLL_S = 0.5
+BATCH = 500
+PROBE_S = 5.0
+"""So often it is asked whether Kafka is there while nothing comes."""
+
+log = logging.getLogger(__name__)
+Seen = TypeVar("Seen")
+
+
+class AlertBoard:
+    """Follows alerts.rules and alerts.state from their beginning. Reading it waits for Kafka once, the first time."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self.faults = 0
+        self._kafka = kafka
+        self._board = Board()
+        self._guard = threading.Lock()
+        self._complete = threading.Event()
+        self._next = {RULES: OFFSET_BEGINNING, ALERT_STATE: OFFSET_BEGINNING}
+        self._unread = set(self._next)
+        self._trouble = ""
+        self._ending = threading.Event()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def trouble(self) -> str:
+        """Why what is shown may be old, empty if it is not."""
+        return self._trouble
+
+    def start(self) -> None:
+        """Begin to follow, if it has not begun."""
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="alert board", daemon=True)
+                self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether all that was there at first has been read; waits for that."""
+        self.start()
+        return self._complete.wait(timeout_s)
+
+    def holds(self, change: Triggered) -> Triggered | None:
+        """A change to firing as it is now, None if what is known says that it fires no more.
+
+        What is not known, or was learnt before Kafka went away, says nothing.
+        """
+        if change.after != "firing" or self._trouble or not self._complete.is_set():
+            return change
+        now = time.time_ns() // 1_000_000
+        found = self.see(lambda board: board.held(change.group, change.rule, change.labels, change.tick, now))
+        if not found.is_held:
+            return None
+        if found.alert is None or found.alert.state != change.after:
+            return change
+        return replace(change, annotations=found.alert.annotations, value=found.alert.value)
+
+    def see(self, look: Callable[[Board], Seen]) -> Seen:
+        """What a function finds on the board, which does not change meanwhile."""
+        with self._guard:
+            return look(self._board)
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            consumer = reader(self._kafka)
+            try:
+                # partition 0 is all there is; what is read again after a fault is the same
+                consumer.assign(
+                    [TopicPartition(topic, 0, OFFSET_BEGINNING) for topic in (RULES, ALERT_STATE)]
+                )
+                self._follow(consumer)
+            except KafkaException as error:
+                self._troubled(str(error.args[0].str()))
+                self._ending.wait(PROBE_S)
+            finally:
+                consumer.close()
+
+    def _follow(self, consumer: Consumer) -> None:
+        probe_at = time.monotonic() + PROBE_S
+        while not self._ending.is_set():
+            for message in consumer.consume(BATCH, POLL_S):
+                self._take(message)
+            if time.monotonic() > probe_at:
+                consumer.get_watermark_offsets(TopicPartition(RULES, 0), timeout=PROBE_S)
+                self._trouble = ""
+                probe_at = time.monotonic() + PROBE_S
+
+    def _take(self, message: Message) -> None:
+        topic = message.topic() or ""
+        error = message.error()
+        if error is not None:
+            if error.code() != KafkaError._PARTITION_EOF:
+                raise KafkaException(error)
+            self._unread.discard(topic)
+            if not self._unread:
+                self._trouble = ""
+                self._complete.set()
+            return
+        key = text_of(message.key())
+        self._next[topic] = (message.offset() or 0) + 1
+        try:
+            with self._guard:
+                if topic == RULES:
+                    self._board.take_rules(RuleMessage(key, message.value(), headers_of(message)))
+                else:
+                    self._board.take_state(key, message.value())
+        except InvalidMessage as fault:
+            self.faults += 1
+            log.error(
+                "message left out: topic=%s key=%s offset=%s fault=%s", topic, key, message.offset(), fault
+            )
+
+    def _troubled(self, trouble: str) -> None:
+        if not self._trouble:
+            log.warning("kafka does not answer: error=%s", trouble)
+        self._trouble = trouble

@@ -1,0 +1,229 @@
+"""Alerts that are read from alerts.triggered, and what became of them in alerts.notified, in one transaction."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+
+from schemas.notified_messages import (
+    HEADERS,
+    OFFSET_KEY,
+    Notified,
+    decode,
+    decode_offset,
+    encode,
+    encode_offset,
+)
+from schemas.rule_messages import InvalidMessage
+from schemas.topics import NOTIFIED, TRIGGERED
+from streamgauge.config import Kafka
+from streamgauge.notify.bridge import Assigned
+from streamgauge.notify.ledger import Written
+from streamgauge.store.partition import TIMEOUT_S, end_of, read_partition, text_of
+
+GROUP = "streamgauge-notify"
+SESSION_MS = 10_000
+"""After which another process takes over from one that is silent; one of the same name does at once."""
+TRANSACTION_MS = 60_000
+PAUSE_S = 1.0
+
+log = logging.getLogger(__name__)
+Outcome = TypeVar("Outcome")
+
+
+class Journal:
+    """Reads alerts.triggered with others of the same group, each partition in one process.
+
+    Where a partition has been read to is a record beside what is known of its alerts, so whoever goes on, on whatever
+    machine, goes on exactly there. Each partition has a transactional id, and who begins with it shuts out who had it.
+    The group only divides the partitions: send_offsets_to_transaction, which would commit its offsets in the
+    transaction, waits for ever if Kafka is restarted meanwhile (librdkafka#5456).
+
+    :param name: of this process. :param assigned, revoked: are called inside `poll`, with partitions to begin and to
+        end with.
+    :raises confluent_kafka.KafkaException: without Kafka.
+    """
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        name: str,
+        assigned: Callable[[Sequence[Assigned]], None],
+        revoked: Callable[[Sequence[int]], None],
+    ) -> None:
+        self._kafka = kafka
+        self._assigned, self._revoked = assigned, revoked
+        self._positions: dict[int, int] = {}
+        self._producers: dict[int, Producer] = {}
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": kafka.bootstrap,
+                "group.id": GROUP,
+                "group.instance.id": name,
+                "session.timeout.ms": SESSION_MS,
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "isolation.level": "read_committed",
+                "fetch.wait.max.ms": 100,
+                "allow.auto.create.topics": False,
+                "log_level": 2,
+            }
+        )
+        self._consumer.subscribe([TRIGGERED], on_assign=self._assign, on_revoke=self._revoke)
+
+    def poll(self, most: int, timeout_s: float) -> list[tuple[int, bytes]]:
+        """Partitions and values of new messages, as many as are there.
+
+        :raises confluent_kafka.KafkaException: if it cannot go on.
+        """
+        found = []
+        first = self._consumer.poll(timeout_s)
+        for message in [] if first is None else [first, *self._consumer.consume(most - 1, 0)]:
+            error = message.error()
+            if error is None:
+                partition = message.partition() or 0
+                self._positions[partition] = (message.offset() or 0) + 1
+                found.append((partition, message.value() or b""))
+            elif error.fatal():
+                raise KafkaException(error)
+            else:
+                log.warning("kafka does not answer: error=%s", error)
+        return found
+
+    def commit(self, records: Mapping[str, Written]) -> None:
+        """Write records, and that all that was polled has been read: both or nothing, as often as it takes.
+
+        :raises confluent_kafka.KafkaException: if another process has taken over.
+        """
+        values: dict[int, dict[str, bytes | None]] = defaultdict(dict)
+        for key, (partition, record) in records.items():
+            values[partition][key] = None if record is None else encode(record)
+        for partition, offset in self._positions.items():
+            values[partition][OFFSET_KEY] = encode_offset(offset)
+        for partition, own in values.items():
+            # of a partition that another process reads now it is its business
+            while partition in self._producers and not self._committed(partition, own):
+                time.sleep(PAUSE_S)
+        if self._positions:
+            self._tell_the_group()
+        self._positions = {}
+
+    def close(self) -> None:
+        """Stop reading; another process may go on."""
+        self._consumer.close()
+
+    def _committed(self, partition: int, values: Mapping[str, bytes | None]) -> bool:
+        producer = self._producers[partition]
+        try:
+            producer.begin_transaction()
+            for key, value in values.items():
+                _produce(producer, partition, key, value)
+            _again(lambda: producer.commit_transaction(TIMEOUT_S))
+        except KafkaException as error:
+            if not error.args[0].txn_requires_abort():
+                raise
+            log.warning("transaction ended without effect: error=%s", error.args[0])
+            _again(lambda: producer.abort_transaction(TIMEOUT_S))
+            return False
+        return True
+
+    def _tell_the_group(self) -> None:
+        """Commit offsets where people and their tools look for them; nothing here reads them."""
+        offsets = [TopicPartition(TRIGGERED, *position) for position in self._positions.items()]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+        except KafkaException as error:
+            log.warning("offsets not shown to the group: error=%s", error.args[0])
+
+    def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        found = []
+        for place in partitions:
+            own = place.partition
+            producer = self._producers[own] = self._producer(own)
+            _again(lambda producer=producer: producer.init_transactions(TIMEOUT_S))  # type: ignore[misc]
+            records, offset = self._known(own)
+            history: list[bytes] = []
+            if offset is None:
+                offset = end_of(self._kafka, TRIGGERED, own)
+                self._positions[own] = offset
+                history = [message.value() or b"" for message in read_partition(self._kafka, TRIGGERED, own)]
+            place.offset = offset
+            found.append(Assigned(own, records, history))
+        self._assigned(found)
+        consumer.assign(partitions)
+        log.info("reads: partitions=%s", sorted(place.partition for place in partitions))
+
+    def _producer(self, partition: int) -> Producer:
+        return Producer(
+            {
+                "bootstrap.servers": self._kafka.bootstrap,
+                "transactional.id": f"{GROUP}-{partition}",
+                "transaction.timeout.ms": TRANSACTION_MS,
+                "compression.type": "zstd",
+                "linger.ms": 0,
+                "log_level": 2,
+            }
+        )
+
+    def _known(self, partition: int) -> tuple[dict[str, Notified], int | None]:
+        """What is known of the alerts of a partition, and its first offset that has not been read."""
+        records: dict[str, Notified] = {}
+        offset = None
+        for message in read_partition(self._kafka, NOTIFIED, partition):
+            key, value = text_of(message.key()), message.value()
+            try:
+                if key == OFFSET_KEY:
+                    offset = None if value is None else decode_offset(value)
+                elif value is None:
+                    records.pop(key, None)
+                else:
+                    records[key] = decode(value)
+            except InvalidMessage as fault:
+                _leave_out(message, fault)
+        return records, offset
+
+    def _revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        gone = [place.partition for place in partitions]
+        for partition in gone:
+            self._positions.pop(partition, None)
+            self._producers.pop(partition, None)
+        self._revoked(gone)
+
+
+def _produce(producer: Producer, partition: int, key: str, value: bytes | None) -> None:
+    headers: dict[str, str | bytes | None] = {**HEADERS}
+    while True:
+        try:
+            producer.produce(NOTIFIED, value, key.encode(), partition=partition, headers=headers)
+            return
+        except BufferError:
+            # the producer's queue is full: let it send
+            producer.poll(0.1)
+
+
+def _leave_out(message: Message, fault: InvalidMessage) -> None:
+    log.error(
+        "record left out: topic=%s partition=%s offset=%s fault=%s",
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        fault,
+    )
+
+
+def _again(call: Callable[[], Outcome]) -> Outcome:
+    """Call until Kafka does not ask to try again."""
+    is_told = False
+    while True:
+        try:
+            return call()
+        except KafkaException as error:
+            if not error.args[0].retriable():
+                raise
+            if not is_told:
+                log.warning("kafka is tried again: error=%s", error.args[0])
+            is_told = True
+            time.sleep(PAUSE_S)

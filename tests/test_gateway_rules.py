@@ -1,0 +1,30 @@
+"""Rules and alerts at the gateway while Kafka is away; tests/oracle/test_rules_api.py has the answers."""
+
+from rules_client import KnownBoard, RulesClient
+
+from streamgauge.rules.applied.board import Board
+
+
+def test_what_is_known_is_shown_with_a_warning_while_kafka_is_away():
+    client = RulesClient(KnownBoard(Board(), "all brokers are down"), 0)
+    assert client.get("/api/v1/alerts") == (
+        200,
+        {
+            "status": "success",
+            "data": {"alerts": []},
+            "warnings": ["rules and alerts may be old: Kafka: all brokers are down"],
+        },
+    )
+    assert client.get("/api/v1/rules")[1]["data"] == {"groups": []}
+
+
+def test_what_was_never_read_is_unavailable():
+    for path in ("rules", "alerts"):
+        code, answer = RulesClient(KnownBoard(Board(), is_read=False), 0).get(f"/api/v1/{path}")
+        assert (code, answer["errorType"]) == (503, "unavailable")
+        assert answer["error"] == "rules and alerts are not known yet: Kafka: not read in time"
+
+
+def test_a_bad_parameter_is_refused_whatever_kafka_does():
+    code, answer = RulesClient(KnownBoard(Board(), is_read=False), 0).get("/api/v1/rules?type=x")
+    assert (code, answer["error"]) == (400, 'invalid parameter "type": not supported value "x"')
