@@ -8,7 +8,7 @@ from py4j.protocol import Py4JJavaError
 from pyflink.common import Types
 from pyflink.datastream import DataStream, KeyedStream
 from pyflink.table import StreamTableEnvironment
-from pyflink.util.exceptions import CapturedJavaException
+from pyflink.util.exceptions import JavaException
 
 from operators.raw_batches import keyed_by_first_field
 from operators.sql_alerts import LABELS_AND_VALUE
@@ -58,13 +58,7 @@ def _given(
     """What Flink makes of a statement of a rule; is_own: whether its lines are those of the file."""
     try:
         return give()
-    except (Py4JJavaError, CapturedJavaException) as error:
-        faults.append(_fault(str(error), rule, is_own))
-        return None
-    except Exception as error:
-        # PyFlink makes exceptions of its own of some of Flink's
-        if not type(error).__module__.startswith("pyflink."):
-            raise
+    except (Py4JJavaError, JavaException) as error:
         faults.append(_fault(str(error), rule, is_own))
         return None
 
