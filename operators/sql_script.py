@@ -39,6 +39,8 @@ def keyed_rows(tables: StreamTableEnvironment, script: Script) -> KeyedStream:
     """
     # the state of a query is not that of another, which a number alone would make it
     tables.get_config().set("table.exec.uid.format", f"{script.identity}_<id>_<transformation>")
+    # every window operator takes a megabyte of the slot's managed memory: one for a rule, not two
+    tables.get_config().set("table.optimizer.agg-phase-strategy", "ONE_PHASE")
     for view in script.views:
         tables.execute_sql(view)
     streams: list[DataStream] = []
