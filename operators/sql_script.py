@@ -19,6 +19,8 @@ from streamgauge.rules.sql.statement import Statement
 
 _PLACE = re.compile(r"(?:From|at|At) line (\d+), column (\d+)")
 _CAUSE = re.compile(r"^(?:Caused by: |: )?(?:[a-z_]\w*\.)+[A-Z]\w*(?:Exception|Error): (.*)$", re.MULTILINE)
+_NO_TIME = "Union fields with time attributes"
+"""What Flink says of a column that is no longer the time of its rows."""
 
 Given = TypeVar("Given")
 
@@ -37,6 +39,8 @@ def keyed_rows(tables: StreamTableEnvironment, script: Script) -> KeyedStream:
     """
     # the state of a query is not that of another, which a number alone would make it
     tables.get_config().set("table.exec.uid.format", f"{script.identity}_<id>_<transformation>")
+    # every window operator takes a megabyte of the slot's managed memory: one for a rule, not two
+    tables.get_config().set("table.optimizer.agg-phase-strategy", "ONE_PHASE")
     for view in script.views:
         tables.execute_sql(view)
     streams: list[DataStream] = []
@@ -66,6 +70,9 @@ def _given(
 def _fault(text: str, rule: SqlRule, is_own: bool) -> Fault:
     causes = _CAUSE.findall(text)
     detail = next((one for one in reversed(causes) if one), text.strip().splitlines()[0])
+    if _NO_TIME in detail:
+        column = rule.statement.time
+        detail = f"{column} is not the time of its rows any more: group by a window, and by its window_time"
     placed = next((one for one in causes if _PLACE.search(one)), "")
     place = _PLACE.search(placed) if is_own else None
     if place is None:
