@@ -27,7 +27,7 @@ def test_two_rules_with_equal_alerts_have_different_changes():
     for identity in (*first, *second, *same):
         outcome = Outcome()
         [rule] = compile_group(Group("g", [HOT])).rules
-        GroupState().take(identity, rule, NOON, RESULT, outcome)
+        GroupState(origins={identity: origin_of(HOT)}).take(identity, rule, NOON, RESULT, outcome)
         ids |= {change.id for change in outcome.changes}
     assert len(ids) == 4
 
