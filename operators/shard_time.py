@@ -96,7 +96,10 @@ class ShardTime:
         """Something was sent at a time (ms)."""
         if self._last is None:
             self._last = sent - 1
-        self._presence.add(sent)
+        runs = self._presence.runs
+        # what comes late from before the run that the last tick lies in would make up the hole once more
+        if not (runs and sent < runs[0][0] <= self._last):
+            self._presence.add(sent)
 
     def rest(self, sent: int) -> None:
         """Something was sent at a time (ms) while no tick will come: holes do not matter."""

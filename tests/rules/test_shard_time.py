@@ -73,3 +73,14 @@ def test_while_no_tick_will_come_there_are_no_holes():
     time.rest(NOON + 1_000_000)
     assert time.pass_over(NOON + 1_000_000, NOON + 1_000_000) is None
     assert time.finish(NOON + 1_000_000) == 0
+
+
+def test_what_comes_late_from_before_a_hole_does_not_make_it_again():
+    time = ShardTime()
+    time.see(NOON)
+    assert time.finish(NOON) == 0
+    time.see(NOON + 100_000)
+    assert time.finish(NOON + 100_000) == 100_000
+    time.see(NOON - 10_000)
+    time.see(NOON + 105_000)
+    assert time.finish(NOON + 105_000) == 0
