@@ -1,8 +1,10 @@
 """Rules applied at a simulated time, samples put on Kafka, and what the alert job makes of them."""
 
+import contextlib
 import json
 import time
 from collections import defaultdict, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from click.testing import CliRunner
@@ -12,7 +14,8 @@ from integration.batches import BatchProducer
 from integration.stored import wait_for
 from schemas import alert_messages
 from schemas.alert_messages import Triggered
-from schemas.topics import ALERT_STATE, TRIGGERED
+from schemas.rule_messages import InvalidMessage
+from schemas.topics import ALERT_PARTITIONS, ALERT_STATE, TRIGGERED
 from streamgauge.cli import main
 from streamgauge.rules.applied.rule_sets import RuleSets
 from streamgauge.rules.compiled import Surroundings, compile_group
@@ -102,13 +105,20 @@ class Rules:
 def triggered(config, group: str) -> dict[str, list[Triggered]]:
     """The messages of a group, in the order of their ticks, repeated ones too, by alert."""
     found: dict[str, list[Triggered]] = defaultdict(list)
-    for partition in range(4):
-        for message in read_partition(config.kafka, TRIGGERED, partition):
-            one = alert_messages.decode_triggered(message.value())
-            if one.group == group:
-                found[json.dumps(dict(one.labels), sort_keys=True)].append(one)
-                assert message.key() is not None
+    for one in every_change(config):
+        if one.group == group:
+            found[json.dumps(dict(one.labels), sort_keys=True)].append(one)
     return found
+
+
+def every_change(config) -> Iterator[Triggered]:
+    """All messages of alerts.triggered that are any; tests of who reads it write others too."""
+    for partition in range(ALERT_PARTITIONS):
+        for message in read_partition(config.kafka, TRIGGERED, partition):
+            with contextlib.suppress(InvalidMessage):
+                one = alert_messages.decode_triggered(message.value())
+                assert message.key() is not None
+                yield one
 
 
 def distinct(config, group: str) -> dict[str, Triggered]:

@@ -11,10 +11,11 @@ import time
 import httpx
 import pytest
 
+from integration.alerting import every_change
 from integration.batches import BatchProducer
 from integration.stored import wait_for
-from schemas import alert_messages, batch
-from schemas.topics import ALERT_STATE, RAW, TRIGGERED
+from schemas import batch
+from schemas.topics import ALERT_STATE, RAW
 from streamgauge.local.home import ROOT
 from streamgauge.store.partition import headers_of, read_partition
 
@@ -103,12 +104,10 @@ def running(stack, tmp_path):
 def _changes(config, group):
     """What became of the alerts of a group, by id; what came twice is the same but for the delay."""
     found = {}
-    for partition in range(4):
-        for message in read_partition(config.kafka, TRIGGERED, partition):
-            one = alert_messages.decode_triggered(message.value())
-            if one.group == group:
-                first = found.setdefault(one.id, one)
-                assert (first.tick, first.value, first.annotations) == (one.tick, one.value, one.annotations)
+    for one in every_change(config):
+        if one.group == group:
+            first = found.setdefault(one.id, one)
+            assert (first.tick, first.value, first.annotations) == (one.tick, one.value, one.annotations)
     return sorted(found.values(), key=lambda one: one.tick)
 
 
