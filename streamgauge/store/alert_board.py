@@ -10,16 +10,18 @@ from typing import TypeVar
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.alert_messages import Triggered
-from schemas.rule_messages import InvalidMessage, RuleMessage
+from schemas.rule_messages import InvalidMessage
 from schemas.topics import ALERT_STATE, RULES
 from streamgauge.config import Kafka
 from streamgauge.rules.applied.board import Board
-from streamgauge.store.partition import headers_of, reader, text_of
+from streamgauge.store.partition import reader, text_of
+from streamgauge.store.rule_topic import rule_message
 
 POLL_S = 0.5
 BATCH = 500
 PROBE_S = 5.0
 """So often it is asked whether Kafka is there while nothing comes."""
+_TOPICS = RULES, ALERT_STATE
 
 log = logging.getLogger(__name__)
 Seen = TypeVar("Seen")
@@ -34,8 +36,7 @@ class AlertBoard:
         self._board = Board()
         self._guard = threading.Lock()
         self._complete = threading.Event()
-        self._next = {RULES: OFFSET_BEGINNING, ALERT_STATE: OFFSET_BEGINNING}
-        self._unread = set(self._next)
+        self._unread = set(_TOPICS)
         self._trouble = ""
         self._ending = threading.Event()
         self._starting = threading.Lock()
@@ -89,9 +90,7 @@ class AlertBoard:
             consumer = reader(self._kafka)
             try:
                 # partition 0 is all there is; what is read again after a fault is the same
-                consumer.assign(
-                    [TopicPartition(topic, 0, OFFSET_BEGINNING) for topic in (RULES, ALERT_STATE)]
-                )
+                consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING) for topic in _TOPICS])
                 self._follow(consumer)
             except KafkaException as error:
                 self._troubled(str(error.args[0].str()))
@@ -121,11 +120,10 @@ class AlertBoard:
                 self._complete.set()
             return
         key = text_of(message.key())
-        self._next[topic] = (message.offset() or 0) + 1
         try:
             with self._guard:
                 if topic == RULES:
-                    self._board.take_rules(RuleMessage(key, message.value(), headers_of(message)))
+                    self._board.take_rules(rule_message(message))
                 else:
                     self._board.take_state(key, message.value())
         except InvalidMessage as fault:

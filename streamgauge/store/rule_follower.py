@@ -7,7 +7,8 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from schemas.rule_messages import RuleMessage
 from schemas.topics import RULES
 from streamgauge.config import Kafka
-from streamgauge.store.partition import TIMEOUT_S, headers_of, reader, text_of
+from streamgauge.store.partition import TIMEOUT_S, reader
+from streamgauge.store.rule_topic import rule_message
 
 PASSING = (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE)
 """Errors that say that there is no broker for now."""
@@ -52,7 +53,7 @@ class RuleFollower:
         while (message := self._consumer.poll(wait_s)) is not None:
             error = message.error()
             if error is None:
-                found.append(RuleMessage(text_of(message.key()), message.value(), headers_of(message)))
+                found.append(rule_message(message))
             elif error.code() == KafkaError._PARTITION_EOF:
                 self._is_at_end = True
                 return found

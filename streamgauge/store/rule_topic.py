@@ -26,7 +26,7 @@ class RuleTopic:
 
     def read(self) -> list[RuleMessage]:
         """All messages that are there now, in their order."""
-        return [_read(message) for message in read_partition(self._kafka, self._topic, 0)]
+        return [rule_message(message) for message in read_partition(self._kafka, self._topic, 0)]
 
     def publish(self, messages: Sequence[RuleMessage]) -> None:
         """Add all messages or none, in one transaction; another one that is under way is ended without effect.
@@ -75,5 +75,6 @@ class RuleTopic:
             consumer.close()
 
 
-def _read(message: Message) -> RuleMessage:
+def rule_message(message: Message) -> RuleMessage:
+    """A message of the topic as Kafka gives it."""
     return RuleMessage(text_of(message.key()), message.value(), headers_of(message))
