@@ -10,9 +10,9 @@ from operators.group_ticks import Parts
 from streamgauge.config import Alerts
 from streamgauge.promql.query import Source
 from streamgauge.rules.applied.rule_sets import RuleSet
-from streamgauge.rules.applied.timeline import interval_of
 from streamgauge.rules.evaluation import Point
 from streamgauge.rules.group_state import GroupState, Outcome, identities, origin_of
+from streamgauge.rules.intervals import interval_of
 from streamgauge.rules.stream.asks import StreamGroup, Terms
 from streamgauge.rules.stream.merge import GroupMerge, MixedPartials
 from streamgauge.rules.stream.partials import InvalidPartial

@@ -16,7 +16,7 @@ from streamgauge.promql import parser, printer
 from streamgauge.promql.ast import VectorSelector
 from streamgauge.promql.invalid_expression import InvalidExpression
 from streamgauge.rules.applied.board import GroupView, RuleView
-from streamgauge.rules.applied.rule_sets import INTERVAL_MS
+from streamgauge.rules.intervals import interval_of
 from streamgauge.series.matchers import Matcher
 from streamgauge.store.alert_board import AlertBoard
 from streamgauge.store.reader import Reading
@@ -135,12 +135,11 @@ def _is_place_wanted(view: GroupView, wanted: Wanted) -> bool:
 
 
 def _group(view: GroupView, rules: list[dict[str, Any]]) -> dict[str, Any]:
-    interval = INTERVAL_MS if view.group.interval_ms is None else view.group.interval_ms
     return {
         "name": view.group.name,
         "file": view.file,
         "rules": rules,
-        "interval": _seconds(interval),
+        "interval": _seconds(interval_of(view.group)),
         "limit": view.group.limit,
         "evaluationTime": view.status.seconds if view.status else 0,
         "lastEvaluation": _time(view.status.last_tick if view.status else 0),

@@ -22,11 +22,10 @@ from schemas.rule_messages import (
     key_of,
     version_of,
 )
+from streamgauge.rules.intervals import interval_of
 
 DELAY_MS = 5000
 """From the moment in which a set is published to the first tick at which it counts, so that all have read it."""
-INTERVAL_MS = 60_000
-"""Of groups that name none."""
 
 
 class SetFault(StrEnum):
@@ -127,5 +126,5 @@ def publication(read: RuleSets, files: Mapping[str, Sequence[Group]], now: int) 
 
 def effective_from(groups: Iterable[Group], now: int) -> int:
     """The first tick (ms) at which groups that are published now can count: a tick of the most frequent one."""
-    every = min((group.interval_ms or INTERVAL_MS for group in groups), default=1000)
+    every = min((interval_of(group) for group in groups), default=1000)
     return -(-(now + DELAY_MS) // every) * every

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from schemas.rule_files import Group
 from schemas.rule_messages import RuleMessage
-from streamgauge.rules.applied.rule_sets import INTERVAL_MS, RuleSet, RuleSets
+from streamgauge.rules.applied.rule_sets import RuleSet, RuleSets
+from streamgauge.rules.intervals import interval_of
 
 
 class Timeline:
@@ -68,11 +68,6 @@ class Timeline:
         if rules.version not in self._intervals:
             self._intervals[rules.version] = sorted({interval_of(one) for one in rules.groups.values()})
         return self._intervals[rules.version]
-
-
-def interval_of(group: Group) -> int:
-    """How many ms lie between two ticks of a group."""
-    return group.interval_ms or INTERVAL_MS
 
 
 def due(rules: RuleSet, tick: int) -> list[str]:

@@ -13,9 +13,8 @@ from streamgauge.rules.backtest.rule_run import AlertRun, RecordingRun, Written
 from streamgauge.rules.backtest.stretch import Stretch
 from streamgauge.rules.backtest.track import Tracker
 from streamgauge.rules.compiled import CompiledGroup, CompiledRule, Surroundings
+from streamgauge.rules.intervals import interval_of
 
-INTERVAL_MS = 60_000
-"""Of groups that name none."""
 TICKS = 500
 """Of a stretch, as far as its length allows: the samples of a selector are held for all of it."""
 MIN_STRETCH_MS, MAX_STRETCH_MS = 600_000, 2 * 3_600_000
@@ -92,7 +91,7 @@ class Backtest:
             yield start, min(start + length - 1, self._span.end)
 
     def _ticks(self, group: int) -> range:
-        return self._span.ticks(self._groups[group].group.interval_ms or INTERVAL_MS)
+        return self._span.ticks(interval_of(self._groups[group].group))
 
     def _turns(self, component: Component, start: int, end: int) -> Iterator[tuple[int, range]]:
         """The groups of a component with the ticks at which they are evaluated in one go."""

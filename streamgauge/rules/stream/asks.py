@@ -16,13 +16,12 @@ from streamgauge.promql.query import Query
 from streamgauge.promql.vectors import Values
 from streamgauge.rules.backtest.dependencies import OwnSeries
 from streamgauge.rules.compiled import CompiledGroup, CompiledRule, Surroundings
+from streamgauge.rules.intervals import interval_of
 from streamgauge.rules.stream.quiet import is_quiet
 from streamgauge.rules.stream.reach import Conditions, FixedTime, Reach, reaches, united
 from streamgauge.rules.stream.shapes import Shape, shape_of
 from streamgauge.rules.stream.template_queries import literal_queries
 
-INTERVAL_MS = 60_000
-"""Of groups that name none."""
 MAX_HISTORY_MS = 3_600_000
 """The longest range and offset together for which samples are kept in memory."""
 
@@ -121,7 +120,7 @@ class StreamGroup:
     @property
     def interval_ms(self) -> int:
         """How far its ticks are apart; they are multiples of it."""
-        return self.compiled.group.interval_ms or INTERVAL_MS
+        return interval_of(self.compiled.group)
 
     @property
     def reaches(self) -> list[Reach]:
