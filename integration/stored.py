@@ -200,8 +200,7 @@ def wait_for(
 
 
 def _packed(found: ids.Ids) -> list[bytes]:
-    data = ids.to_bytes(found)
-    return [data[at : at + 16] for at in range(0, len(data), 16)]
+    return ids.split(ids.to_bytes(found))
 
 
 def _all(count: int) -> list[int]:

@@ -6,7 +6,7 @@ import pytest
 
 from integration.population import Population, series
 from schemas.tables import Resolution
-from streamgauge.series.ids import lane_of, series_id, to_bytes
+from streamgauge.series.ids import lane_of, series_id, split, to_bytes
 from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.series.samples import MINUTE_MS
 from streamgauge.store import schema
@@ -81,8 +81,7 @@ def _read(selection, samples):
 
 
 def _ids(ids):
-    packed = to_bytes(ids)
-    return [packed[at : at + 16] for at in range(0, len(packed), 16)]
+    return split(to_bytes(ids))
 
 
 @pytest.mark.parametrize(

@@ -92,11 +92,9 @@ class StoreHead(ProcessFunction):
 
     def _new(self, place: "Envelope", batch: "Batch") -> set[bytes]:
         """The ids that are new to this worker in the lane's index period."""
-        from streamgauge.series.ids import ID_BYTES, to_bytes
+        from streamgauge.series.ids import split, to_bytes
 
-        packed = to_bytes(batch.samples.ids)
-        ids = {packed[at : at + ID_BYTES] for at in range(0, len(packed), ID_BYTES)}
-        return ids - self._known.get(_index_place(place), set())
+        return set(split(to_bytes(batch.samples.ids))) - self._known.get(_index_place(place), set())
 
     def _remember(self, ids: set[bytes], place: "Envelope") -> None:
         if self._known_count > KNOWN_LIMIT:

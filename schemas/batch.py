@@ -161,10 +161,9 @@ def labels_by_id(batch: Batch) -> dict[bytes, bytes]:
     """
     if batch.labels is None:
         raise ValueError("the batch was decoded without labels")
-    packed = series_ids.to_bytes(batch.samples.ids)
     found: dict[bytes, bytes] = {}
-    for row, data in enumerate(batch.labels.to_pylist()):
-        identity = packed[row * series_ids.ID_BYTES : (row + 1) * series_ids.ID_BYTES]
+    ids = series_ids.split(series_ids.to_bytes(batch.samples.ids))
+    for identity, data in zip(ids, batch.labels.to_pylist(), strict=True):
         try:
             series_labels.parse(data)
         except series_labels.InvalidLabels as error:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.batch import MAX_SERIES, encode
-from streamgauge.series.ids import ID_BYTES, lanes_of, to_bytes
+from streamgauge.series.ids import lanes_of, split, to_bytes
 from streamgauge.series.samples import MINUTE_MS, Samples, between, take
 
 
@@ -32,7 +32,6 @@ def pack(samples: Samples, labels: Mapping[bytes, bytes], lanes: int) -> Iterato
             rows = np.flatnonzero(lane_of_row == lane)
             for at in range(0, len(rows), MAX_SERIES):
                 own = take(part, rows[at : at + MAX_SERIES])
-                packed = to_bytes(own.ids)
-                texts = [labels[packed[at : at + ID_BYTES]] for at in range(0, len(packed), ID_BYTES)]
+                texts = [labels[identity] for identity in split(to_bytes(own.ids))]
                 payload = encode(own, pa.array(texts, pa.binary()))
                 yield Packed(lane, minute, int(own.timestamps.max()), payload)

@@ -71,6 +71,11 @@ def to_bytes(ids: Ids) -> bytes:
     return ids.astype(">u8").tobytes()
 
 
+def split(packed: bytes) -> list[bytes]:
+    """Packed ids, one by one."""
+    return [packed[at : at + ID_BYTES] for at in range(0, len(packed), ID_BYTES)]
+
+
 def lanes_of(ids: Ids, lanes: int) -> npt.NDArray[np.int64]:
     """`lane_of` for many ids."""
     return ((ids[:, 0] & np.uint64(0xFFFFFFFF)) % np.uint64(lanes)).astype(np.int64)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from streamgauge.config import Config
-from streamgauge.rules.stream.reach import Reach
+from streamgauge.rules.stream.reach import Conditions, Reach
 from streamgauge.rules.stream.selectors import Selector, SelectorIndex
-from streamgauge.series.ids import from_bytes, lanes_of, to_bytes
+from streamgauge.series.ids import from_bytes, lanes_of, split, to_bytes
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, MatchOp, metric_of
 from streamgauge.series.samples import Samples, concat
@@ -17,8 +17,6 @@ from streamgauge.store.session import connect
 
 FEW = 3
 """Of so many selectors of one metric each is looked up; of more, all series of the metric are, once."""
-
-Conditions = Sequence[Matcher]
 
 
 def prime(
@@ -49,12 +47,10 @@ def stored(
     for conditions, before in _queries(reaches):
         selection = reader.select(conditions, tick - before, tick)
         own = np.flatnonzero(lanes_of(selection.ids, lanes) % shards == shard)
-        packed = to_bytes(selection.ids[own])
-        for number, row in enumerate(own.tolist()):
+        for row, identity in zip(own.tolist(), split(to_bytes(selection.ids[own])), strict=True):
             data = selection.labels[row]
             found = [selector.history for selector in index.matching(data)]
             if found:
-                identity = packed[16 * number : 16 * number + 16]
                 labels[identity], histories[identity] = data, max(found)
     by_history: dict[int, list[bytes]] = defaultdict(list)
     for identity in sorted(histories):
@@ -75,7 +71,7 @@ def _queries(reaches: Sequence[Reach]) -> Iterator[tuple[Conditions, int]]:
         by_metric[metric_of(reach.conditions)].append(reach)
     for metric, own in by_metric.items():
         if metric is not None and len(own) > FEW:
-            yield [Matcher(NAME, MatchOp.EQUAL, metric)], max(0, *(reach.before for reach in own))
+            yield (Matcher(NAME, MatchOp.EQUAL, metric),), max(0, *(reach.before for reach in own))
         else:
             for reach in own:
                 yield reach.conditions, max(0, reach.before)

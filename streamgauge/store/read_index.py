@@ -171,8 +171,7 @@ class IndexReader:
         ids: dict[tuple[int, int], dict[bytes, set[bytes]]] = defaultdict(lambda: defaultdict(set))
         requests = ((lane, period, label) for lane, period in self._periods(start, end) for label in labels)
         for (lane, period, label), (packed,) in fetch(self._session, self._select_ids, requests, reading):
-            width = series_ids.ID_BYTES
-            ids[lane, period][label].update(packed[at : at + width] for at in range(0, len(packed), width))
+            ids[lane, period][label].update(series_ids.split(packed))
         unknown: dict[tuple[int, int, int], list[bytes]] = defaultdict(list)
         for (lane, period), by_label in ids.items():
             for identity in set.intersection(*(by_label.get(label, set()) for label in labels)):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from schemas.batch import Batch, decode, labels_by_id
 from streamgauge.rules.stream.selectors import Selector, SelectorIndex
-from streamgauge.series.ids import ID_BYTES, to_bytes
+from streamgauge.series.ids import split, to_bytes
 from streamgauge.series.labels import parse
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import STALE_BITS
@@ -48,8 +48,7 @@ class Sampler:
         :raises InvalidBatch: for what is none.
         """
         batch = decode(payload, lane, minute, self._lanes)
-        packed = to_bytes(batch.samples.ids)
-        ids = [packed[at : at + ID_BYTES] for at in range(0, len(packed), ID_BYTES)]
+        ids = split(to_bytes(batch.samples.ids))
         unknown = set(ids) - self._ignored - self._wanted.keys()
         if unknown:
             self._learn(decode(payload, lane, minute, self._lanes, labels=True), unknown)

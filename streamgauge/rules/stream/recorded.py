@@ -10,7 +10,7 @@ from streamgauge.promql.query import Source
 from streamgauge.rules.evaluation import Point
 from streamgauge.rules.stream.reach import Conditions
 from streamgauge.series.id_kernels import rows_of
-from streamgauge.series.ids import ID_BYTES, from_bytes, series_id, to_bytes
+from streamgauge.series.ids import from_bytes, series_id, split, to_bytes
 from streamgauge.series.labels import NAME, canonical
 from streamgauge.series.matchers import Matcher, fulfils, metric_of
 from streamgauge.series.samples import Samples, between, concat, empty
@@ -104,5 +104,4 @@ def united(rows: Sequence[Rows]) -> Rows:
         for ids, (labels, _) in zip(packed, rows, strict=True)
         for one, data in zip(ids, labels, strict=True)
     }
-    ids = to_bytes(found.ids)
-    return [by_id[ids[at : at + ID_BYTES]] for at in range(0, len(ids), ID_BYTES)], found
+    return [by_id[one] for one in split(to_bytes(found.ids))], found

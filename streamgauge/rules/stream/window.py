@@ -10,7 +10,7 @@ from streamgauge.rules.stream.pool import SAMPLE_BYTES, Pool, Slots
 from streamgauge.rules.stream.reach import Conditions, Reach, united
 from streamgauge.rules.stream.selectors import Selector, SelectorIndex
 from streamgauge.rules.stream.slot_labels import SlotLabels
-from streamgauge.series.ids import ID_BYTES, Ids, order_of, to_bytes
+from streamgauge.series.ids import Ids, order_of, split, to_bytes
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import Samples
 
@@ -176,10 +176,8 @@ class Window:
         """The slot of each id, new ones included, whose labels are given."""
         found = self._find(ids)
         rows = np.flatnonzero(found == kernels.FREE)
-        packed = to_bytes(ids[rows])
-        for number, row in enumerate(rows.tolist()):
-            data = labels[packed[number * ID_BYTES : (number + 1) * ID_BYTES]]
-            found[row] = self._new(ids[row], data)
+        for row, identity in zip(rows.tolist(), split(to_bytes(ids[rows])), strict=True):
+            found[row] = self._new(ids[row], labels[identity])
         self._enter(ids[rows], found[rows])
         return found
 
