@@ -17,13 +17,13 @@ from rich.table import Table
 
 from streamgauge.collect import remote_write
 from streamgauge.collect.batcher import batches
-from streamgauge.collect.collector import system_clock
 from streamgauge.collect.delivery import Delivery
 from streamgauge.collect.metrics import Metrics
 from streamgauge.collect.producer import BatchProducer
 from streamgauge.collect.remote_write_request import compress, encode
 from streamgauge.collect.series_table import SeriesTable
 from streamgauge.config import Config, Kafka
+from streamgauge.times import now_ms
 
 SERIES = 5000
 LIMIT = 1 << 26
@@ -33,7 +33,7 @@ SECONDS = 1.0
 
 def request(samples: int) -> bytes:
     """A compressed request of series such as a Kubernetes node exports, ending now."""
-    start = system_clock() // 60_000 * 60_000 - 60_000
+    start = now_ms() // 60_000 * 60_000 - 60_000
     return compress(
         encode(
             (
@@ -68,7 +68,7 @@ def speed(samples: int, step: Callable[[], object]) -> float:
 
 async def produced(config: Config, body: bytes, samples: int, lanes: int) -> float:
     """Samples a second of CPU with every request acknowledged by Kafka, some in flight at a time."""
-    producer = BatchProducer(config, system_clock, Metrics())
+    producer = BatchProducer(config, now_ms, Metrics())
     running = asyncio.create_task(producer.run())
     while producer.outage is not None:
         await asyncio.sleep(0.1)

@@ -16,11 +16,12 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from schemas import batch, topics
 from streamgauge.collect.app import application
-from streamgauge.collect.collector import Collector, system_clock
+from streamgauge.collect.collector import Collector
 from streamgauge.collect.remote_write_request import compress, encode
 from streamgauge.local.ports import free_ports
 from streamgauge.series.ids import partition_of
 from streamgauge.series.labels import parse
+from streamgauge.times import now_ms
 
 DEADLINE_S = 60
 
@@ -97,7 +98,7 @@ def named(config, name, **changes):
 
 
 @contextlib.asynccontextmanager
-async def collecting(config, clock=system_clock):
+async def collecting(config, clock=now_ms):
     """A collector that runs, and a client of its application."""
     collector = Collector(config, clock)
     transport = httpx.ASGITransport(application(collector))
@@ -114,7 +115,7 @@ def labels_of(number):
 
 
 def test_everything_answered_204_is_on_the_topic(config, reader):
-    start = system_clock() - 600_000
+    start = now_ms() - 600_000
     series = [(labels_of(n), [(start + 10_000 * i, float(n * i)) for i in range(60)]) for n in range(200)]
     expected = {(tuple(sorted(labels.items())), at): v for labels, points in series for at, v in points}
 
@@ -131,7 +132,7 @@ def test_everything_answered_204_is_on_the_topic(config, reader):
 
 
 def test_a_request_with_future_samples_is_answered_400_and_the_others_are_there(config, reader):
-    now = system_clock()
+    now = now_ms()
     series = [(labels_of(1), [(now - 5, 1.0)]), (labels_of(2), [(now + 90_000, 2.0)])]
 
     async def send():
@@ -164,7 +165,7 @@ def test_bad_requests_are_refused_and_counted(config):
 
 
 def test_silent_lanes_carry_heartbeats_by_the_collectors_clock(config, reader):
-    begin, started = system_clock() - 3_600_000, time.monotonic()
+    begin, started = now_ms() - 3_600_000, time.monotonic()
 
     def fast():
         return begin + int((time.monotonic() - started) * 30_000)
@@ -249,7 +250,7 @@ def test_a_collector_killed_in_mid_stream_loses_nothing_it_answered_204(config, 
         "from streamgauge.collect.command import run; run(read(Path(sys.argv[1])))"
     )
     url = f"http://127.0.0.1:{port}"
-    now, answered = system_clock(), {}
+    now, answered = now_ms(), {}
 
     def start():
         return subprocess.Popen([sys.executable, "-c", code, str(file)])

@@ -9,6 +9,7 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext, TimeDomain
 
 from operators.worker import keep_for_good, restore_print
 from streamgauge.config import Config
+from streamgauge.times import now_ms
 
 if TYPE_CHECKING:
     from operators.lane_levels import LaneLevels
@@ -47,7 +48,7 @@ class RollUp(KeyedProcessFunction):
         # no other worker writes the progress of this one's lanes
         self._begun = {level: self._progress.read(level) for level in ROLLED}
         self._marks = MarkStore(self._session)
-        self._rebuilder = Rebuilder(self._session, self._config.shards, self._config.storage_classes, _clock)
+        self._rebuilder = Rebuilder(self._session, self._config.shards, self._config.storage_classes, now_ms)
         self._lanes: dict[int, LaneLevels] = {}
         self._woken: dict[int, int] = {}
         self._loaded: dict[int, int] = {}
@@ -81,9 +82,9 @@ class RollUp(KeyedProcessFunction):
         lane = self._lane(key)
         if context.time_domain() == TimeDomain.EVENT_TIME:
             self._seal(key, lane, timestamp + 1)
-        if _clock() - self._loaded[key] >= LOAD_EVERY_MS:
+        if now_ms() - self._loaded[key] >= LOAD_EVERY_MS:
             self._load(key, lane)
-        for mark in lane.due(_clock()):
+        for mark in lane.due(now_ms()):
             self._rebuild(key, lane, mark)
         self._wake(key, lane, context.timer_service())
         return ()
@@ -99,15 +100,15 @@ class RollUp(KeyedProcessFunction):
         return lane
 
     def _load(self, key: int, lane: "LaneLevels") -> None:
-        self._loaded[key] = _clock()
+        self._loaded[key] = now_ms()
         for mark in self._marks.pending(key):
-            lane.load(mark, _clock())
+            lane.load(mark, now_ms())
 
     def _mark(self, key: int, lane: "LaneLevels", mark: "Mark") -> None:
         # a replay's mark that was not seen yet must not be written over
         if not lane.waits(mark) and (stored := self._marks.waiting(key, mark)):
-            lane.load(stored, _clock())
-        if joined := lane.mark(mark, _clock()):
+            lane.load(stored, now_ms())
+        if joined := lane.mark(mark, now_ms()):
             self._marks.write(key, joined)
 
     def _wake(self, key: int, lane: "LaneLevels", timers) -> None:  # type: ignore[no-untyped-def]
@@ -144,7 +145,7 @@ class RollUp(KeyedProcessFunction):
 
     def _rebuild(self, key: int, lane: "LaneLevels", mark: "Mark") -> "Outcome":
         def mark_above() -> None:
-            if above := lane.mark_above(mark, _clock()):
+            if above := lane.mark_above(mark, now_ms()):
                 self._marks.write(key, above)
 
         if mark.origin:
@@ -153,7 +154,7 @@ class RollUp(KeyedProcessFunction):
         began = time.time_ns() // 1000
         outcome = self._rebuilder.rebuild(mark.level, key, mark.window_start, mark.complete, mark_above)
         self._marks.done(key, mark, outcome, began)
-        lane.done(mark, _clock())
+        lane.done(mark, now_ms())
         self._rebuilds[outcome].inc()
         if outcome.value not in ("changed", "unchanged"):
             log.warning(
@@ -164,7 +165,3 @@ class RollUp(KeyedProcessFunction):
                 mark.window_start,
             )
         return outcome
-
-
-def _clock() -> int:
-    return time.time_ns() // 1_000_000

@@ -1,7 +1,6 @@
 """`streamgauge notify` and `streamgauge alerts`: what a command needs is imported inside it."""
 
 import logging
-import time
 from pathlib import Path
 
 import click
@@ -69,6 +68,7 @@ def alerts(config: Config, watch: bool, as_json: bool) -> None:
     from streamgauge.notify.watch import Active, line, show
     from streamgauge.store.alert_board import AlertBoard
     from streamgauge.store.triggered import changes
+    from streamgauge.times import now_ms
 
     board = AlertBoard(config.kafka)
     console = Console(highlight=False)
@@ -77,7 +77,7 @@ def alerts(config: Config, watch: bool, as_json: bool) -> None:
         following = changes(config.kafka) if watch else iter(())
         if not board.wait(READ_S):
             raise click.ClickException(f"Kafka: {board.trouble or 'the topics were not read in time'}")
-        groups = board.see(lambda seen: seen.groups(time.time_ns() // 1_000_000))
+        groups = board.see(lambda seen: seen.groups(now_ms()))
         found = [Active(view.key, alert) for view in groups for rule in view.rules for alert in rule.alerts]
         show(found, as_json=as_json, console=console)
         for change, raw in following:

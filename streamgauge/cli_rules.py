@@ -91,13 +91,12 @@ def backtest(
 @click.pass_obj
 def apply(config: Config, files: tuple[Path, ...]) -> None:
     """Give a running system the rules of FILES; it takes them together, a few seconds later."""
-    import time
-
     from streamgauge.rules.applied import command
     from streamgauge.store.rule_topic import RuleTopic
+    from streamgauge.times import now_ms
 
     topic, severities = RuleTopic(config.kafka), config.rules.severities
-    sys.exit(_reached(lambda: command.apply(files, severities, topic, lambda: time.time_ns() // 1_000_000)))
+    sys.exit(_reached(lambda: command.apply(files, severities, topic, now_ms)))
 
 
 @rules.command("list")

@@ -1,4 +1,4 @@
-"""Times as people write them on a command line."""
+"""The time, and times as people write them on a command line."""
 
 import re
 import time
@@ -11,6 +11,11 @@ LAST_DATE_MS = 253_402_300_799_999
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
+def now_ms() -> int:
+    """The time in ms."""
+    return time.time_ns() // 1_000_000
+
+
 def timestamp(text: str) -> int:
     """The ms of RFC 3339 (UTC where it names no zone), Unix seconds, `now`, or `now-1h30m`.
 
@@ -18,7 +23,7 @@ def timestamp(text: str) -> int:
     """
     if text == "now" or text.startswith(("now-", "now+")):
         away = duration(text[4:]) if len(text) > 3 else 0
-        return time.time_ns() // 1_000_000 + (away if text[3:4] == "+" else -away)
+        return now_ms() + (away if text[3:4] == "+" else -away)
     if _NUMBER.fullmatch(text):
         return round(float(text) * 1000)
     try:

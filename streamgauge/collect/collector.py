@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import shutil
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -19,13 +18,9 @@ from streamgauge.collect.scrape import Scraper
 from streamgauge.collect.targets import read_targets
 from streamgauge.collect.warm import warm
 from streamgauge.config import Config
+from streamgauge.times import now_ms
 
 log = logging.getLogger(__name__)
-
-
-def system_clock() -> int:
-    """The time in ms."""
-    return time.time_ns() // 1_000_000
 
 
 class Collector:
@@ -35,7 +30,7 @@ class Collector:
     :raises InvalidFile: for a scrape configuration that does not say what it must.
     """
 
-    def __init__(self, config: Config, clock: Callable[[], int] = system_clock) -> None:
+    def __init__(self, config: Config, clock: Callable[[], int] = now_ms) -> None:
         self.config = config
         self.clock = clock
         self.metrics = Metrics()

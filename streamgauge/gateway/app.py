@@ -27,6 +27,7 @@ from streamgauge.gateway.rules import Rules
 from streamgauge.store.alert_board import AlertBoard
 from streamgauge.store.reader import Reader, Reading
 from streamgauge.store.reading import DeadlinePassed, TooManySamples, TooManySeries
+from streamgauge.times import now_ms
 
 MAX_SAMPLES = 20_000_000
 MAX_BODY_BYTES = 1024 * 1024
@@ -47,9 +48,9 @@ class Gateway:
     def __init__(self, config: Config, reader: Reader) -> None:
         self.settings = config.gateway
         self.metrics = Metrics()
-        self.queries = Queries(config.gateway, reader, _now)
+        self.queries = Queries(config.gateway, reader, now_ms)
         self.board = AlertBoard(config.kafka)
-        self.rules = Rules(self.board, _now, FIRST_LOOK_S)
+        self.rules = Rules(self.board, now_ms, FIRST_LOOK_S)
         self._threads = ThreadPoolExecutor(CONCURRENT_QUERIES, "query")
         self._looking = ThreadPoolExecutor(2, "look")
         self._reader = reader
@@ -200,10 +201,6 @@ async def _form(request: Request) -> Form:
 def _json(document: str, status: int = 200) -> Response:
     # a label value that is not UTF-8 cannot be stored, but one in a parameter comes back in its refusal
     return Response(document.encode(errors="replace"), status, media_type="application/json")
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
 
 
 async def _buildinfo(_: Gateway, __: Request) -> Response:

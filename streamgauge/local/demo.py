@@ -21,6 +21,7 @@ from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.store.reader import Reader, Reading
 from streamgauge.store.session import connect
+from streamgauge.times import now_ms
 
 METRIC = "flink_jobmanager_Status_JVM_Memory_Heap_Used"
 SHOWN = 6
@@ -102,12 +103,12 @@ def _samples(config: Config, since: float) -> list[tuple[float, float]]:
 
 
 def _rollups(reader: Reader) -> Rollups | None:
-    now_ms = time.time_ns() // 1_000_000
-    series = reader.select([Matcher("__name__", MatchOp.EQUAL, METRIC)], now_ms - LOOK_BACK_MS, now_ms)
+    now = now_ms()
+    series = reader.select([Matcher("__name__", MatchOp.EQUAL, METRIC)], now - LOOK_BACK_MS, now)
     # later minutes would be those of the head
     sealed_to = min(reader.blocks.progress(Resolution.MIN1, Reading()).values(), default=0)
     last = sealed_to - Resolution.MIN1.value.width_ms
-    rollups = reader.rollups(series, Resolution.MIN1, now_ms - LOOK_BACK_MS, last, COLUMNS)
+    rollups = reader.rollups(series, Resolution.MIN1, now - LOOK_BACK_MS, last, COLUMNS)
     return rollups if len(rollups.window_starts) else None
 
 

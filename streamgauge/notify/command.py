@@ -3,7 +3,6 @@
 import json
 import logging
 import signal
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -14,6 +13,7 @@ from streamgauge.config import Config
 from streamgauge.notify.bridge import Bridge, Journal, Terms
 from streamgauge.notify.receiver import Alertmanager
 from streamgauge.promql.literals import duration
+from streamgauge.times import now_ms
 
 HOUR_MS = 3_600_000
 
@@ -51,7 +51,7 @@ def run(config: Config, opened: Open, holds: Holds) -> None:
     settings = config.notify
     disable_created_metrics()  # type: ignore[no-untyped-call]
     receivers = [Alertmanager(url, settings.token_file, settings.timeout_s) for url in settings.alertmanagers]
-    bridge = Bridge(receivers, _terms(config), _now, holds)
+    bridge = Bridge(receivers, _terms(config), now_ms, holds)
     host, _, port = settings.listen.rpartition(":")
     start_http_server(int(port), host, bridge.metrics.registry)
     names = " ".join(each.name for each in receivers)
@@ -61,7 +61,7 @@ def run(config: Config, opened: Open, holds: Holds) -> None:
 
 def print_alerts(config: Config, opened: Open, holds: Holds) -> None:
     """Print what would be sent, first of what fires now, until SIGTERM or SIGINT."""
-    _until_told(Bridge([Printer()], _terms(config), _now, holds), opened)
+    _until_told(Bridge([Printer()], _terms(config), now_ms, holds), opened)
 
 
 def _until_told(bridge: Bridge, opened: Open) -> None:
@@ -78,7 +78,3 @@ def _terms(config: Config) -> Terms:
     # samples older than their retention in Kafka cannot be evaluated again
     memory_ms = (config.kafka.retention_hours + 1) * HOUR_MS
     return Terms(duration(config.notify.resend_delay), memory_ms, config.notify.external_labels)
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

@@ -16,6 +16,7 @@ from streamgauge.config import Kafka
 from streamgauge.rules.applied.board import Board
 from streamgauge.store.partition import reader, text_of
 from streamgauge.store.rule_topic import rule_message
+from streamgauge.times import now_ms
 
 POLL_S = 0.5
 BATCH = 500
@@ -72,7 +73,7 @@ class AlertBoard:
         """
         if change.after != "firing" or self._trouble or not self._complete.is_set():
             return change
-        now = time.time_ns() // 1_000_000
+        now = now_ms()
         found = self.see(lambda board: board.held(change.group, change.rule, change.labels, change.tick, now))
         if not found.is_held:
             return None

@@ -5,7 +5,6 @@ last ones before it too, come from the head. So there is no gap, whatever is sea
 both is merged.
 """
 
-import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -26,6 +25,7 @@ from streamgauge.store.read_blocks import BlockReader, Span
 from streamgauge.store.read_index import IndexReader, Selection
 from streamgauge.store.reading import Reading
 from streamgauge.store.rollups import RollupRow, by_series, of_samples
+from streamgauge.times import now_ms
 
 SEALED_HEAD_MINUTES = 2
 """So many minutes before the seal are read from the head too: a batch that came between its minute's end and the
@@ -46,7 +46,7 @@ class Reader:
         session: Session,
         shards: Shards,
         classes: Sequence[StorageClass],
-        clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        clock: Callable[[], int] = now_ms,
     ) -> None:
         self._shards = shards
         self._clock = clock

@@ -12,6 +12,7 @@ from streamgauge.config import Config
 from streamgauge.store.marks import MarkStore
 from streamgauge.store.progress import ProgressStore
 from streamgauge.store.rebuild import Outcome, Rebuilder
+from streamgauge.times import now_ms
 
 EVERY_S = 5.0
 PATIENCE_S = 60.0
@@ -71,8 +72,7 @@ def would_change(
 
     :param minutes: for each lane and minute (ms) that was read, whether it changes.
     """
-    clock = lambda: time.time_ns() // 1_000_000  # noqa: E731
-    rebuilder = Rebuilder(session, config.shards, config.storage_classes, clock)
+    rebuilder = Rebuilder(session, config.shards, config.storage_classes, now_ms)
     progress = ProgressStore(session)
     found: Counter[tuple[Resolution, Outcome]] = Counter()
     below = {place: Outcome.CHANGED if changes else Outcome.UNCHANGED for place, changes in minutes.items()}
