@@ -1,14 +1,13 @@
 """What a group's ticks say to the topics alerts.triggered and alerts.state. Pure."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from urllib.parse import quote_plus
 
 from schemas.alert_messages import ActiveAlert, RuleHealth, Triggered
 from streamgauge.rules.alerts import Labels, RuleState, fingerprint
 from streamgauge.rules.group_state import Change
+from streamgauge.rules.templates.formatting import exponential
 from streamgauge.series.labels import NAME
 
 
@@ -43,7 +42,7 @@ def triggered(change: Change, about: About) -> Triggered:
         after=transition.after.value,
         labels=dict(labels),
         annotations=dict(alert.annotations) if alert else {},
-        value=value_text(alert.value) if alert else "",
+        value=exponential(alert.value) if alert else "",
         active_at=alert.active_at if alert else 0,
         starts_at=alert.fired_at if alert else 0,
         ends_at=alert.resolved_at if alert else 0,
@@ -68,7 +67,7 @@ def active_alerts(state: RuleState) -> list[ActiveAlert]:
             dict(alert.annotations),
             alert.state.value,
             alert.active_at,
-            value_text(alert.value),
+            exponential(alert.value),
             alert.fired_at,
             alert.keep_since or 0,
         )
@@ -82,15 +81,3 @@ def health(errors: Sequence[str], series: Sequence[int], seconds: Sequence[float
         RuleHealth("err" if error else "ok", error, round(cost, 6), count)
         for error, count, cost in zip(errors, series, seconds, strict=True)
     ]
-
-
-def value_text(value: float) -> str:
-    """A value as Prometheus shows that of an alert: 8.05e+01, NaN, +Inf."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    sign, digits, exponent = Decimal(repr(value)).as_tuple()
-    text = "".join(map(str, digits)).rstrip("0") or "0"
-    power = len(digits) - 1 + int(exponent) if value else 0
-    return f"{'-' if sign else ''}{text[0]}{'.' if text[1:] else ''}{text[1:]}e{power:+03d}"

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.rules.alert_output import generator_url, value_text
+from streamgauge.rules.alert_output import generator_url
+from streamgauge.rules.templates.formatting import exponential
 
 
 @pytest.mark.parametrize(
@@ -24,12 +25,12 @@ from streamgauge.rules.alert_output import generator_url, value_text
     ],
 )
 def test_values_are_written_as_go_does(value, text):
-    assert value_text(value) == text
+    assert exponential(value) == text
 
 
 @given(st.floats(allow_nan=False))
 def test_no_digit_of_a_value_is_lost(value):
-    assert float(value_text(value)) == value
+    assert float(exponential(value)) == value
 
 
 def test_an_expression_is_shown_where_prometheus_shows_it():

@@ -51,20 +51,25 @@ _PLAIN = Style()
 
 def shortest(number: float) -> str:
     """The fewest digits that read back the same, with an exponent below 1e-4 and from 1e6 on."""
+    if number == 0:
+        return "-0" if math.copysign(1, number) < 0 else "0"
+    if math.isfinite(number) and -4 <= Decimal(repr(number)).adjusted() < 6:
+        return format(Decimal(repr(number)).normalize(), "f")
+    return exponential(number)
+
+
+def exponential(number: float) -> str:
+    """The fewest digits that read back the same, always with an exponent: 8.05e+01."""
     if math.isnan(number):
         return "NaN"
     if math.isinf(number):
         return "+Inf" if number > 0 else "-Inf"
-    sign, digits, exponent = Decimal(repr(number)).as_tuple()
+    exact = Decimal(repr(number))
+    sign, digits, _ = exact.as_tuple()
     figures = "".join(map(str, digits)).rstrip("0") or "0"
-    power = len(digits) + int(exponent) - 1
-    minus = "-" if sign else ""
-    if figures == "0":
-        return f"{minus}0"
-    if -4 <= power < 6:
-        return minus + format(abs(Decimal(repr(number))).normalize(), "f")
     rest = f".{figures[1:]}" if len(figures) > 1 else ""
-    return f"{minus}{figures[0]}{rest}e{'-' if power < 0 else '+'}{abs(power):02}"
+    power = exact.adjusted() if number else 0
+    return f"{'-' if sign else ''}{figures[0]}{rest}e{'-' if power < 0 else '+'}{abs(power):02}"
 
 
 def text_of(value: Value) -> str:
