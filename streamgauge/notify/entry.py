@@ -5,10 +5,9 @@ from dataclasses import dataclass, field, replace
 
 from schemas.alert_messages import Triggered
 from schemas.notified_messages import Notified
+from streamgauge.rules.alerts import RESOLVED_RETENTION_MS, AlertState
 
-FIRING, RESOLVED, ERROR = "firing", "resolved", "error"
-RESOLVED_RETENTION_MS = 15 * 60_000
-"""How long what is resolved is sent again, as by Prometheus."""
+FIRING, RESOLVED, ERROR = AlertState.FIRING.value, AlertState.RESOLVED.value, AlertState.ERROR.value
 MOST_CHANGES = 64
 """Of an alert that wait for a receiver: 32 times that it fired, with their ends."""
 NOTHING = -1

@@ -36,5 +36,10 @@ def rfc3339(time: int) -> str:
 
 def title(change: Triggered) -> str:
     """The alert's name and labels, for people."""
-    labels = (f'{name}="{value}"' for name, value in sorted(change.labels.items()) if name != "alertname")
-    return f"{change.rule}{{{', '.join(labels)}}}"
+    return named(change.rule, change.labels)
+
+
+def named(alert: str, labels: Mapping[str, str]) -> str:
+    """The name of an alert and its other labels, for people."""
+    others = (f'{name}="{value}"' for name, value in sorted(labels.items()) if name != "alertname")
+    return f"{alert}{{{', '.join(others)}}}"

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.alert_messages import ActiveAlert, Triggered
-from streamgauge.notify.post import title
+from streamgauge.notify.post import named, title
 
 _COLOURS = {"firing": "red", "pending": "yellow", "resolved": "green", "error": "magenta"}
 
@@ -40,10 +40,11 @@ def show(found: Sequence[Active], *, as_json: bool, console: Console, zone: tzin
         table.add_column(column, overflow="fold")
     for group, alert in order:
         since = _time(alert.starts_at or alert.active_at, zone)
+        name = named(alert.labels.get("alertname", ""), alert.labels)
         summary = alert.annotations.get("summary", "")
         table.add_row(
             Text(alert.state, _COLOURS.get(alert.state, "")),
-            *(Text(part) for part in (since, _named(alert), alert.value, summary, group)),
+            *(Text(part) for part in (since, name, alert.value, summary, group)),
         )
     console.print(table)
 
@@ -59,11 +60,6 @@ def line(change: Triggered, zone: tzinfo | None = None) -> Text:
         f"  value {change.value}" if change.value else "",
         f"  {told}" if told else "",
     )
-
-
-def _named(alert: ActiveAlert) -> str:
-    labels = (f'{name}="{value}"' for name, value in sorted(alert.labels.items()) if name != "alertname")
-    return f"{alert.labels.get('alertname', '')}{{{', '.join(labels)}}}"
 
 
 def _time(time: int, zone: tzinfo | None) -> str:
