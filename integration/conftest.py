@@ -88,6 +88,15 @@ def stack() -> Iterator[Stack]:
         running.down()
 
 
+@pytest.fixture(scope="module")
+def own_collector(stack: Stack) -> Iterator[None]:
+    """The stack's own collector, with the real clock, for the tests of a module."""
+    stack.start("collector")
+    stack.wait_ready({"collector", "gateway", "store", "rollup"})
+    yield
+    stack.stop("collector")
+
+
 @pytest.fixture(scope="session")
 def config(stack: Stack) -> Config:
     """The configuration of the stack that runs."""

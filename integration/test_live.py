@@ -9,14 +9,7 @@ from integration.stored import wait_for
 from integration.workload import MINUTE_MS, Client, Workload
 from streamgauge.series import ids, labels
 
-
-@pytest.fixture(scope="module", autouse=True)
-def collector(stack):
-    """The stack's own collector."""
-    stack.start("collector")
-    stack.wait_ready({"collector", "gateway", "store", "rollup"})
-    yield
-    stack.stop("collector")
+pytestmark = pytest.mark.usefixtures("own_collector")
 
 
 @pytest.fixture(scope="module")

@@ -33,13 +33,7 @@ groups:
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def collector(stack):
-    """The stack's own collector."""
-    stack.start("collector")
-    stack.wait_ready({"collector", "gateway", "store", "rollup"})
-    yield
-    stack.stop("collector")
+pytestmark = pytest.mark.usefixtures("own_collector")
 
 
 @pytest.fixture

@@ -151,8 +151,12 @@ def points(expression: Expr, source: Source, surroundings: Surroundings, time: i
 
     :raises InvalidQuery: for what it asks, and for a string or a range vector.
     """
-    query = Query(time, time, 1, surroundings.lookback_ms, surroundings.subquery_step_ms)
-    return points_of(evaluate(expression, query, source).value)
+    return points_of(evaluate(expression, instant(surroundings, time), source).value)
+
+
+def instant(surroundings: Surroundings, time: int) -> Query:
+    """How rules ask at a time in ms."""
+    return Query(time, time, 1, surroundings.lookback_ms, surroundings.subquery_step_ms)
 
 
 def points_of(value: Value) -> list[Point]:

@@ -16,6 +16,7 @@ from streamgauge.promql.query import Query
 from streamgauge.promql.vectors import Values
 from streamgauge.rules.backtest.dependencies import OwnSeries
 from streamgauge.rules.compiled import CompiledGroup, CompiledRule, Surroundings
+from streamgauge.rules.evaluation import instant
 from streamgauge.rules.intervals import interval_of
 from streamgauge.rules.stream.quiet import is_quiet
 from streamgauge.rules.stream.reach import Conditions, FixedTime, Reach, reaches, united
@@ -174,8 +175,7 @@ def _families(asks: Sequence[Ask], terms: Terms) -> list[Family]:
 
 def query_of(terms: Terms, time: int) -> Query:
     """The instant query of a rule at a time in ms."""
-    surroundings = terms.surroundings
-    return Query(time, time, 1, surroundings.lookback_ms, surroundings.subquery_step_ms)
+    return instant(terms.surroundings, time)
 
 
 def moved(reach: Reach, offset_ms: int) -> Reach:
