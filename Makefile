@@ -1,8 +1,10 @@
 # `make demo` and `make test` do all set-up by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stop test check oracle alertmanager fuzz clean
+.PHONY: help setup demo stop test check oracle alertmanager browser page fuzz clean
 
 VENV := .venv/bin
+# without bytecode every process that tests start would compile its modules anew
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make demo   set up, start the local stack with everything on it, and show a metric that went the whole way"
@@ -11,6 +13,8 @@ help:
 	@echo "make check  formatting, lint and types"
 	@echo "make oracle build real Prometheus, with which tests/oracle compares; needs Go"
 	@echo "make alertmanager  build a real one, which integration/test_notify.py tells of alerts; needs Go"
+	@echo "make browser  fetch what the page is built with, and Chromium, in which integration/test_page.py looks at it; needs Node"
+	@echo "make page   build the gateway's page from page/ into streamgauge/gateway/assets, which is committed; needs Node"
 	@echo "make fuzz   ask it and our engine random queries until one differs, or Ctrl-C"
 	@echo "make setup  only the set-up"
 	@echo "make clean  stop the demo, delete its data and everything that set-up made here"
@@ -39,8 +43,14 @@ oracle:
 alertmanager:
 	@scripts/alertmanager
 
+browser:
+	@scripts/browser
+
+page: browser
+	cd page && npm run check && npm test && npm run build
+
 fuzz: setup
 	@scripts/fuzz
 
 clean: stop
-	rm -rf .streamgauge .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .streamgauge .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info page/build page/node_modules

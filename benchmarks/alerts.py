@@ -7,8 +7,8 @@ averages by a label, and quantiles of histograms, all in groups of 100 at 10 s; 
 Beside them a group at 1 s looks at single series that are switched on and off: how long it takes from the push of the
 sample that decides until a consumer of alerts.triggered has the transition.
 
-The Prometheus that `make oracle` builds, where it is there, gets the same samples at the same time and has the same
-rule files.
+The Prometheus that `make oracle` builds, where it is there, then gets such samples for as long, with the same rule
+files.
 """
 
 import argparse
@@ -53,15 +53,17 @@ SERIES_A_REQUEST = 2000
 SETTLE_S = 60.0
 """From the rules' first tick until the measurement begins: kernels are compiled, ranges are full of samples."""
 PATIENCE_S = 30.0
+FIRST_PATIENCE_S = 180.0
+"""Until the rules are compiled in every worker."""
 PROBE = "bench_probe"
 Sample = tuple[dict[str, str], list[tuple[int, float]]]
 
 
 class Feed:
-    """Pushes a sample of every series every 10 s, in requests that are spread over them, to all the addresses."""
+    """Pushes a sample of every series every 10 s, in requests that are spread over them."""
 
-    def __init__(self, urls: list[str], hosts: int) -> None:
-        self._urls = urls
+    def __init__(self, url: str, hosts: int) -> None:
+        self._url = url
         self._labels = [dict(labels) for labels in series(hosts)]
         self._values = np.random.default_rng(1).uniform(0, 100, len(self._labels))
         self._ended = threading.Event()
@@ -99,8 +101,7 @@ class Feed:
                 ]
             )
         )
-        for url in self._urls:
-            push(http, url, body)
+        push(http, self._url, body)
         self.samples += len(self._labels[part])
 
 
@@ -129,33 +130,34 @@ class Switches:
         )
         self._consumer.poll(5.0)
         self._http = httpx.Client(trust_env=False, timeout=30)
+        self._on = [False] * PROBES
 
-    def run(self, seconds: float) -> list[float]:
-        """The delays (s) of switches at random moments."""
-        delays = []
+    def run(self, seconds: float, patience_s: float = PATIENCE_S) -> list[tuple[float, float]]:
+        """Switches at random moments: how long (s) after a tick of all rules, and the delay (s) of each."""
+        delays: list[tuple[float, float]] = []
         until = time.monotonic() + seconds
-        on = [False] * PROBES
         for number in itertools.cycle(range(PROBES)):
             if time.monotonic() > until:
                 return delays
-            on[number] = not on[number]
-            delays.append(self._one(number, on[number]))
+            self._on[number] = not self._on[number]
+            after = time.time() % (EVERY_MS / 1000)
+            delays.append((after, self._one(number, self._on[number], patience_s)))
             time.sleep(random.uniform(0.1, 1.1))
         return delays
 
-    def _one(self, number: int, on: bool) -> float:
+    def _one(self, number: int, on: bool, patience_s: float) -> float:
         labels = {"__name__": PROBE, "probe": str(number)}
         began = time.time()
         push(self._http, self._url, compress(encode([(labels, [(int(began * 1000), float(on))])])))
         wanted = "firing" if on else "resolved"
-        while time.time() < began + PATIENCE_S:
+        while time.time() < began + patience_s:
             message = self._consumer.poll(1.0)
             if message is None or message.error() is not None:
                 continue
             found = decode_triggered(message.value())
             if found.labels.get("probe") == str(number) and found.after == wanted:
                 return time.time() - began
-        raise RuntimeError(f"probe {number} is not {wanted} after {PATIENCE_S:.0f} s")
+        raise RuntimeError(f"probe {number} is not {wanted} after {patience_s:.0f} s")
 
     def close(self) -> None:
         """Close the connections."""
@@ -199,13 +201,8 @@ def apply(config: Config, files: list[Path]) -> None:
 
 
 @contextlib.contextmanager
-def real_prometheus(files: list[Path], folder: Path) -> Iterator[tuple[str, int] | None]:
-    """A Prometheus with these rules: where it takes samples, and its process id; None if it is not there."""
-    program = binary()
-    if program is None:
-        print("real Prometheus is not there: `make oracle` builds it", file=sys.stderr)
-        yield None
-        return
+def real_prometheus(program: Path, files: list[Path], folder: Path) -> Iterator[tuple[str, int]]:
+    """A Prometheus with these rules: where it takes samples, and its process id."""
     config = yaml.safe_dump({"rule_files": [str(file) for file in files]})
     with Prometheus(program, folder, config=config) as server:
         yield f"{server.url}/api/v1/write", server.pid
@@ -220,61 +217,82 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=240.0)
     given = parser.parse_args()
     hosts = max(HOSTS_A_JOB, given.series // SERIES_A_HOST)
-    config = configuration("alerts", Layout(lanes=LANES, groups=4))
-    with (
-        tempfile.TemporaryDirectory() as name,
-        own_stack(config, CLUSTER | {"store", "alerts", "collector"}) as stack,
-    ):
+    console = Console(width=110)
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = rule_files(folder, given.rules, hosts // HOSTS_A_JOB)
+        for table in ours(files, hosts, given.seconds):
+            console.print(table)
+        program = binary()
+        if program is None:
+            print("real Prometheus is not there: `make oracle` builds it", file=sys.stderr)
+            return
+        console.print(theirs(program, files, folder, hosts, given.seconds))
+
+
+def ours(files: list[Path], hosts: int, seconds: float) -> Iterator[Table]:
+    """What the stack costs, and how long transitions take, over so many seconds."""
+    config = configuration("alerts", Layout(lanes=LANES, groups=4))
+    with own_stack(config, CLUSTER | {"store", "alerts", "collector"}) as stack:
         apply(config, files)
-        with real_prometheus(files, folder) as prometheus:
-            own = f"http://{config.collector.listen}/api/v1/write"
-            urls = [own, *([prometheus[0]] if prometheus else [])]
-            with Feed(urls, hosts) as feed:
-                time.sleep(SETTLE_S)
-                for table in measured(stack, config, feed, given.seconds, prometheus and prometheus[1]):
-                    Console(width=110).print(table)
+        with Feed(f"http://{config.collector.listen}/api/v1/write", hosts) as feed:
+            time.sleep(SETTLE_S)
+            yield from measured(stack, config, feed, seconds)
 
 
-def measured(
-    stack: Stack, config: Config, feed: Feed, seconds: float, prometheus: int | None
-) -> Iterator[Table]:
+def theirs(program: Path, files: list[Path], folder: Path, hosts: int, seconds: float) -> Table:
+    """What Prometheus costs in the same time."""
+    with real_prometheus(program, files, folder) as (url, pid), Feed(url, hosts) as feed:
+        time.sleep(SETTLE_S)
+        process, samples, began = psutil.Process(pid), feed.samples, time.monotonic()
+        before = sum(process.cpu_times()[:2])
+        time.sleep(seconds)
+        took = time.monotonic() - began
+        spent = sum(process.cpu_times()[:2]) - before
+        table = _costs(took)
+        _add(table, "Prometheus", spent, took, feed.samples - samples, process.memory_info().rss)
+        return table
+
+
+def measured(stack: Stack, config: Config, feed: Feed, seconds: float) -> Iterator[Table]:
     """The tables, after so many seconds."""
     counters = FlinkCounters(config)
     switches = Switches(config)
-    switches.run(20)
-    others = {"Prometheus": prometheus} if prometheus else {}
-    usage = Usage(stack, others)
+    switches.run(30, FIRST_PATIENCE_S)
+    usage = Usage(stack)
     samples, began = feed.samples, time.monotonic()
     ticks = counters.of("merge rules", "ticks", "rule_errors", "dropped_ticks")
-    delays = np.array(switches.run(seconds))
+    after, delays = np.array(switches.run(seconds)).T
     took = time.monotonic() - began
     samples = feed.samples - samples
     cpu = usage.since_start()
     ended = counters.of("merge rules", "ticks", "rule_errors", "dropped_ticks")
     switches.close()
-    memory = {"Prometheus": psutil.Process(prometheus).memory_info().rss} if prometheus else {}
-    memory |= usage.stop()
-    cost = Table(f"CPU over {took:.0f} s", "CPU s", "CPU s an hour", "us a sample", "memory, MB")
-    names = [*FLINK, "collector", "Kafka", *others]
-    for part in names:
-        spent = cpu.get(part, 0.0)
-        cost.add_row(
-            part,
-            f"{spent:.1f}",
-            f"{spent / took * 3600:,.0f}",
-            f"{spent / samples * 1e6:.0f}",
-            f"{memory.get(part, 0) / 1e6:.0f}",
-        )
+    memory = usage.stop()
+    cost = _costs(took)
+    for part in (*FLINK, "collector", "Kafka"):
+        _add(cost, part, cpu.get(part, 0.0), took, samples, memory.get(part, 0))
     yield cost
     delay = Table("from a sample's push to its transition at a consumer", "")
     delay.add_row("transitions", f"{len(delays)}")
     for percent in (50, 90, 99, 100):
         delay.add_row(f"p{percent}, s", f"{np.percentile(delays, percent):.2f}")
+    for begin in range(0, EVERY_MS // 1000, 2):
+        own = delays[(after >= begin) & (after < begin + 2)]
+        words = f"{np.median(own):.2f}, {own.max():.2f}" if len(own) else ""
+        delay.add_row(f"median and most, pushed {begin} to {begin + 2} s after a tick of all rules", words)
     for counter, before in ticks.items():
         delay.add_row(counter.replace("_", " "), f"{ended[counter] - before:.0f}")
     yield delay
+
+
+def _costs(took: float) -> Table:
+    return Table(f"CPU over {took:.0f} s", "CPU s", "CPU s an hour", "us a sample", "memory, MB")
+
+
+def _add(table: Table, part: str, spent: float, took: float, samples: int, nbytes: int) -> None:
+    hour, each = spent / took * 3600, spent / samples * 1e6
+    table.add_row(part, f"{spent:.1f}", f"{hour:,.0f}", f"{each:.0f}", f"{nbytes / 1e6:.0f}")
 
 
 if __name__ == "__main__":

@@ -10,12 +10,11 @@ have to be written to the index again.
 
 import argparse
 import time
-from collections.abc import Iterator
 
 import numpy as np
 from feeder import feeding
 from flink_counters import FlinkCounters
-from load import label_set
+from load import by_lane, label_set
 from own_stack import CLUSTER, STORES, configuration, own_stack
 from probes import Prober, identity
 from rich.console import Console
@@ -26,7 +25,7 @@ from usage import Usage
 from schemas.tables import INDEX_PERIOD_MS, index_period
 from streamgauge.config import Config, Layout
 from streamgauge.series import ids as series_ids
-from streamgauge.series.labels import NAME, canonical
+from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.store.read_index import IndexReader
 from streamgauge.store.reading import Reading
@@ -34,7 +33,6 @@ from streamgauge.store.session import connect
 from streamgauge.store.write_index import IndexStore
 
 LANES = 128
-BATCH = 1000
 ROUNDS = 20
 RATE = 20_000
 SERIES_A_LANE = 10_000
@@ -50,7 +48,7 @@ def write_and_read(series: int) -> list[Table]:
         usage = Usage(stack)
         now = int(time.time() * 1000)
         store = IndexStore(session, config.shards)
-        rows = list(_batches(series, LANES))
+        rows = list(by_lane(range(series), LANES))
         began, own = time.perf_counter(), time.process_time()
         for lane, batch in rows:
             store.write(lane, now, batch)
@@ -65,18 +63,6 @@ def write_and_read(series: int) -> list[Table]:
         found = _look_ups(config, session, series, now)
         session.cluster.shutdown()
         return [written, found]
-
-
-def _batches(series: int, lanes: int) -> Iterator[tuple[int, dict[bytes, bytes]]]:
-    waiting: dict[int, dict[bytes, bytes]] = {}
-    for number in range(series):
-        data = canonical(label_set(number))
-        identity_ = series_ids.series_id(data)
-        lane = series_ids.lane_of(identity_, lanes)
-        waiting.setdefault(lane, {})[identity_] = data
-        if len(waiting[lane]) == BATCH:
-            yield lane, waiting.pop(lane)
-    yield from waiting.items()
 
 
 def _look_ups(config: Config, session: object, series: int, now: int) -> Table:
@@ -95,7 +81,7 @@ def _look_ups(config: Config, session: object, series: int, now: int) -> Table:
         took, used, found = [], [], 0
         for _ in range(ROUNDS):
             # a reader of its own: nothing is remembered from the round before
-            reader = IndexReader(session, config.shards, lambda: now, INDEX_PERIOD_MS)
+            reader = IndexReader(session, config.shards, lambda: now)
             began, cpu = time.perf_counter(), time.process_time()
             found = len(reader.select(matchers, now - MINUTE_MS, now, Reading()).ids)
             took.append((time.perf_counter() - began) * 1000)

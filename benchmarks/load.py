@@ -1,6 +1,6 @@
 """Series and samples such as exporters have them, as batches or as remote write requests, at any number."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import cramjam
@@ -10,8 +10,9 @@ import pyarrow as pa
 from confluent_kafka import KafkaException, Producer
 
 from schemas import batch
+from schemas.protobuf import varint
 from schemas.topics import RAW
-from streamgauge.collect.remote_write_request import encode, varint
+from streamgauge.collect.remote_write_request import encode
 from streamgauge.config import Config
 from streamgauge.series import ids as series_ids
 from streamgauge.series import labels as series_labels
@@ -56,6 +57,19 @@ def of_lane(count: int, lane: int, lanes: int) -> list[int]:
             found += range(first, first + METRICS)
         device += 1
     return found[:count]
+
+
+def by_lane(numbers: Iterable[int], lanes: int) -> Iterator[tuple[int, dict[bytes, bytes]]]:
+    """Canonical labels by id, in batches of a lane as collectors make them."""
+    waiting: dict[int, dict[bytes, bytes]] = {}
+    for number in numbers:
+        data = series_labels.canonical(label_set(number))
+        identity = series_ids.series_id(data)
+        lane = series_ids.lane_of(identity, lanes)
+        waiting.setdefault(lane, {})[identity] = data
+        if len(waiting[lane]) == batch.MAX_SERIES:
+            yield lane, waiting.pop(lane)
+    yield from waiting.items()
 
 
 class Steps:

@@ -29,7 +29,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from streamgauge.collect.remote_write_request import compress, varint
+from schemas.protobuf import varint
+from streamgauge.collect.remote_write_request import compress
 from streamgauge.promql.engine import evaluate
 from streamgauge.promql.parser import parse
 from streamgauge.promql.query import Query

@@ -84,6 +84,7 @@ def fill(config: Config, session: object) -> int:
             else:
                 payload = batch.encode(samples, pa.array(list(rows.values()), pa.binary()))
                 head.write(lane, minute, 0, number, payload)
+        head.settle()
         ProgressStore(session).write(Resolution.MIN1, lane, start + SEALED_MINUTES * MINUTE_MS)
     return start
 

@@ -39,7 +39,7 @@ class Usage:
 
     def cpu(self) -> dict[str, float]:
         """Seconds of CPU of each until now, since it was started."""
-        return {name: sum(map(_cpu_seconds, processes)) for name, processes in self._processes().items()}
+        return {name: sum(map(cpu_seconds, processes)) for name, processes in self._processes().items()}
 
     def since_start(self) -> dict[str, float]:
         """Seconds of CPU of each since this was made, or since `restart`."""
@@ -82,7 +82,7 @@ def _is_worker(process: psutil.Process) -> bool:
     return False
 
 
-def _cpu_seconds(process: psutil.Process) -> float:
+def cpu_seconds(process: psutil.Process) -> float:
     with contextlib.suppress(psutil.NoSuchProcess):
         times = process.cpu_times()
         return float(times.user + times.system)

@@ -1,6 +1,6 @@
 """Samples per second of CPU beside vmagent's stream aggregation, both fed the same samples by remote write.
 
-    python benchmarks/vmagent.py [--series 100000] [--speed 5] [--flushes 5]
+    python benchmarks/vmagent.py [--series 100000] [--speed 5] [--flushes 5] [--warm 2] [--linger 20]
 
 Ours: collector, Flink with the rollup job, its Python workers; Kafka and Cassandra are shown beside them. Theirs: one
 vmagent process that aggregates each series by minutes (count_samples, sum_samples, min, max, last, and the
@@ -53,9 +53,15 @@ def binary() -> str | None:
     return str(own) if own.exists() else shutil.which("vmagent")
 
 
-def ours(series: int, speed: float, flushes: int) -> tuple[float, dict[str, float]]:
-    """Samples that were closed in minutes, and the seconds of CPU they took by process."""
+def ours(series: int, speed: float, flushes: int, warm: int, linger: int) -> tuple[float, dict[str, float]]:
+    """Samples that were closed in minutes, and the seconds of CPU they took by process.
+
+    :param warm: minutes before the first that is measured. :param linger: the collector's `linger_ms`.
+    """
     config = configuration("vmagent", Layout(lanes=lanes_for(series), groups=4), lag_ms=LAG_MS)
+    config = config.model_copy(
+        update={"collector": config.collector.model_copy(update={"linger_ms": linger})}
+    )
     with own_stack(config, CLUSTER | {"rollup"}) as stack:
         origin = (int(time.time() * 1000) - BACK_MS) // 60_000 * 60_000
         with _collector(stack, origin, speed) as (pid, began):
@@ -63,17 +69,17 @@ def ours(series: int, speed: float, flushes: int) -> tuple[float, dict[str, floa
             url = f"http://{config.collector.listen}/api/v1/write"
             usage = Usage(stack, {"collector": pid})
             with feeding(url, range(series), STEP_S / speed, (origin, began, speed)):
-                return _marks(counters, usage, flushes, MINUTE_S / speed)
+                return _marks(counters, usage, warm, flushes, MINUTE_S / speed)
 
 
 def _marks(
-    counters: FlinkCounters, usage: Usage, flushes: int, interval_s: float
+    counters: FlinkCounters, usage: Usage, warm: int, flushes: int, interval_s: float
 ) -> tuple[float, dict[str, float]]:
     """From after one minute mark to after another: a mark is over when the counter stands still again."""
     begun, ended = 0.0, 0.0
-    for mark in range(flushes + 2):
+    for mark in range(warm + flushes):
         ended = _after_a_mark(counters, interval_s / 4)
-        if mark == 1:
+        if mark == warm - 1:
             begun = ended
             usage.restart()
     cpu = usage.since_start()
@@ -215,13 +221,15 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=100_000)
     parser.add_argument("--speed", type=float, default=5.0)
     parser.add_argument("--flushes", type=int, default=5, help="minutes that are measured, at least 3")
+    parser.add_argument("--warm", type=int, default=2, help="minutes of ours before them, at least 1")
+    parser.add_argument("--linger", type=int, default=20, help="the collector's linger_ms")
     given = parser.parse_args()
     program = binary()
     if program is None:
         print(f"not measured: there is no vmagent in {cache()} or on the PATH; scripts/vmagent builds it")
         return
     other = theirs(program, given.series, given.speed, given.flushes)
-    own = ours(given.series, given.speed, given.flushes)
+    own = ours(given.series, given.speed, given.flushes, given.warm, given.linger)
     about = f"{given.series:,} series, {given.series * given.speed / STEP_S:,.0f} samples/s"
     Console(width=110).print(table(own, other, about))
 

@@ -52,6 +52,10 @@ class Feed:
         time.sleep(pace_s)
         return self.now
 
+    def late(self, when: int, labels: tuple[tuple[str, str], ...], value: float) -> None:
+        """Send a sample of an earlier moment (ms) now."""
+        self._producer.send([(dict(labels), [(when, value)])], self.now)
+
     def run(self, samples, count: int, pace_s: float = 0.02) -> None:
         """So many steps, with what `samples` gives for the number of each."""
         for number in range(count):

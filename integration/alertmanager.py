@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import yaml
 
+from integration.commands import require
 from integration.stored import wait_for
 from streamgauge.local.home import cache
 
@@ -18,6 +19,11 @@ def program() -> Path | None:
     """The one that `make alertmanager` built, or that STREAMGAUGE_ALERTMANAGER names."""
     found = Path(os.environ.get("STREAMGAUGE_ALERTMANAGER") or cache() / "alertmanager-0.34.1")
     return found if os.access(found, os.X_OK) else None
+
+
+def require_program() -> None:
+    """Skip what needs one where there is none; fail where it must not be left out."""
+    require(program(), "no Alertmanager is there: `make alertmanager` builds one")
 
 
 class Webhook:
@@ -43,7 +49,7 @@ class Webhook:
 
     def of(self, instance: str) -> list[str]:
         """The statuses of the alerts of an instance."""
-        return [status for status, labels in self.told if labels["instance"] == instance]
+        return [status for status, labels in self.told if labels.get("instance") == instance]
 
     def close(self) -> None:
         """End."""
@@ -89,7 +95,7 @@ class Alertmanager:
     def alerts(self) -> dict[str, dict]:
         """The active alerts by their instance."""
         found = httpx.get(f"{self.url}/api/v2/alerts").json()
-        return {alert["labels"]["instance"]: alert for alert in found}
+        return {alert["labels"].get("instance", ""): alert for alert in found}
 
     def _is_ready(self) -> bool:
         try:

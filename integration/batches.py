@@ -4,7 +4,7 @@ from collections import defaultdict
 
 import numpy as np
 import pyarrow as pa
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import Consumer, KafkaException, Producer
 
 from integration.workload import MINUTE_MS, Request
 from schemas import batch
@@ -19,7 +19,7 @@ class BatchProducer:
 
     def __init__(self, config: Config) -> None:
         self._lanes = config.layout.lanes
-        self._partitions = config.kafka.partitions
+        self._partitions = raw_partitions(config)
         self._kafka = Producer({"bootstrap.servers": config.kafka.bootstrap, "enable.idempotence": True})
 
     def send(self, request: Request, sent: int) -> None:
@@ -65,6 +65,15 @@ class BatchProducer:
         :raises KafkaException: if it refused a message.
         """
         self._kafka.flush()
+
+
+def raw_partitions(config: Config) -> int:
+    """How many the topic has now: a test may have made it grow, and each must have its heartbeats."""
+    consumer = Consumer({"bootstrap.servers": config.kafka.bootstrap, "group.id": "test"})
+    try:
+        return len(consumer.list_topics(RAW, timeout=10).topics[RAW].partitions)
+    finally:
+        consumer.close()
 
 
 def _raise(error, _) -> None:  # type: ignore[no-untyped-def]

@@ -2,16 +2,14 @@
 
 import json
 import re
-import subprocess
-import sys
 import time
 from collections import defaultdict
 
 import httpx
-import yaml
 from confluent_kafka import Producer
 
 from integration.alertmanager import Alertmanager, Webhook
+from integration.commands import start
 from integration.stored import wait_for
 from schemas.alert_messages import HEADERS, Triggered, encode
 from schemas.topics import TRIGGERED
@@ -71,13 +69,8 @@ class Bridge:
 
     def start(self, name="one") -> None:
         self.notify["name"] = name
-        self.file.write_text(yaml.safe_dump(self._config.model_dump(mode="json") | {"notify": self.notify}))
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "streamgauge.cli", "--config", str(self.file), "notify"],
-                stdout=log,
-                stderr=log,
-            )
+        document = self._config.model_dump(mode="json") | {"notify": self.notify}
+        self.process = start("notify", document, self.file, self.log)
 
     def kill(self) -> None:
         self.process.kill()

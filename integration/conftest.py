@@ -16,6 +16,7 @@ from integration.alerting import Feed, Rules
 from integration.fast_collector import FastClock
 from integration.stored import Stored, wait_for
 from streamgauge.config import (
+    Alerts,
     Cassandra,
     Collector,
     Config,
@@ -63,6 +64,7 @@ def _configuration() -> Config:
                 "standard": Kept(retention={"raw": f"{KEPT_HOURS}h"}),
             }
         ),
+        alerts=Alerts(state_interval_ms=500, values_interval_ms=500),
         collector=Collector(listen=f"{host}:{next(port)}", name="test"),
         gateway=Gateway(listen=f"{host}:{next(port)}"),
         local=Local(
@@ -194,6 +196,10 @@ def run_collector(stack: Stack, simulated: Time, tmp_path: Path, request: pytest
 def stream(stack: Stack) -> Feed:
     """The simulated time of tests of alerts, which comes after all others' and never goes back."""
     stack.wait_ready({"alerts", "store"})
+    # a job that is killed before its first checkpoint begins at the newest samples
+    wait_for(
+        lambda: stack.state()["jobs"]["alerts"]["checkpoints"] > 0, 60, lambda: str(stack.state()["jobs"])
+    )
     return Feed(stack.config)
 
 

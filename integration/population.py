@@ -57,6 +57,7 @@ class Population:
         self._offset += 1
         payload = batch.encode(_samples(rows), pa.array(sorted(rows, key=series_ids.series_id), pa.binary()))
         self._head.write(lane, minute, 0, self._offset, payload)
+        self._head.settle()
         return self._offset
 
     def roll_up(self, sealed: dict[int, int], start: int) -> None:

@@ -1,6 +1,11 @@
 """Rules on the stream, on the real stack."""
 
+import json
+from collections import defaultdict
+from random import Random
+
 import httpx
+from click.testing import CliRunner
 
 from integration.alerting import (
     STEP_MS,
@@ -10,9 +15,11 @@ from integration.alerting import (
     state,
     triggered,
 )
+from integration.batches import raw_partitions
 from integration.stored import wait_for
 from schemas import alert_messages
 from schemas.topics import ALERT_STATE, RAW
+from streamgauge.cli import main
 from streamgauge.store.partition import headers_of, read_partition
 
 THRESHOLD = """\
@@ -40,7 +47,7 @@ def heat(name):
     }
 
 
-def test_alerts_are_raised_and_resolved_at_their_ticks(config, stream, rules, name):
+def test_alerts_are_raised_and_resolved_at_their_ticks(stack, config, stream, rules, name):
     stream.idle()
     first = rules.apply(name, THRESHOLD.format(name=name))
     stream.run(heat(name), 60)
@@ -57,6 +64,13 @@ def test_alerts_are_raised_and_resolved_at_their_ticks(config, stream, rules, na
         assert one.delay_ms > 0
     for messages in triggered(config, key).values():
         assert [one.tick for one in messages] == sorted(one.tick for one in messages)
+    ran = CliRunner().invoke(main, ["--config", str(stack.home.config), "rules", "costs", "--json"])
+    shown = {one["rule"]: one for one in json.loads(ran.output) if one["group"] == key}
+    assert {one["health"] for one in shown.values()} == {"ok"}
+    for rule in ("Hot", "HotForLong"):
+        # ten series looked back at for five minutes in steps of five seconds
+        assert 0 < shown[rule]["samples"] <= 600
+        assert shown[rule]["bytes"] == 16 * shown[rule]["samples"]
 
 
 RECORDING = """\
@@ -106,7 +120,7 @@ def test_recorded_series_are_ordinary_samples_for_other_groups_and_readers(confi
 
 def _newest_recorded(config, begin):
     newest = 0
-    for partition in range(config.kafka.partitions):
+    for partition in range(raw_partitions(config)):
         for message in read_partition(config.kafka, RAW, partition):
             if headers_of(message).get("producer") == "alerts":
                 newest = max(newest, message.timestamp()[1])
@@ -227,6 +241,55 @@ def _health(config, group):
     return alert_messages.decode_status(state(config)[f"{group}#"]).rules[0].health
 
 
+LATE = """\
+groups:
+- name: g
+  interval: 5s
+  rules:
+  - alert: All
+    expr: count({name}) == 10
+  - alert: Still
+    expr: count(count_over_time({name}[40s])) == 10
+  - alert: Missing
+    expr: min(count_over_time({name}[2m] offset 40s)) < 24
+  - alert: Quiet
+    expr: {name} > 100
+    no_data: alert
+"""
+
+
+def test_samples_that_are_late_by_seconds_are_neither_missed_nor_lost(config, stream, rules, name):
+    stream.idle()
+    rules.apply(name, LATE.format(name=name))
+    random, due = Random(6), defaultdict(list)
+    hosts = [series(name, host=f"h{number}") for number in range(10)]
+    for step in range(90):
+        moment = stream.now + STEP_MS
+        late = {host for host in hosts if 10 < step < 84 and random.random() < 0.1}
+        for host in late:
+            due[step + random.randint(1, 6)].append((moment, host))
+        stream.step({host: 20.0 for host in hosts if host not in late}, 0.03)
+        for when, host in due.pop(step, []):
+            stream.late(when, host, 20.0)
+    end = stream.now
+
+    def evaluated():
+        stream.step(dict.fromkeys(hosts, 20.0))
+        return _last_tick(config, f"{name}/g") > end
+
+    wait_for(evaluated, 60)
+    # by then each was late by half a minute at most: counts were short in the first minutes only
+    wait_for(lambda: len(_sorted(config, name)) >= 4, 60, lambda: str(_sorted(config, name)))
+    paths = defaultdict(list)
+    for one in _sorted(config, name):
+        paths[one.labels["alertname"]].append(one.after)
+    assert paths == {"All": ["firing"], "Still": ["firing"], "Missing": ["firing", "resolved"]}
+
+
+def _last_tick(config, group):
+    return alert_messages.decode_status(state(config)[f"{group}#"]).last_tick
+
+
 SIMPLE = """\
 groups:
 - name: g
@@ -272,5 +335,5 @@ def test_a_group_that_is_gone_leaves_nothing_behind(config, stream, rules, name)
     end = rules.apply(name, "groups: []")
     stream.run(lambda _: {series(name): 2.0}, 6, 0.1)
     found = _await_ticks(config, f"{name}/g", 2)
-    assert [(one.after, one.ends_at) for one in found] == [("firing", 0), ("resolved", end)]
+    assert [(one.after, one.ends_at) for one in found] == [("firing", 0), ("resolved", end - 1)]
     wait_for(lambda: not any(key.startswith(f"{name}/") for key in state(config)), 30)

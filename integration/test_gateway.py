@@ -1,106 +1,17 @@
-import socket
-import subprocess
-import sys
 import time
 
-import httpx
 import pytest
-import yaml
 
-from integration.population import Population, series
+from integration.served import MINUTES, serve
 from streamgauge.series.ids import lane_of, series_id
 from streamgauge.series.labels import canonical, parse
-from streamgauge.series.samples import MINUTE_MS, STALE
-from streamgauge.store import schema
-from streamgauge.store.session import connect
-
-KEYSPACE = "gateway_test"
-MINUTES = 10
-SEALED_MINUTES = 7
-
-
-class Served:
-    """A gateway process over a keyspace of its own, and what was written to it."""
-
-    def __init__(self, config, folder) -> None:
-        self.session = connect(config.cassandra)
-        self.lanes = config.layout.lanes
-        self.start = int(time.time() * 1000) // MINUTE_MS * MINUTE_MS - MINUTES * MINUTE_MS
-        self.end = self.start + MINUTES * MINUTE_MS - 10_000
-        self.population = Population(self.session, config.shards, config.storage_classes[-1])
-        times = range(self.start, self.end + 1, 10_000)
-        gone = canonical({"__name__": "gone"})
-        self.sealed = dict.fromkeys(range(1, self.lanes), self.start + SEALED_MINUTES * MINUTE_MS)
-        self.population.push(
-            series(30, "temperature", times, job="mill", zone="été")
-            | series(30, "pressure", times, job="mill")
-            | {gone: {self.end - 60_000: 1.0, self.end - 30_000: STALE}},
-            self.sealed,
-        )
-        file = folder / "streamgauge.yml"
-        file.write_text(yaml.safe_dump(config.model_dump(mode="json")))
-        self.log = folder / "gateway.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "streamgauge.cli", "--config", str(file), "serve"],
-                stdout=log,
-                stderr=log,
-            )
-        self.http = httpx.Client(base_url=f"http://{config.gateway.listen}", timeout=60)
-
-    def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + 90
-        while True:
-            try:
-                if self.http.get("/-/ready").status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.1)
-
-    def ask(self, path, **parameters):
-        response = self.http.post(f"/api/v1/{path}", data=parameters)
-        assert response.status_code == 200, response.text
-        document = response.json()
-        assert document["status"] == "success"
-        assert "warnings" not in document
-        return document["data"]
-
-    def truth(self, metric):
-        return {
-            data: samples
-            for data, samples in self.population.truth.items()
-            if parse(data)["__name__"] == metric
-        }
-
-    def close(self) -> None:
-        self.http.close()
-        self.process.terminate()
-        assert self.process.wait(30) == 0
-        self.session.cluster.shutdown()
+from streamgauge.series.samples import MINUTE_MS
 
 
 @pytest.fixture(scope="module")
 def served(stack, tmp_path_factory):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config = stack.config.model_copy(
-        update={
-            "cassandra": stack.config.cassandra.model_copy(update={"keyspace": KEYSPACE}),
-            "gateway": stack.config.gateway.model_copy(update={"listen": f"127.0.0.1:{port}"}),
-        }
-    )
-    admin = connect(config.cassandra, keyspace=False, timeout_s=60)
-    admin.execute(f"DROP KEYSPACE IF EXISTS {KEYSPACE}")
-    admin.cluster.shutdown()
-    schema.apply(config)
-    running = Served(config, tmp_path_factory.mktemp("gateway"))
-    running.wait_until_ready()
-    yield running
-    running.close()
+    with serve(stack, tmp_path_factory.mktemp("gateway"), "gateway_test") as running:
+        yield running
 
 
 def _pairs(found):

@@ -113,7 +113,7 @@ def _by_host(work, rollups):
 def test_every_sample_is_stored_once_and_rolled_up(fault, stack, stored, run_collector):
     stack.wait_ready({"store", "rollup"})
     collector = run_collector(speed=60)
-    work = Workload(f"pipeline{fault.__name__}", collector.clock.origin, late=20)
+    work = Workload(f"pipeline{fault.__name__}", collector.clock.origin, late=5)
     client = Client(collector.address)
     requests = list(work.requests())
     before = stack.state()["jobs"]
@@ -147,7 +147,7 @@ def test_what_kafka_has_acknowledged_is_there_after_it_was_away(stack, stored, r
     stack.wait_ready({"store", "rollup"})
     # the clock must not have stopped when Kafka is back, for heartbeats of the last second are lost while it is away
     collector = run_collector(speed=20, minutes=60)
-    work = Workload("kafka_away", collector.clock.origin, late=20)
+    work = Workload("kafka_away", collector.clock.origin, late=5)
     client = Client(collector.address)
     requests = list(work.requests())
     middle = len(requests) // 2

@@ -98,7 +98,18 @@ def _ids(ids):
         ([("job", "=", "mill"), ("instance", "!=", "host-39")], 78),
         ([("zone", "=", "été")], 40),
         ([("zone", "=~", "é.é")], 40),
+        ([("zone", "=~", "é.é"), ("instance", "=~", "host-[12]")], 2),
+        ([("zone", "!~", "é.é"), ("instance", "=~", "host-[12]|")], 4),
+        ([("instance", "=~", "host-1|host-2|nothing")], 6),
+        ([("instance", "=~", "(host-1|host-2)"), ("__name__", "=", "temperature")], 2),
+        ([("instance", "=~", "host-1|host-2|"), ("job", "=", "mill")], 4),
+        ([("instance", "=~", "host-1|host-2"), ("instance", "=~", "host-2|host-3")], 3),
+        ([("instance", "!=", "")], 85),
+        ([("nothing", "=~", "[x]")], 0),
         ([("__name__", "=~", "idle|pressure")], 45),
+        ([("__name__", "=~", "idle|pressure"), ("instance", "=", "host-1")], 2),
+        ([("__name__", "=~", "idle|nothing"), ("instance", "=~", "host-[0-9]")], 5),
+        ([("__name__", "=~", "id.e")], 5),
         ([("__name__", "=", "nothing")], 0),
         ([("job", "=", "nothing"), ("instance", "=", "host-1")], 0),
         ([("__name__", "=", "temperature"), ("job", "=", "mill")], 40),
@@ -117,6 +128,20 @@ def test_matchers_select_series(store, matchers, count):
     assert (
         [series_id(data) for data in selection.labels] == _ids(selection.ids) == sorted(_ids(selection.ids))
     )
+
+
+def test_a_selection_holds_until_the_index_has_more(store):
+    before = store.select(("__name__", "=", "grows"))
+    assert before.labels == []
+    [row] = series(1, "grows", range(0), job="office")
+    lane = lane_of(series_id(row), store.shards.lanes)
+    times = range(store.start, store.start + 10_000, 10_000)
+    store.population.push(
+        series(1, "grows", times, job="office"), {lane: store.sealed[lane]} if lane in store.sealed else {}
+    )
+    after = store.select(("__name__", "=", "grows"))
+    assert after.labels == [row]
+    assert store.select(("__name__", "=", "grows")) is after
 
 
 @pytest.mark.parametrize("cut", [(0, 0), (0, 119_999), (3, 1), (2 * MINUTE_MS + 5, 3 * MINUTE_MS)])

@@ -7,8 +7,10 @@ import pytest
 from click.testing import CliRunner
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
+from integration.batches import BatchProducer
 from integration.population import Population, series
 from integration.stored import wait_for
+from schemas import batch
 from schemas.rule_messages import MARKER_KEY
 from schemas.topics import RULES
 from streamgauge.cli import main
@@ -18,6 +20,7 @@ from streamgauge.store import schema
 from streamgauge.store.rule_follower import RuleFollower
 from streamgauge.store.rule_topic import RuleTopic
 from streamgauge.store.session import connect
+from streamgauge.store.topic_source import TopicSource
 
 KEYSPACE = "rules_test"
 FILE = """\
@@ -38,10 +41,10 @@ def rules(stack, tmp_path, monkeypatch):
     """Run `streamgauge rules` on the stack."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments, config=stack.home.config):
+    def run(*arguments, config=stack.home.config, of="stdout"):
         result = CliRunner().invoke(main, ["--config", str(config), "rules", *arguments])
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result.exit_code, result.stdout.splitlines()
+        return result.exit_code, getattr(result, of).splitlines()
 
     return run
 
@@ -109,3 +112,35 @@ def test_a_backtest_finds_the_alerts_in_what_is_stored(config, rules, tmp_path):
         ("Warm", all_there, all_there + MINUTE_MS, None)
     }
     assert {one["labels"]["instance"] for one in found["alerts"]} == {"host-0", "host-1", "host-2"}
+
+
+def test_a_backtest_reads_what_kafka_has(config, rules, tmp_path):
+    name = f"topic_{int(time.time())}"
+    producer = BatchProducer(config)
+    end = int(time.time() * 1000) // MINUTE_MS * MINUTE_MS
+    start = end - 10 * MINUTE_MS
+    late = start + 5 * MINUTE_MS
+    times = [*(at for at in range(start, end, 10_000) if at != late), late]
+    for at in times:
+        producer.send(
+            [({"__name__": name, "host": f"h{host}"}, [(at, 5.0 * host)]) for host in range(4)], end
+        )
+    producer.put(batch.key_of(0), b"nothing", dict(batch.headers_of("test", end)), end)
+    producer.flush()
+    alert = f"{{alert: High, expr: {name} > 5, for: 1m}}"
+    short = f"{{alert: Short, expr: 'count_over_time({name}[2m]) < 12'}}"
+    (tmp_path / "t.yml").write_text(f"groups: [{{name: g, interval: 10s, rules: [{alert}, {short}]}}]")
+    span = ["--from", str(start / 1000 + 120), "--to", str(end / 1000 - 10)]
+    code, lines = rules("backtest", "t.yml", *span, "--json", "--topic")
+    found = json.loads("\n".join(lines))
+    assert (code, found["errors"]) == (0, [])
+    assert {(one["rule"], one["labels"]["host"], one["firingFrom"]) for one in found["alerts"]} == {
+        ("High", host, start + 3 * MINUTE_MS) for host in ("h2", "h3")
+    }
+    [left_out] = rules("backtest", "t.yml", *span, "--json", "--topic", of="stderr")[1]
+    assert left_out.startswith("left out: messages that are no batch: ")
+    assert int(left_out.rsplit(" ", 1)[1]) >= 1
+    done: list[float] = []
+    TopicSource(config.kafka, config.layout.lanes, [], end - MINUTE_MS).read(done.append)
+    assert done == sorted(done)
+    assert done[-1] == 1

@@ -6,7 +6,7 @@ flink run -d --jarfile flink-sql-connector-kafka.jar -py jobs/alerts.py --config
 from pyflink.common import Types
 from pyflink.table import StreamTableEnvironment
 
-from operators.environment import arguments, environments
+from operators.environment import BY_TICKS, arguments, environments
 from operators.evaluate_rules import PART, EvaluateRules
 from operators.group_output import send_alerts
 from operators.merge_rules import MergeRules
@@ -35,6 +35,7 @@ def build(tables: StreamTableEnvironment, config: Config) -> None:
 
 if __name__ == "__main__":
     configuration, _ = arguments(__doc__)
-    environment, table_environment = environments(configuration)
+    # a partition that is held up must not be taken for one without samples
+    environment, table_environment = environments(configuration, bundles=BY_TICKS, idle_s=0)
     build(table_environment, configuration)
     environment.execute(NAME)

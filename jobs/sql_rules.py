@@ -11,7 +11,7 @@ from pathlib import Path
 from pyflink.common import Types
 from pyflink.table import StreamTableEnvironment
 
-from operators.environment import arguments, environments
+from operators.environment import BY_TICKS, arguments, environments
 from operators.group_output import send_alerts
 from operators.pick_samples import SAMPLE, PickSamples, as_table
 from operators.raw_batches import Start, batches
@@ -58,7 +58,8 @@ if __name__ == "__main__":
     found, faults = read_folder(given.rules, configuration.rules.severities)
     if faults:
         sys.exit("\n".join(map(str, faults)))
-    environment, table_environment = environments(configuration)
+    # a partition that is held up must not be taken for one without samples
+    environment, table_environment = environments(configuration, bundles=BY_TICKS, idle_s=0)
     try:
         build(table_environment, configuration, found)
     except RefusedRules as refused:

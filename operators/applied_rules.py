@@ -57,4 +57,4 @@ def terms(config: Config) -> Terms:
     surroundings = Surroundings(
         alerts.external_labels, alerts.external_url, lookback_ms=config.gateway.lookback_s * 1000
     )
-    return Terms(surroundings, alerts.metadata_labels)
+    return Terms(surroundings, alerts.metadata_labels, max_gathered=alerts.max_gathered)

@@ -48,16 +48,19 @@ class Bundles(NamedTuple):
 
 AT_ONCE = Bundles(64, 20)
 """For what somebody waits for."""
+BY_TICKS = Bundles(1000, 100)
+"""For ticks of a second and more."""
 BY_MINUTES = Bundles(1000, 200)
 """For what is done once a minute."""
 
 
 def environments(
-    config: Config, *, checkpoints: bool = True, bundles: Bundles = AT_ONCE
+    config: Config, *, checkpoints: bool = True, bundles: Bundles = AT_ONCE, idle_s: int = 10
 ) -> tuple[StreamExecutionEnvironment, StreamTableEnvironment]:
     """The environments of a job; cluster-wide settings are in flink-conf/config.yaml.
 
     :param bundles: how rows go to Python and back together.
+    :param idle_s: how long a partition may give nothing until time goes on without it, 0 for ever.
     :param checkpoints: a job without them fails at the first failure, and is run again from its beginning.
     """
     settings = Configuration()
@@ -68,7 +71,7 @@ def environments(
         "python.fn-execution.bundle.time": str(bundles.wait_ms),
         "python.fn-execution.bundle.size": str(bundles.rows),
         "table.exec.uid.generation": "ALWAYS",
-        "table.exec.source.idle-timeout": "10 s",
+        "table.exec.source.idle-timeout": f"{idle_s} s",
         "table.local-time-zone": "UTC",
     }.items():
         settings.set_string(name, value)

@@ -8,7 +8,8 @@ from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
-from operators.worker import keep_for_good, restore_print
+from operators.tick_timers import TickTimers
+from operators.worker import Growth, keep_for_good, restore_print
 from streamgauge.config import Config
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,8 @@ class EvaluateRules(KeyedProcessFunction):
         self._set = context.get_state(ValueStateDescriptor("rule-set-v1", Types.STRING()))
         self._shards: dict[int, Shard] = {}
         self._learned: dict[int, int] = {}
-        self._timers: dict[int, int] = {}
+        self._timers = TickTimers()
+        self._growth = Growth()
         counters = context.get_metrics_group()
         self._ticks = counters.counter("ticks")
         self._counted_batches = counters.counter("batches")
@@ -73,20 +75,24 @@ class EvaluateRules(KeyedProcessFunction):
     def process_element(self, row: Row, context: KeyedProcessFunction.Context) -> None:
         from operators.shard import Place
         from schemas.batch import minute_of
+        from schemas.topics import MAX_FUTURE_MS
 
         lane, sent, partition, offset, payload = row
         key = context.get_current_key()
         shard = self._shard(key)
         skipped = shard.skipped
-        shard.take(Place(sent, partition, offset, lane, minute_of(context.timestamp())), payload)
+        newest = context.timestamp()
+        seen = min(sent, newest + MAX_FUTURE_MS)
+        shard.take(Place(sent, partition, offset, lane, minute_of(newest)), payload, seen)
         if payload:
             self._counted_batches.inc()
         self._skipped.inc(shard.skipped - skipped)
         if shard.time.is_ahead and shard.next_tick is not None:
             self._time.update(shard.time.encode())
-        self._await(key, shard, context)
+        self._timers.call_out(shard.next_tick, context)
 
     def on_timer(self, timestamp: int, context: KeyedProcessFunction.OnTimerContext) -> Iterator[Row]:
+        self._growth.settle()
         key = context.get_current_key()
         shard = self._shard(key)
         # PyFlink lets the timers that a timer sets wait for more to come
@@ -101,18 +107,10 @@ class EvaluateRules(KeyedProcessFunction):
             for group, part in found.parts.items():
                 yield Row(group, found.tick, key, *part)
         self._time.update(shard.time.encode())
-        self._await(key, shard, context)
-
-    def _await(self, key: int, shard: "Shard", context: KeyedProcessFunction.Context) -> None:
-        """Have the next tick called out.
-
-        Once more after a restart: PyFlink registers a bundle's timers after it, so a checkpoint lacks those of the
-        last bundle before it.
-        """
-        tick = shard.next_tick
-        if tick is not None and self._timers.get(key) != tick:
-            context.timer_service().register_event_time_timer(tick)
-            self._timers[key] = tick
+        # a tick for which the shard has not come far enough is called out again when it has
+        self._timers.forget(key)
+        if shard.next_tick is not None and shard.next_tick > watermark:
+            self._timers.call_out(shard.next_tick, context)
 
     def _shard(self, key: int) -> "Shard":
         """The shard with the newest rules; taken up from the state when this worker first meets it."""
@@ -122,6 +120,8 @@ class EvaluateRules(KeyedProcessFunction):
             shard = self._shards[key] = self._taken_up(key)
         elif self._learned[key] != self._generation:
             shard.learn()
+        if self._learned.get(key) != self._generation:
+            self._growth.noticed()
         self._learned[key] = self._generation
         return shard
 

@@ -66,7 +66,7 @@ class AlertGroup:
             raise ValueError("a group that has not begun")
         outcome, group = Outcome(), merge.group.compiled
         if ended is not None:
-            merge.remember(ended.written, tick)
+            merge.remember(ended.written, tick - 1)
         ticked = Ticked(outcome, are_new=ended is not None)
         try:
             merge.results(
@@ -87,7 +87,7 @@ class AlertGroup:
         moment = self._moment(tick, parts, rules.version, group.query_offset_ms)
         self._messages.emit(moment, ticked)
         if not ticked.is_dropped:
-            self._messages.show(moment, ticked, self._rules, merge.seconds)
+            self._messages.show(moment, ticked, self._rules, merge.seconds, merge.samples)
         return ticked
 
     def end(self, tick: int, parts: Parts, rule_set: str) -> Ticked:

@@ -69,17 +69,24 @@ class GroupMessages:
     """Adds to what a tick gave the messages that tell of it.
 
     :param key: of the group. :param state: as it was when a worker first met the group; alerts.state has its alerts.
-    :param clock: seconds of the epoch.
+    :param clock: seconds of the epoch. :param definition: what readers know of the group from its status alone.
     """
 
     def __init__(
-        self, key: str, state: GroupState, config: Alerts, lanes: int, clock: Callable[[], float] = time.time
+        self,
+        key: str,
+        state: GroupState,
+        config: Alerts,
+        lanes: int,
+        clock: Callable[[], float] = time.time,
+        definition: str = "",
     ) -> None:
         self._key = key
         self._state = state
         self._config = config
         self._lanes = lanes
         self._clock = clock
+        self._definition = definition
         self._shown = _Shown()
         for number, identity in enumerate(state.origins):
             if identity in state.states:
@@ -93,12 +100,24 @@ class GroupMessages:
             Message(key_of(change), alert_messages.encode(triggered(change, about)))
             for change in ticked.outcome.changes
         ]
-        ticked.batches += batches(ticked.outcome.written, moment.tick - moment.offset_ms, self._lanes)
+        written = ticked.outcome.written
+        if ticked.are_new:
+            # a series of a rule that is gone may be one of a rule that takes its place, which comes after it
+            written = list({frozenset(point.labels.items()): point for point in written}.values())
+        ticked.batches += batches(written, moment.tick - moment.offset_ms, self._lanes)
 
-    def show(self, moment: Moment, ticked: Ticked, rules: Sequence[str], seconds: Sequence[float]) -> None:
+    def show(
+        self,
+        moment: Moment,
+        ticked: Ticked,
+        rules: Sequence[str],
+        seconds: Sequence[float],
+        samples: Sequence[int],
+    ) -> None:
         """What alerts.state is told: at once what changes, the rest now and then.
 
-        :param rules: their identities. :param seconds: what the evaluation of each took.
+        :param rules: their identities. :param seconds: what the evaluation of each took. :param samples: that each
+            looked at.
         """
         now, shown, outcome = self._clock(), self._shown, ticked.outcome
         changed = {change.identity for change in outcome.changes}
@@ -113,7 +132,7 @@ class GroupMessages:
                 shown.alerts_at[number] = now
         for number in [number for number in shown.alerts if number >= len(rules)]:
             ticked.state.append(self._alerts(number, []))
-        healths = health(outcome.errors, outcome.series, seconds)
+        healths = health(outcome.errors, outcome.series, seconds, samples)
         words = [(one.health, one.last_error) for one in healths]
         is_due = (now - shown.status_at) * 1000 >= self._config.state_interval_ms
         if is_due or moment.gap_ms or words != shown.healths or moment.rule_set != shown.rule_set:
@@ -133,6 +152,7 @@ class GroupMessages:
             moment.gap_ms,
             moment.state_bytes,
             healths,
+            self._definition,
         )
         return Message(alert_messages.state_key(self._key).encode(), alert_messages.encode(status))
 

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-WAIT_MS = 60_000
-"""So long after a tick, by time on the stream, the part of a shard that has not come will not come."""
+MAX_WAITING = 1000
+"""Ticks of a group that wait for a shard; above it the oldest is dropped."""
+WAIT_MS = 600_000
+"""So long after a tick, by time on the stream, a group that some shards say is gone is so without the others."""
 
 
 class Part(NamedTuple):
@@ -52,7 +54,9 @@ class GroupTicks:
         parts = self._waiting.setdefault(tick, {})
         parts[shard] = part
         if len(parts) < self._shards:
-            return Taken(None, ())
+            overfull = (min(self._waiting),) if len(self._waiting) > MAX_WAITING else ()
+            self._forget(overfull)
+            return Taken(None, overfull)
         dropped = [waiting for waiting in sorted(self._waiting) if waiting < tick]
         is_mixed = len({one.rule_set for one in parts.values()}) > 1
         if is_mixed:

@@ -72,16 +72,11 @@ class MergeRules(KeyedProcessFunction):
             if part.is_gone:
                 # nothing more will come of a group that is gone, whatever other shards say
                 context.timer_service().register_event_time_timer(tick + WAIT_MS)
-        overdue = ticks.overdue(context.timer_service().current_watermark())
-        yield from self._given_up(overdue, key, group)
 
     def on_timer(self, timestamp: int, context: KeyedProcessFunction.OnTimerContext) -> Iterator[object]:
         key = context.get_current_key()
         ticks, group = self._group(key)
-        yield from self._given_up(ticks.overdue(timestamp), key, group)
-
-    def _given_up(self, overdue: dict[int, Parts], key: str, group: "AlertGroup") -> Iterator[object]:
-        for tick, parts in overdue.items():
+        for tick, parts in ticks.overdue(timestamp).items():
             self._forget(tick, parts)
             self._dropped.inc()
             if any(part.is_gone for part in parts.values()):

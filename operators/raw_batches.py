@@ -141,6 +141,12 @@ def _keyed(
     return keyed_by_first_field([keyed], Types.INT(), values, Types.INSTANT())
 
 
+def _readers(config: Config) -> dict[str, str]:
+    """No more readers than partitions: one without any would hold up time."""
+    partitions = config.kafka.partitions
+    return {"scan.parallelism": str(partitions)} if partitions < config.flink.parallelism else {}
+
+
 def _between(start: Start) -> str:
     if start.first == 0 and start.last == LAST_DATE_MS:
         return ""
@@ -175,6 +181,7 @@ def _declare(
         "value.fields-include": "EXCEPT_KEY",
         "scan.topic-partition-discovery.interval": "10 s",
         "scan.watermark.emit.strategy": "on-periodic",
+        **_readers(config),
         **start.alignment(group),
         **start.options(),
     }

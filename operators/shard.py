@@ -146,11 +146,11 @@ class Shard:
         }
         self._window.register(reach for one in self._compiled.values() for reach in one.reaches)
 
-    def take(self, place: Place, payload: bytes) -> None:
-        """A batch, or a heartbeat, has come."""
+    def take(self, place: Place, payload: bytes, seen: int) -> None:
+        """A batch, or a heartbeat, has come. seen: when it was sent as far as its samples bear that out (ms)."""
         if self.time.last is None or self.next_tick is None:
-            self.time.rest(place.sent)
-        self.time.see(place.sent)
+            self.time.rest(seen)
+        self.time.see(seen)
         if not payload or self.next_tick is None:
             return
         if self._is_waiting(place):
@@ -158,10 +158,13 @@ class Shard:
         self._admit_or_wait(place, payload, is_new=True)
 
     def run(self, watermark: int) -> Iterator[Evaluated]:
-        """Evaluate the ticks that are due at a time on the stream (ms), in order."""
-        while (tick := self.next_tick) is not None and tick <= watermark:
+        """Evaluate the ticks that are due at a time on the stream (ms), in order.
+
+        Time on the stream may pass a shard that is held up: its ticks wait until it has come as far.
+        """
+        while (tick := self.next_tick) is not None and tick <= watermark and self.time.has_come(tick):
             self._admit()
-            if self.time.pass_over(tick, watermark) is None:
+            if not self.time.pass_over(tick):
                 yield self._evaluate(tick)
         self._admit()
 

@@ -9,10 +9,10 @@ HOLE_MS = 60_000
 
 
 class Hole(NamedTuple):
-    """Nothing was sent between two times (ms); end: None if nothing came after it yet."""
+    """Nothing was sent between two times (ms)."""
 
     start: int
-    end: int | None
+    end: int
 
 
 class Presence:
@@ -41,13 +41,9 @@ class Presence:
     def hole_at(self, tick: int) -> Hole | None:
         """The hole in which a tick lies."""
         at = bisect_right(self.runs, tick, key=lambda run: run[0])
-        start = self.runs[at - 1][1] if at else None
-        end = self.runs[at][0] if at < len(self.runs) else None
-        if start is None or tick <= start:
+        if not 0 < at < len(self.runs) or tick <= self.runs[at - 1][1]:
             return None
-        if end is None:
-            return Hole(start, None) if tick - start > HOLE_MS else None
-        return Hole(start, end)
+        return Hole(self.runs[at - 1][1], self.runs[at][0])
 
     def gap_before(self, tick: int) -> int:
         """How long the hole was that ended last before a tick, of those that are not forgotten."""
@@ -63,19 +59,22 @@ class Presence:
 class ShardTime:
     """The last tick (ms) that was evaluated or passed over, and what has been seen.
 
-    Before the first tick it stands right before the first thing that was sent.
+    Before the first tick it stands right before the first thing that was sent, of all partitions: one may come first
+    with what was sent later.
     """
 
     def __init__(self, data: str | None = None) -> None:
         stored = json.loads(data) if data else {}
         self._last: int | None = stored.get("last")
+        self._has_begun: bool = stored.get("has_begun", False)
         self._presence = Presence(stored.get("runs"))
-        self._stored_newest = self._presence.newest
+        self._stored_newest, self._stored_last = self._presence.newest, self._last
 
     def encode(self) -> str:
         """What the constructor takes."""
-        self._stored_newest = self._presence.newest
-        return json.dumps({"last": self._last, "runs": self._presence.runs}, separators=(",", ":"))
+        self._stored_newest, self._stored_last = self._presence.newest, self._last
+        content = {"last": self._last, "has_begun": self._has_begun, "runs": self._presence.runs}
+        return json.dumps(content, separators=(",", ":"))
 
     @property
     def last(self) -> int | None:
@@ -89,13 +88,12 @@ class ShardTime:
 
     @property
     def is_ahead(self) -> bool:
-        """Whether a second or more was seen since it was encoded last."""
-        return self._presence.newest - self._stored_newest >= 1000
+        """Whether a second or more was seen since it was encoded last, or what moves the first tick."""
+        return self._presence.newest - self._stored_newest >= 1000 or self._last != self._stored_last
 
     def see(self, sent: int) -> None:
         """Something was sent at a time (ms)."""
-        if self._last is None:
-            self._last = sent - 1
+        self._stand_before(sent)
         runs = self._presence.runs
         # what comes late from before the run that the last tick lies in would make up the hole once more
         if not (runs and sent < runs[0][0] <= self._last):
@@ -103,21 +101,30 @@ class ShardTime:
 
     def rest(self, sent: int) -> None:
         """Something was sent at a time (ms) while no tick will come: holes do not matter."""
-        if self._last is None:
-            self._last = sent - 1
+        self._stand_before(sent)
         self._presence = Presence([[sent, sent]])
 
-    def pass_over(self, tick: int, watermark: int) -> int | None:
-        """Where a due tick (ms) is not to be evaluated, the time after which the next is looked for; None if it is."""
+    def has_come(self, tick: int) -> bool:
+        """Whether something was sent after a tick (ms): what comes from now on was too, or is late."""
+        return self._presence.newest >= tick
+
+    def pass_over(self, tick: int) -> bool:
+        """Whether a tick (ms) that has come is not to be evaluated, as it lies in a hole, whose end is next then."""
         hole = self._presence.hole_at(tick)
         if hole is None:
-            return None
-        self._last = watermark if hole.end is None else max(tick, hole.end - 1)
-        return self._last
+            return False
+        self._last = max(tick, hole.end - 1)
+        self._has_begun = True
+        return True
 
     def finish(self, tick: int) -> int:
         """The tick was evaluated; how long (ms) the hole was that lies between it and the last one, 0 if none."""
         gap = self._presence.gap_before(tick)
         self._presence.forget_before(tick)
         self._last = tick
+        self._has_begun = True
         return gap
+
+    def _stand_before(self, sent: int) -> None:
+        if self._last is None or (not self._has_begun and sent <= self._last):
+            self._last = sent - 1

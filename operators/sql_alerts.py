@@ -8,6 +8,7 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
 from operators.group_output import StoredGroup, messages
+from operators.tick_timers import TickTimers
 from operators.worker import keep_for_good, restore_print
 from streamgauge.config import Config
 
@@ -43,8 +44,7 @@ class SqlAlerts(KeyedProcessFunction):
         self._surroundings = terms(self._config).surroundings
         self._store = StoredSamples(self._config)
         self._groups: dict[str, tuple[SqlGroup, WaitingRows]] = {}
-        self._timers: dict[str, int] = {}
-        self._last: dict[str, int] = {}
+        self._timers = TickTimers()
         self._stored = StoredGroup(context)
         self._rows = context.get_map_state(MapStateDescriptor("rows-v1", _PLACE, Types.BOOLEAN()))
         counters = context.get_metrics_group()
@@ -59,35 +59,34 @@ class SqlAlerts(KeyedProcessFunction):
 
     def process_element(self, row: Row, context: KeyedProcessFunction.Context) -> None:
         labels, value = row
-        key, time = context.get_current_key(), context.timestamp()
-        _, waiting = self._group(key)
-        if not self._last[key]:
-            # ticks begin with what is known of time
-            self._last[key] = self._before(key, max(time, context.timer_service().current_watermark()))
+        time = context.timestamp()
+        _, waiting = self._group(context.get_current_key())
+        counts = waiting.see(time, context.timer_service().current_watermark())
         if labels is not None or value is not None:
-            if time <= self._last[key]:
+            if not counts:
                 self._late.inc()
             elif place := waiting.add(time, labels, value):
                 self._rows.put(place, True)
-        self._await(key, context)
+        self._timers.call_out(waiting.next_tick, context)
 
     def on_timer(self, timestamp: int, context: KeyedProcessFunction.OnTimerContext) -> Iterator[object]:
         key = context.get_current_key()
+        _, waiting = self._group(key)
         # PyFlink lets the timers that a timer sets wait for more to come
         watermark = max(timestamp, context.timer_service().current_watermark())
-        while (tick := self._next(key)) <= watermark:
+        waiting.see(timestamp, watermark - 1)
+        while (tick := waiting.next_tick) is not None and tick <= watermark:
             yield from self._tick(key, tick)
             if key not in self._rules:
                 return
-        self._await(key, context)
+        self._timers.call_out(waiting.next_tick, context)
 
     def _tick(self, key: str, tick: int) -> Iterator[object]:
         group, waiting = self._group(key)
-        due = waiting.take(tick, self._every_ms(key))
+        due = waiting.take(tick)
         ticked = group.tick(tick, due.rows, due.has_samples)
         for place in due.forgotten:
             self._rows.remove(place)
-        self._last[key] = tick
         if key in self._rules:
             self._stored.write(tick, group.state, ticked)
         else:
@@ -98,45 +97,26 @@ class SqlAlerts(KeyedProcessFunction):
         self._transitions.inc(len(ticked.triggered))
         yield from messages(ticked, tick + self._config.stream.lag_ms)
 
-    def _await(self, key: str, context: KeyedProcessFunction.Context) -> None:
-        """Have the next tick called out; once more after a restart, for a checkpoint may lack the timer."""
-        tick = self._next(key)
-        if self._timers.get(key) != tick:
-            context.timer_service().register_event_time_timer(tick)
-            self._timers[key] = tick
-
-    def _next(self, key: str) -> int:
-        return self._before(key, self._last[key]) + self._every_ms(key)
-
-    def _before(self, key: str, time: int) -> int:
-        """The newest tick that is not after a time (ms)."""
-        return time - time % self._every_ms(key)
-
-    def _every_ms(self, key: str) -> int:
-        from streamgauge.rules.sql.reader import EVERY_MS
-
-        rule = self._rules.get(key)
-        return rule.every_ms if rule else EVERY_MS
-
     def _group(self, key: str) -> "tuple[SqlGroup, WaitingRows]":
         """The rule; taken up from the state when this worker first meets it."""
         found = self._groups.get(key)
         if found is None:
             found = self._groups[key] = self._taken_up(key)
-            self._last[key] = self._stored.last
         return found
 
     def _taken_up(self, key: str) -> "tuple[SqlGroup, WaitingRows]":
         from operators.sql_group import SqlGroup
         from operators.waiting_rows import WaitingRows
+        from streamgauge.rules.sql.reader import EVERY_MS
 
+        rule = self._rules.get(key)
         group = SqlGroup(
             key,
-            self._rules.get(key),
+            rule,
             self._stored.read(),
             self._config.alerts,
             self._config.layout.lanes,
             self._surroundings,
             self._store,
         )
-        return group, WaitingRows(self._rows.keys())
+        return group, WaitingRows(rule.every_ms if rule else EVERY_MS, self._stored.last, self._rows.keys())

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from operators.group_messages import GroupMessages, Moment, Ticked
 from schemas.rule_files import NoData
+from schemas.rule_messages import encode_group
 from streamgauge.config import Alerts
 from streamgauge.promql.query import Source
 from streamgauge.rules.alerts import Failure, Observed, Result
@@ -41,7 +42,8 @@ class SqlGroup:
         self._answers = FromSource(store, surroundings)
         self._surroundings = surroundings
         self._clock = clock
-        self._messages = GroupMessages(key, state, config, lanes, clock)
+        definition = encode_group(rule.group).decode() if rule else ""
+        self._messages = GroupMessages(key, state, config, lanes, clock, definition)
         self._rules = identities(rule.group, key) if rule else []
         self._outside = outside_of(rule.rule, rule.group) if rule else None
 
@@ -60,7 +62,7 @@ class SqlGroup:
         self.state.take(self._rules[0], self._outside, tick, found, ticked.outcome)
         moment = Moment(tick, self.rule.version, self.rule.every_ms, tick)
         self._messages.emit(moment, ticked)
-        self._messages.show(moment, ticked, self._rules, [self._clock() - began])
+        self._messages.show(moment, ticked, self._rules, [self._clock() - began], [len(rows)])
         return ticked
 
     def _adopted(self, tick: int) -> Ticked:

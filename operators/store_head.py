@@ -43,6 +43,8 @@ class StoreHead(ProcessFunction):
         self._batches = counters.counter("batches")
         self._samples = counters.counter("samples")
         self._rejected = counters.counter("rejected")
+        # PyFlink reads gauges at the end of every bundle, and only there: nothing is under way when a checkpoint begins
+        counters.gauge("stored_together", self._head.settle)
         keep_for_good()
 
     def close(self) -> None:

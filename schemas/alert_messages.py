@@ -55,19 +55,24 @@ class Triggered:
 
 @dataclass(frozen=True, slots=True)
 class RuleHealth:
-    """How a rule does. health: ok, err or unknown. seconds: what its last evaluation took. series: that it gave."""
+    """How a rule does. health: ok, err or unknown. seconds: what its last evaluation took. series: that it gave.
+
+    samples: that it looked at, of all shards.
+    """
 
     health: str = "unknown"
     last_error: str = ""
     seconds: float = 0.0
     series: int = 0
+    samples: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class GroupStatus:
     """How a group does. last_tick: the last that was evaluated. gap_ms: of time before it without any collector.
 
-    state_bytes: of the samples that are kept for it. rules: in the order of the group.
+    state_bytes: of the samples that are kept for it. rules: in the order of the group. definition: the group as
+    `rule_messages.encode_group` writes it, if no message of alerts.rules has it.
     """
 
     rule_set: str
@@ -76,6 +81,7 @@ class GroupStatus:
     gap_ms: int
     state_bytes: int
     rules: Sequence[RuleHealth]
+    definition: str = ""
 
 
 @dataclass(frozen=True, slots=True)

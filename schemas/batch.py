@@ -100,6 +100,19 @@ def headers_of(producer: str, sent: int) -> list[tuple[str, bytes]]:
 
 def encode(samples: Samples, labels: pa.BinaryArray) -> bytes:
     """Encode rows of one lane and minute; the caller keeps the rules at the top of this file."""
+    return encode_record(record_of(samples, labels))
+
+
+def encode_record(record: pa.RecordBatch) -> bytes:
+    """Encode what `record_of` gave, or a slice of it."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, SCHEMA, options=_WRITE) as writer:
+        writer.write_batch(record)
+    return bytes(sink.getvalue())
+
+
+def record_of(samples: Samples, labels: pa.BinaryArray) -> pa.RecordBatch:
+    """The rows of a batch, or of several that are cut from it."""
     rows = len(samples.ids)
     offsets = pa.py_buffer(samples.offsets.astype(np.int32))
     columns = [
@@ -113,11 +126,7 @@ def encode(samples: Samples, labels: pa.BinaryArray) -> bytes:
             field.type.value_type, len(flat), [None, pa.py_buffer(np.ascontiguousarray(flat))]
         )
         columns.append(pa.Array.from_buffers(field.type, rows, [None, offsets], children=[items]))
-    record = pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, SCHEMA, options=_WRITE) as writer:
-        writer.write_batch(record)
-    return bytes(sink.getvalue())
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
 def envelope(key: bytes | None, headers: dict[str, bytes] | None, timestamp: int, lanes: int) -> Envelope:

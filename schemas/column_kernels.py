@@ -107,9 +107,63 @@ def numbers(values, kinds, lengths, integers):  # type: ignore[no-untyped-def]
         kinds[row] = np.uint8(exponent * LENGTHS + lengths[row])
 
 
+FINE, WRONG_LENGTH, NO_ENTRY, NO_FIT = range(4)
+"""What `pick` says of a column."""
+
+
 @njit(cache=True, nogil=True)
-def values(kinds, planes, bits):  # type: ignore[no-untyped-def]
-    """Fill bits (n,) uint64 with the doubles of the number form; False if the planes do not fit the kinds."""
+def pick(data, ends, series, rows, rows_ends, bits, verdicts):  # type: ignore[no-untyped-def]
+    """Take the doubles of some rows out of many columns.
+
+    :param data: uint8, the columns one after the other, each to its end in `ends`. :param series: how many doubles each
+        has. :param rows: int64, those that are wanted of each column, rising, to its end in `rows_ends`.
+    :param bits: uint64, is filled with the doubles. :param verdicts: uint8, is filled with one for each column.
+    """
+    begin = first = 0
+    for column in range(len(ends)):
+        end, last = ends[column], rows_ends[column]
+        verdicts[column] = _pick(data[begin:end], series[column], rows[first:last], bits[first:last])
+        begin, first = end, last
+
+
+@njit(cache=True, nogil=True)
+def _pick(data, series, rows, bits):  # type: ignore[no-untyped-def]
+    size = len(data)
+    if size == 0:
+        return WRONG_LENGTH
+    if data[0] == CONSTANT and size == 9:
+        bits[:] = _word(data, 1)
+        return FINE
+    if data[0] == DICTIONARY and size > 2 and size == 2 + 8 * (np.int64(data[1]) + 1) + series:
+        for row in range(size - series, size):
+            if data[row] > data[1]:
+                return NO_ENTRY
+        for place in range(len(rows)):
+            bits[place] = _word(data, 2 + 8 * np.int64(data[size - series + rows[place]]))
+        return FINE
+    if data[0] == NUMBERS and size > series:
+        return FINE if _values(data[1 : 1 + series], data[1 + series :], rows, bits) else NO_FIT
+    if data[0] == PLANES and size == 1 + 8 * series:
+        for place in range(len(rows)):
+            word = np.uint64(0)
+            for plane in range(8):
+                word |= np.uint64(data[1 + plane * series + rows[place]]) << np.uint64(8 * plane)
+            bits[place] = word
+        return FINE
+    return WRONG_LENGTH
+
+
+@njit(cache=True, nogil=True)
+def _word(data, at):  # type: ignore[no-untyped-def]
+    word = np.uint64(0)
+    for byte in range(8):
+        word |= np.uint64(data[at + byte]) << np.uint64(8 * byte)
+    return word
+
+
+@njit(cache=True, nogil=True)
+def _values(kinds, planes, rows, bits):  # type: ignore[no-untyped-def]
+    """Fill `bits` with the doubles of these rows of the number form; False if the planes do not fit the kinds."""
     heads = np.zeros(9, np.int64)
     for row in range(len(kinds)):
         if kinds[row] >= (_EXACT + 1) * LENGTHS:
@@ -121,14 +175,18 @@ def values(kinds, planes, bits):  # type: ignore[no-untyped-def]
     if heads[8] != len(planes):
         return False
     doubles = bits.view(np.float64)
-    for row in range(len(kinds)):
+    row = 0
+    for place in range(len(rows)):
+        while row < rows[place]:
+            for plane in range(kinds[row] % LENGTHS):
+                heads[plane] += 1
+            row += 1
         number = np.uint64(0)
         for plane in range(kinds[row] % LENGTHS):
             number |= np.uint64(planes[heads[plane]]) << np.uint64(8 * plane)
-            heads[plane] += 1
         exponent = np.int64(kinds[row]) // LENGTHS
         if exponent == _EXACT:
-            bits[row] = swapped(number)
+            bits[place] = swapped(number)
         else:
-            doubles[row] = decimal(unzigzag(number), exponent)
+            doubles[place] = decimal(unzigzag(number), exponent)
     return True

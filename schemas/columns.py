@@ -15,11 +15,12 @@ No column refers to another: against `last` and `count`, measured on real export
 16 bytes a series and bucket, and every reader of one of them would have to read `last` too.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from schemas import column_kernels
-from schemas.column_kernels import CONSTANT, DICTIONARY, NUMBERS, PLANES
 from schemas.invalid_block import BlockFault, InvalidBlock
 from schemas.tables import QUANTILES, ROLLUP_COLUMNS
 
@@ -44,35 +45,48 @@ def decode_column(name: str, data: bytes, series: int) -> npt.NDArray[np.generic
 
     :raises InvalidBlock: with the kind of damage. :raises KeyError: for an unknown name.
     """
-    kind = np.dtype(_KINDS[name])
-    doubles = _doubles(name, data, series)
-    if kind == doubles.dtype:
-        return doubles
-    with np.errstate(invalid="ignore"):
-        column = doubles.astype(kind)
-    if not np.array_equal(column, doubles):
-        raise InvalidBlock(BlockFault.DAMAGED, f"{name}: not integers of 32 bits")
+    column, faults = decode_columns(name, [data], [np.arange(series)], [series])
+    for fault in faults.values():
+        raise fault
     return column
 
 
-def _doubles(name: str, data: bytes, series: int) -> npt.NDArray[np.float64]:
+def decode_columns(
+    name: str, blobs: Sequence[bytes], rows: Sequence[npt.NDArray[np.int64]], series: Sequence[int]
+) -> tuple[npt.NDArray[np.generic], dict[int, InvalidBlock]]:
+    """Unpack some values of one aggregate of many rollup rows at once.
+
+    :param rows: which of each row's series, rising. :param series: how many series each row has.
+    :returns: the values one after the other, and what is wrong with rows by their numbers; their values mean nothing.
+    :raises KeyError: for an unknown name.
+    """
+    kind = np.dtype(_KINDS[name])
+    if not blobs:
+        return np.zeros(0, kind), {}
+    ends = np.cumsum([len(blob) for blob in blobs], dtype=np.int64)
+    rows_ends = np.cumsum([len(own) for own in rows], dtype=np.int64)
+    data, wanted = np.frombuffer(b"".join(blobs), np.uint8), np.concatenate(rows)
+    bits, verdicts = np.empty(len(wanted), np.uint64), np.empty(len(blobs), np.uint8)
+    column_kernels.pick(data, ends, np.array(series, np.int64), wanted, rows_ends, bits, verdicts)
+    faults = {
+        row: _fault(name, blobs[row], series[row], verdicts[row])
+        for row in np.flatnonzero(verdicts != column_kernels.FINE).tolist()
+    }
+    doubles = bits.view(np.float64)
+    if kind == doubles.dtype:
+        return doubles, faults
+    with np.errstate(invalid="ignore"):
+        column = doubles.astype(kind)
+    for row in np.unique(np.searchsorted(rows_ends, np.flatnonzero(column != doubles), "right")).tolist():
+        faults.setdefault(row, InvalidBlock(BlockFault.DAMAGED, f"{name}: not integers of 32 bits"))
+    return column, faults
+
+
+def _fault(name: str, data: bytes, series: int, verdict: int) -> InvalidBlock:
+    if verdict == column_kernels.NO_ENTRY:
+        return InvalidBlock(BlockFault.DAMAGED, f"{name}: a code of no entry")
+    if verdict == column_kernels.NO_FIT:
+        return InvalidBlock(BlockFault.DAMAGED, f"{name}: planes that do not fit their kinds")
     form = data[0] if data else None
-    if form == CONSTANT and len(data) == 9:
-        return np.full(series, np.frombuffer(data, "<f8", 1, 1)[0])
-    if form == DICTIONARY and len(data) > 2 and len(data) == 2 + 8 * (data[1] + 1) + series:
-        codes = np.frombuffer(data, np.uint8, series, len(data) - series)
-        if codes.max(initial=0) > data[1]:
-            raise InvalidBlock(BlockFault.DAMAGED, f"{name}: a code of no entry")
-        return np.frombuffer(data, "<f8", data[1] + 1, 2)[codes]
-    if form == NUMBERS and len(data) > series:
-        raw = np.frombuffer(data, np.uint8, len(data) - 1, 1)
-        bits = np.empty(series, np.uint64)
-        if not column_kernels.values(raw[:series], raw[series:], bits):
-            raise InvalidBlock(BlockFault.DAMAGED, f"{name}: planes that do not fit their kinds")
-        return bits.view(np.float64)
-    if form == PLANES and len(data) == 1 + 8 * series:
-        planes = np.frombuffer(data, np.uint8, 8 * series, 1).reshape(8, series)
-        return np.ascontiguousarray(planes.T).view("<f8").reshape(series)
-    raise InvalidBlock(
-        BlockFault.WRONG_LENGTH, f"{name}: {len(data)} bytes of form {form} for {series} series"
-    )
+    detail = f"{name}: {len(data)} bytes of form {form} for {series} series"
+    return InvalidBlock(BlockFault.WRONG_LENGTH, detail)

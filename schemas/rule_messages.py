@@ -68,8 +68,8 @@ def key_of(file: str, group: str) -> str:
 
 
 def file_of(key: str) -> str:
-    """The file of a group's key."""
-    return key.partition("/")[0]
+    """The file of a group's key; that of a rule in SQL stands for all of these."""
+    return key.lstrip("/").partition("/")[0]
 
 
 def digest(value: bytes) -> str:

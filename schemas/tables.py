@@ -25,6 +25,10 @@ class Level:
         """The start (ms) of the period that holds a timestamp (ms)."""
         return timestamp - timestamp % self.period_ms
 
+    def mark(self, timestamp: int) -> int:
+        """The start (ms) of the twelfth of a period that holds a timestamp (ms): changes are noted by it."""
+        return timestamp - timestamp % (self.period_ms // 12)
+
 
 class Resolution(Enum):
     """The resolutions at which samples are kept. Sizes of periods keep a Cassandra partition under 100 MB."""
@@ -56,6 +60,8 @@ class StorageClass:
 STANDARD = "standard"
 ROLLED = tuple(Resolution)[1:]
 """The resolutions above the samples, the finest first."""
+OF_WIDTH = {resolution.value.width_ms: resolution for resolution in ROLLED}
+"""Those resolutions by the width (ms) of their windows."""
 HEAD_RETENTION_MS = 6 * HOUR_MS
 RAW_GRACE_MS = HOUR_MS
 """Raw parts outlive their retention by this, so that a late rebuild still finds them."""
@@ -120,8 +126,9 @@ def ddl(keyspace: str, replication: int, classes: Sequence[StorageClass]) -> lis
         "value text, PRIMARY KEY ((lane, period, name), value)) " + _options(30 * DAY_MS, chunk_kb=16),
         f"CREATE TABLE IF NOT EXISTS {keyspace}.rollup_progress (resolution text, lane int, "
         "sealed_to bigint, PRIMARY KEY (resolution, lane))",
-        f"CREATE TABLE IF NOT EXISTS {keyspace}.changes (resolution text, period bigint, lane int, "
-        "version bigint, PRIMARY KEY ((resolution, period), lane)) " + _options(6 * HOUR_MS, chunk_kb=16),
+        f"CREATE TABLE IF NOT EXISTS {keyspace}.generations (resolution text, period bigint, lane int, "
+        "mark bigint, writer bigint, version bigint, "
+        "PRIMARY KEY ((resolution, period), lane, mark, writer)) " + _options(6 * HOUR_MS, chunk_kb=16),
         f"CREATE TABLE IF NOT EXISTS {keyspace}.rollup_marks (lane int, resolution text, window_start bigint, "
         "pending boolean, complete boolean, origin text, outcome text, "
         "PRIMARY KEY (lane, resolution, window_start)) " + _options(HOUR_MS, chunk_kb=16),

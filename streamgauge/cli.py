@@ -10,6 +10,7 @@ from streamgauge import __version__
 from streamgauge import config as configuration
 from streamgauge.cli_notify import alerts, notify
 from streamgauge.cli_rules import rules
+from streamgauge.cli_users import password, token
 from streamgauge.config import Config
 from streamgauge.yaml_file import InvalidFile
 
@@ -220,13 +221,15 @@ def query(config: Config, /, expression: str, url: str | None, **options: str | 
 
     from streamgauge.query.command import Asked, run
 
-    asked = Asked(expression, url or f"http://{config.gateway.listen}", **options)
+    asked = Asked(expression, url or config.gateway.url, **options)
     sys.exit(run(asked, time.time))
 
 
 main.add_command(rules)
 main.add_command(notify)
 main.add_command(alerts)
+main.add_command(password)
+main.add_command(token)
 
 
 if __name__ == "__main__":

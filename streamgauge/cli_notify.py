@@ -8,8 +8,6 @@ import click
 from streamgauge.config import Config
 from streamgauge.notify.urls import check_url
 
-READ_S = 30.0
-
 
 @click.command()
 @click.option(
@@ -65,19 +63,15 @@ def alerts(config: Config, watch: bool, as_json: bool) -> None:
     from confluent_kafka import KafkaException
     from rich.console import Console
 
+    from streamgauge.cli_board import groups_now
     from streamgauge.notify.watch import Active, line, show
-    from streamgauge.store.alert_board import AlertBoard
     from streamgauge.store.triggered import changes
-    from streamgauge.times import now_ms
 
-    board = AlertBoard(config.kafka)
     console = Console(highlight=False)
     try:
         # before what there is now, so that nothing falls between
         following = changes(config.kafka) if watch else iter(())
-        if not board.wait(READ_S):
-            raise click.ClickException(f"Kafka: {board.trouble or 'the topics were not read in time'}")
-        groups = board.see(lambda seen: seen.groups(now_ms()))
+        groups = groups_now(config)
         found = [Active(view.key, alert) for view in groups for rule in view.rules for alert in rule.alerts]
         show(found, as_json=as_json, console=console)
         for change, raw in following:
@@ -89,8 +83,6 @@ def alerts(config: Config, watch: bool, as_json: bool) -> None:
         return
     except KafkaException as error:
         raise click.ClickException(f"Kafka: {error}") from None
-    finally:
-        board.stop()
 
 
 def _with(config: Config, urls: tuple[str, ...], token_file: Path | None) -> Config:

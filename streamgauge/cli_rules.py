@@ -3,10 +3,15 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from streamgauge.config import Config
+
+if TYPE_CHECKING:
+    from streamgauge.rules.backtest.command import Asked
+    from streamgauge.rules.compiled import Surroundings
 
 _FILES = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -44,6 +49,7 @@ def test(files: tuple[Path, ...], only: str | None) -> None:
 @click.option("--step", metavar="DURATION", help="Between evaluations.  [default: each group's interval]")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--fail-on-alert", is_flag=True, help="Exit with 1 if any alert fires.")
+@click.option("--topic", is_flag=True, help="Read metrics.raw in Kafka, instead of the store.")
 @click.pass_obj
 def backtest(
     config: Config,
@@ -53,17 +59,12 @@ def backtest(
     step: str | None,
     as_json: bool,
     fail_on_alert: bool,
+    topic: bool,
 ) -> None:
-    """Show the alerts that rule FILES would have raised on what is stored."""
-    import time
-
-    from streamgauge.gateway.evaluation import ReaderSource
+    """Show the alerts that rule FILES would have raised on what is stored, or is in Kafka."""
     from streamgauge.promql.literals import duration
-    from streamgauge.rules.backtest.command import Asked, run
+    from streamgauge.rules.backtest.command import Asked
     from streamgauge.rules.backtest.run import Span
-    from streamgauge.rules.compiled import Surroundings
-    from streamgauge.store.reader import Reader, Reading
-    from streamgauge.store.session import connect
     from streamgauge.times import timestamp
 
     try:
@@ -72,18 +73,63 @@ def backtest(
         raise click.ClickException(str(fault)) from None
     if span.start >= span.end:
         raise click.ClickException("--from has to be before --to")
+    asked = Asked(files, span, as_json, fail_on_alert)
+    sys.exit(_reached(lambda: _on_topic(config, asked)) if topic else _on_store(config, asked))
+
+
+def _on_store(config: Config, asked: "Asked") -> int:
+    import time
+
+    from streamgauge.gateway.evaluation import ReaderSource
+    from streamgauge.rules.backtest.command import run
+    from streamgauge.store.reader import Reader, Reading
+    from streamgauge.store.session import connect
+
     session = connect(config.cassandra)
     try:
         reader, reading = Reader(session, config.shards, config.storage_classes), Reading()
-        surroundings = Surroundings(lookback_ms=config.gateway.lookback_s * 1000)
-        asked = Asked(files, span, as_json, fail_on_alert)
         source = ReaderSource(reader, reading)
-        code = run(asked, config.rules.severities, source, surroundings, time.monotonic)
+        code = run(asked, config.rules.severities, lambda _: source, _surroundings(config), time.monotonic)
         for damage in reading.damages:
             click.secho(f"left out: {damage.reason}: {damage.row}", fg="yellow", err=True)
     finally:
         session.cluster.shutdown()
-    sys.exit(code)
+    return code
+
+
+def _on_topic(config: Config, asked: "Asked") -> int:
+    import time
+    from collections.abc import Sequence
+
+    from schemas.topics import RAW
+    from streamgauge.rules.backtest.command import run
+    from streamgauge.rules.compiled import CompiledGroup
+    from streamgauge.rules.stream.reach import reach_of
+    from streamgauge.store.topic_source import TopicSource
+
+    surroundings = _surroundings(config)
+    opened: list[TopicSource] = []
+
+    def source_of(groups: Sequence[CompiledGroup]) -> TopicSource:
+        found = reach_of(groups, surroundings.lookback_ms)
+        start = asked.span.start - max((reach.before for reach in found), default=0)
+        selectors = [reach.conditions for reach in found]
+        opened.append(TopicSource(config.kafka, config.layout.lanes, selectors, start))
+        is_hidden = not sys.stderr.isatty()
+        with click.progressbar(length=1000, label=f"reading {RAW}", file=sys.stderr, hidden=is_hidden) as bar:
+            opened[0].read(lambda done: bar.update(round(done * 1000) - bar.pos))
+        return opened[0]
+
+    code = run(asked, config.rules.severities, source_of, surroundings, time.monotonic)
+    if opened and opened[0].skipped:
+        click.secho(f"left out: messages that are no batch: {opened[0].skipped}", fg="yellow", err=True)
+    return code
+
+
+def _surroundings(config: Config) -> "Surroundings":
+    from streamgauge.rules.compiled import Surroundings
+
+    return Surroundings(lookback_ms=config.gateway.lookback_s * 1000)
 
 
 @rules.command()
@@ -107,6 +153,19 @@ def applied(config: Config) -> None:
     from streamgauge.store.rule_topic import RuleTopic
 
     sys.exit(_reached(lambda: command.show(RuleTopic(config.kafka))))
+
+
+@rules.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_obj
+def costs(config: Config, as_json: bool) -> None:
+    """Show what each rule costs where it runs, rules in SQL too: those that look at most samples first."""
+    from rich.console import Console
+
+    from streamgauge.cli_board import groups_now
+    from streamgauge.rules import costs as command
+
+    command.show(groups_now(config), as_json=as_json, console=Console(highlight=False))
 
 
 @rules.command()

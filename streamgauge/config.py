@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from schemas.rule_files import SEVERITIES
 from schemas.tables import STANDARD, Resolution, StorageClass
+from streamgauge.gateway.settings import Gateway as Gateway
 from streamgauge.notify.urls import check_url
 from streamgauge.promql.literals import duration
 from streamgauge.promql.parser import selector
@@ -42,6 +43,10 @@ class Redis(Section):
     """Where Redis is."""
 
     url: str = "redis://127.0.0.1:6379/0"
+    timeout_ms: int = Field(50, ge=1)
+    """How long the gateway waits for it."""
+    pause_s: float = Field(5.0, gt=0)
+    """For how long the gateway does without it after a failure."""
 
 
 class Flink(Section):
@@ -144,6 +149,8 @@ class Alerts(Section):
     """How often is told how each group does, while nothing changes."""
     values_interval_ms: int = Field(10_000, ge=100)
     """How often the values of active alerts are told, while nothing else changes."""
+    max_gathered: int = Field(1_000_000, ge=1)
+    """How many samples, or values of series, a rule may need at one place; one that needs more has an error."""
     metadata_labels: bool = False
     """Whether series may have the labels __type__ and __unit__, which makes rules cost more."""
     external_url: str = ""
@@ -164,16 +171,6 @@ class Collector(Section):
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024)
     max_queue_bytes: int = Field(128 * 1024 * 1024, ge=1024 * 1024)
     max_series: int = Field(1_000_000, ge=1000)
-
-
-class Gateway(Section):
-    """The gateway's listener and limits."""
-
-    listen: str = "127.0.0.1:9480"
-    lookback_s: int = Field(300, ge=1)
-    max_series: int = Field(100_000, ge=1)
-    max_points: int = Field(11_000, ge=1)
-    timeout_s: int = Field(30, ge=1)
 
 
 class Notify(Section):
@@ -294,9 +291,15 @@ def read(path: Path | None = None) -> Config:
 
 
 def _absolute(config: Config, folder: Path) -> Config:
-    local = config.local.model_copy(update={"home": folder / config.local.home})
-    scrape = config.collector.scrape_config
-    collector = config.collector.model_copy(update={"scrape_config": scrape and folder / scrape})
-    token = config.notify.token_file
-    notify = config.notify.model_copy(update={"token_file": token and folder / token})
-    return config.model_copy(update={"local": local, "collector": collector, "notify": notify})
+    def at(section: Section, *keys: str) -> Section:
+        found = {key: getattr(section, key) for key in keys}
+        return section.model_copy(update={key: path and folder / path for key, path in found.items()})
+
+    tls = config.gateway.tls and at(config.gateway.tls, "cert_file", "key_file")
+    sections = {
+        "local": at(config.local, "home"),
+        "collector": at(config.collector, "scrape_config"),
+        "gateway": at(config.gateway, "users_file").model_copy(update={"tls": tls}),
+        "notify": at(config.notify, "token_file"),
+    }
+    return config.model_copy(update=sections)

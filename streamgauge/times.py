@@ -16,6 +16,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def rfc3339(time: int) -> str:
+    """A time in ms as text, in UTC."""
+    return datetime.fromtimestamp(time / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def timestamp(text: str) -> int:
     """The ms of RFC 3339 (UTC where it names no zone), Unix seconds, `now`, or `now-1h30m`.
 

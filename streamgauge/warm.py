@@ -43,6 +43,15 @@ def rollups() -> None:
     rows_of(rolled.ids, rolled.ids)
 
 
+def answers() -> None:
+    """What writes the answers of the gateway."""
+    import numpy as np
+
+    from streamgauge.gateway import prometheus_json
+
+    prometheus_json.matrix([{}], np.array([0, 1]), np.array([0]), np.array([1.0]))
+
+
 def alerts() -> None:
     """What the alert job calls beside that."""
     from streamgauge.rules.stream.warm import warm
@@ -60,6 +69,7 @@ def collector() -> None:
 PARTS: Mapping[str, Callable[[], None]] = {
     "rollups": rollups,
     "queries": queries,
+    "answers": answers,
     "alerts": alerts,
     "remote write": collector,
 }

@@ -24,7 +24,7 @@ class Stored:
         self.content = {}
         self.read = 0
 
-    def execute_async(self, _, request, timeout):
+    def execute_async(self, _, request, timeout, **__):
         assert timeout > 0
         *_, first, last = request
         rows = [(start, blob) for start, blob in sorted(self.content.items()) if first <= start <= last]

@@ -12,7 +12,7 @@ from streamgauge.collect.metrics import Metrics
 from streamgauge.collect.producer import BatchProducer
 from streamgauge.config import Config
 
-T = 1_800_000_000_000
+T = 1_800_000_000_500
 
 
 @pytest.mark.parametrize("part", ["_producer", "scraper"])
@@ -51,7 +51,9 @@ class Sent:
         return 0
 
 
-@pytest.mark.parametrize(("newest", "beats"), [(T - 60_000, True), (T - 10, False), (T + 60_000, False)])
+@pytest.mark.parametrize(
+    ("newest", "beats"), [(T - 60_000, True), (T - 600, True), (T - 10, False), (T + 60_000, False)]
+)
 def test_late_batches_hold_up_no_heartbeat(newest, beats, monkeypatch):
     kafka = Sent()
     monkeypatch.setattr(BatchProducer, "_connect", lambda _: kafka)

@@ -5,7 +5,7 @@ from block_strategies import BITS, bits_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import columns
+from schemas import column_kernels, columns
 from schemas.invalid_block import BlockFault, InvalidBlock
 from schemas.tables import ROLLUP_COLUMNS
 
@@ -51,7 +51,33 @@ def test_a_column_of_integers_comes_back(name, low, high, data):
     ],
 )
 def test_a_column_is_put_into_its_smallest_form(form, column):
-    assert columns.encode_column("sum", np.array(column))[0] == getattr(columns, form)
+    assert columns.encode_column("sum", np.array(column))[0] == getattr(column_kernels, form)
+
+
+@given(st.lists(st.tuples(VALUES, st.sets(st.integers(0, 299))), max_size=5), st.sets(st.integers(0, 4)))
+def test_some_values_of_many_columns_are_those_of_each(parts, damaged):
+    rows = [np.array(sorted(row for row in rows if row < len(bits)), np.int64) for bits, rows in parts]
+    blobs = [columns.encode_column("sum", _doubles(bits)) for bits, _ in parts]
+    damaged = {number for number in damaged if number < len(parts)}
+    for number in damaged:
+        blobs[number] += b"more"
+    found, faults = columns.decode_columns("sum", blobs, rows, [len(bits) for bits, _ in parts])
+    assert faults.keys() == damaged
+    assert len(found) == sum(map(len, rows))
+    at = 0
+    for number, ((bits, _), own) in enumerate(zip(parts, rows, strict=True)):
+        if number not in damaged:
+            assert found[at : at + len(own)].view(np.uint64).tolist() == [bits[row] for row in own]
+        at += len(own)
+
+
+def test_an_integer_that_is_none_is_a_fault_of_its_row():
+    whole = [
+        columns.encode_column("sum", np.array(column)) for column in ([1.0, 2.0], [1.0, 2.5], [3.0, 4.0])
+    ]
+    found, faults = columns.decode_columns("count", whole, [np.array([1])] * 3, [2] * 3)
+    assert faults.keys() == {1}
+    assert found[[0, 2]].tolist() == [2, 4]
 
 
 def test_the_bytes_of_columns_are_the_same_for_ever(golden):

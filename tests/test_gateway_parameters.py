@@ -137,3 +137,13 @@ def test_the_body_comes_before_the_url():
 )
 def test_label_names_may_be_escaped(given, name):
     assert label_name(given) == name
+
+
+def test_requests_that_name_their_time_are_the_same_if_all_their_parameters_are():
+    one = Form("query=up&time=5", b"limit=1")
+    assert one.identity == Form("", b"limit=1&query=up&time=5").identity
+    others = [Form("query=up&time=6&limit=1"), Form("query=up&time=5", path_name="x"), Form("query=up&end=5")]
+    assert len({each.identity for each in (one, *others)}) == 4
+    assert Form("query=up").identity is None
+    assert Form("query=up&time=").identity is None
+    assert Form("query=up&time=5", no_store=True).identity is None

@@ -32,6 +32,9 @@ class Shelf:
             np.concatenate([times / 1000 * rate for rate in rates]),
         )
 
+    def levels(self):
+        return []
+
     def select(self, matchers, _, __, ___):
         named = [(matcher.name.encode(), matcher) for matcher in matchers]
         rows = [row for row, labels in enumerate(self.labels) if fulfils(labels, named)]
@@ -99,3 +102,20 @@ def test_a_refusal_has_its_type(queries, query, reading, reason):
     with pytest.raises(InvalidRequest) as refusal:
         instant(queries, query, reading)
     assert refusal.value.reason is reason
+
+
+def test_how_a_query_was_answered_is_told_if_that_is_asked_for(queries):
+    _, answer = instant(queries, "rate(hits_total[1m])")
+    assert answer.explain == ""
+    _, answer = instant(queries, "rate(hits_total{host='a'}[1m])&explain=1")
+    told = json.loads(answer.explain)
+    assert told["expression"] == 'rate(hits_total{host="a"}[1m])'
+    times = {"from": 440.001, "to": 500.0}
+    selector = {"selector": 'hits_total{host="a"}[1m]', "resolution": "raw", **times}
+    assert told["selectors"] == [selector]
+    [read] = told["reads"]
+    assert read["selector"] == '{__name__="hits_total",host="a"}'
+    assert (read["from"], read["to"], read["series"], read["samples"]) == (440.001, 500.0, 1, 6)
+    assert told["cache"] is None
+    with pytest.raises(InvalidRequest, match='invalid parameter "explain": cannot parse "yes" to a boolean'):
+        instant(queries, "hits_total&explain=yes")

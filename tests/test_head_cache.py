@@ -12,8 +12,8 @@ from streamgauge.config import Config
 from streamgauge.series import ids, labels
 from streamgauge.series.ids import Shards
 from streamgauge.series.samples import MINUTE_MS, Samples
-from streamgauge.store.head_cache import BYTES_A_MINUTE, HeadCache
-from streamgauge.store.read_index import Selection
+from streamgauge.store.head_cache import BYTES_A_MINUTE, FRESH_S, IN_DISORDER, WHOLE_S, HeadCache
+from streamgauge.store.kept_selections import Selection
 from streamgauge.store.reader import Reader
 from streamgauge.store.reading import DeadlinePassed, Reading
 
@@ -36,12 +36,15 @@ class Stored:
     def __init__(self, minutes=(), sealed=0):
         self._payloads = {minute: payload(minute) for minute in minutes}
         self._sealed = sealed
+        self.listed = []
 
     def prepare(self, statement):
         return statement
 
-    def execute_async(self, statement, request, timeout):
+    def execute_async(self, statement, request, timeout, **__):
         assert timeout > 0
+        if "payload" not in statement:
+            self.listed.append(request)
         if "rollup_progress" in statement:
             return Answer([(0, self._sealed)])
         if "metrics_head" not in statement or request[1] not in self._payloads:
@@ -68,6 +71,25 @@ def test_the_size_is_that_of_all_minutes_and_falls_as_they_go():
     assert cache.size == both / 2
     cache.read([], Reading(), NOON + 2 * MINUTE_MS)
     assert cache.size == 0
+
+
+def test_keys_after_the_newest_are_listed_and_now_and_then_all(monkeypatch):
+    session = Stored([NOON])
+    cache, now = HeadCache(session, 1), 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    places = minutes_of(2)
+    first = cache.read(places, Reading(), NOON)
+    assert session.listed == places
+    now += FRESH_S / 2
+    cache.read(places, Reading(), NOON)
+    assert session.listed == places
+    now += FRESH_S
+    assert cache.read(places, Reading(), NOON) == first
+    # of a minute that is empty nothing is newest
+    assert session.listed[2:] == [places[1], (*places[0], 0, 7 - IN_DISORDER)]
+    now += WHOLE_S
+    cache.read(places, Reading(), NOON)
+    assert session.listed[4:] == places
 
 
 def test_empty_minutes_cost_something_and_are_evicted():

@@ -41,7 +41,34 @@ from streamgauge.series import labels
 )
 def test_values_are_written_as_go_writes_them(number, text):
     assert answer.value(number) == text
-    assert answer.values([1.0, number, 10.0, number]) == ["1", text, "10", text]
+    assert _written([1.0, number, 10.0, number]) == ["1", text, "10", text]
+
+
+def _written(numbers):
+    """The values of a series as its JSON has them."""
+    times = np.arange(len(numbers)) * 1000
+    found = json.loads(answer.matrix([{}], np.array([0, len(numbers)]), times, np.array(numbers)))
+    return [value for _, value in found["result"][0]["values"]]
+
+
+@given(
+    st.lists(st.floats(), max_size=8), st.lists(st.integers(0, 8), max_size=3), st.integers(-(2**45), 2**45)
+)
+def test_a_range_vector_is_written_point_by_point(numbers, cuts, start):
+    offsets = np.array(sorted([0, *(min(cut, len(numbers)) for cut in cuts), len(numbers)]))
+    times = start + np.arange(len(numbers)) * 1001
+    sets = [{"é": str(row), "\udcff": '"'} for row in range(len(offsets) - 1)]
+    series = [
+        f'{{"metric":{answer.text(own)},"values":['
+        + ",".join(
+            f'[{answer.timestamp(int(times[point]))},"{answer.value(numbers[point])}"]'
+            for point in range(offsets[row], offsets[row + 1])
+        )
+        + "]}"
+        for row, own in enumerate(sets)
+    ]
+    wanted = f'{{"resultType":"matrix","result":[{",".join(series)}]}}'
+    assert answer.matrix(sets, offsets, times, np.array(numbers, np.float64)) == wanted
 
 
 @given(st.floats(allow_nan=False))

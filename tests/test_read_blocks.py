@@ -37,11 +37,12 @@ class Tables:
     def prepare(self, query):
         return query
 
-    def execute_async(self, query, _, timeout):
+    def execute_async(self, query, _, timeout, **__):
         assert timeout > 0
         columns, rest = query.removeprefix("SELECT ").split(" FROM ")
         row = self.rows.get(rest.split()[0])
-        return Answer([tuple(row[name.strip(' "')] for name in columns.split(","))] if row else [])
+        rows = row if isinstance(row, list) else [row] if row else []
+        return Answer([tuple(row[name.strip(' "')] for name in columns.split(",")) for row in rows])
 
 
 def _row(name, *, with_digests):
@@ -76,3 +77,21 @@ def test_percentiles_are_refused_only_for_series_that_have_none():
     assert found.columns["sum"].tolist() == [7.0]
     with pytest.raises(NoDigests):
         read(short, "p99")
+
+
+def test_a_damaged_row_is_left_out_and_named_and_the_others_are_there():
+    tables = Tables()
+    wanted, row = _row("standard", with_digests=True)
+    broken = row | {"window_start": MINUTE + 60_000, "sum": b"x"}
+    bad_ids = row | {"window_start": MINUTE + 120_000, "ids": b""}
+    other = row | {"window_start": MINUTE + 180_000}
+    tables.rows["metrics_rollup_1min"] = [row, broken, bad_ids, other]
+    reader, reading = BlockReader(tables, Shards(lanes=1, groups=1), CLASSES), Reading()
+    spans = {0: (MINUTE, MINUTE + 180_000)}
+    (found,) = reader.rollups(wanted, Resolution.MIN1, spans, ["count", "sum", "digest"], reading)
+    assert found.window_start.tolist() == [MINUTE, MINUTE + 180_000]
+    assert found.columns["sum"].tolist() == [7.0, 7.0]
+    assert found.digests.means.tolist() == [7.0, 7.0]
+    late = [each.row.rpartition("=")[2] for each in reading.damages]
+    assert late == [str(MINUTE + 120_000), str(MINUTE + 60_000)]
+    assert reading.samples == 2

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.protobuf import field, varint
 from streamgauge.collect import remote_write
 from streamgauge.collect.faults import InvalidRequest, RequestFault
-from streamgauge.collect.remote_write_request import compress, encode, varint
+from streamgauge.collect.remote_write_request import compress, encode
 from streamgauge.collect.series_table import KeyTable, SeriesTable
 from streamgauge.series.labels import canonical
 from streamgauge.series.samples import STALE, STALE_BITS
@@ -24,10 +25,6 @@ label_sets = st.dictionaries(names, names, max_size=5).map(lambda labels: {**lab
 samples = st.lists(
     st.tuples(st.integers(-(1 << 63), (1 << 63) - 1), st.floats(width=64)), min_size=1, max_size=4
 )
-
-
-def field(number, content):
-    return bytes([number << 3 | 2]) + varint(len(content)) + content
 
 
 def label(name, value):

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from streamgauge.collect import push, remote_write
 from streamgauge.collect.collector import Collector
 from streamgauge.collect.faults import InvalidRequest, Outage, RequestFault, SampleFault, Unavailable
+from streamgauge.collect.metadata import by_family
 from streamgauge.collect.page import page
 from streamgauge.collect.rows import Rows
 from streamgauge.collect.series_table import SeriesTable
@@ -27,6 +28,7 @@ def application(collector: Collector) -> Starlette:
             Route("/api/v1/write", _counted(collector, _write), methods=["POST"]),
             Route("/api/v1/push", _counted(collector, _push), methods=["POST"]),
             Route("/api/v1/targets", _counted(collector, _targets)),
+            Route("/api/v1/metadata", _counted(collector, _metadata)),
             Route("/metrics", _counted(collector, _metrics)),
             Route("/-/healthy", _counted(collector, _healthy)),
             Route("/-/ready", _counted(collector, _ready)),
@@ -69,6 +71,8 @@ async def _write(collector: Collector, request: Request) -> Response:
         written = remote_write.decode(decompressed, table)
         collector.metrics.refused.labels(SampleFault.HISTOGRAM).inc(written.histograms)
         collector.metrics.refused.labels(SampleFault.EXEMPLAR).inc(written.exemplars)
+        collector.metrics.metadata_refused.inc(written.invalid_metadata)
+        collector.written_metadata.take(written.metadata)
         return await _store(collector, table, written.rows, "remote_write")
 
 
@@ -130,6 +134,11 @@ class _Body:
 async def _targets(collector: Collector, _: Request) -> Response:
     active = [target.state() for target in collector.scraper.loops]
     content = {"activeTargets": active, "droppedTargets": [], "droppedTargetCounts": {}}
+    return JSONResponse({"status": "success", "data": content})
+
+
+async def _metadata(collector: Collector, request: Request) -> Response:
+    content = by_family(collector.metadata(), request.query_params.get("metric", ""))
     return JSONResponse({"status": "success", "data": content})
 
 

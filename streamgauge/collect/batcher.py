@@ -10,10 +10,12 @@ from schemas import batch
 from streamgauge.collect.batch_kernels import split_minutes
 from streamgauge.collect.rows import Rows
 from streamgauge.collect.series_table import Ordinals, SeriesTable
-from streamgauge.series.samples import Samples, concat, take
+from streamgauge.series.samples import Samples, merge
 
 MAX_CONTENT_BYTES = 2 * 1024 * 1024
 """Uncompressed content of a batch; a larger one is cut. Half of what a message may be."""
+MAX_TOGETHER_BYTES = 64 * 1024 * 1024
+"""Uncompressed content of batches that are made together."""
 
 
 class Outgoing(NamedTuple):
@@ -26,12 +28,15 @@ class Outgoing(NamedTuple):
     value: bytes
 
 
-class _Pieces(NamedTuple):
-    """Runs cut at minutes: whose they are, where their samples lie."""
+class _Sorted(NamedTuple):
+    """All samples, batch after batch, oldest minute first; in a batch by series, each once.
 
+    bounds: where each batch begins, and the end. A batch has one lane and one minute.
+    """
+
+    samples: Samples
     ordinals: Ordinals
-    starts: npt.NDArray[np.int64]
-    sizes: npt.NDArray[np.int64]
+    bounds: npt.NDArray[np.int64]
 
 
 def batches(table: SeriesTable, parts: list[Rows]) -> Iterator[Outgoing]:
@@ -43,54 +48,61 @@ def batches(table: SeriesTable, parts: list[Rows]) -> Iterator[Outgoing]:
     )
     if not len(rows.timestamps):
         return
-    for lane, pieces in _by_lane_and_minute(table, rows):
-        samples, ordinals = _merged(table, rows, pieces)
-        for chunk in _chunks(table.label_bytes[ordinals] + 16 * np.diff(samples.offsets) + 24):
-            whole = len(chunk) == len(ordinals)
-            part = samples if whole else take(samples, chunk)
-            value = batch.encode(part, table.labels(ordinals[chunk]))
-            yield Outgoing(lane, int(part.timestamps.max()), len(chunk), len(part.timestamps), value)
+    samples, ordinals, bounds = _by_lane_and_minute(table, rows)
+    weights = table.label_bytes[ordinals] + 16 * np.diff(samples.offsets) + 24
+    lanes = table.lanes[ordinals[bounds[:-1]]]
+    totals = np.add.reduceat(weights, bounds[:-1])
+    for begin, end in _within(totals, MAX_TOGETHER_BYTES, len(totals)):
+        own = slice(int(bounds[begin]), int(bounds[end]))
+        part = _rows(samples, own)
+        # made at once and cut then: of many small batches most of the cost is not their samples
+        record = batch.record_of(part, table.labels(ordinals[own]))
+        for number in range(begin, end):
+            base = int(bounds[number])
+            for start, stop in _chunks(weights[base : int(bounds[number + 1])], int(totals[number])):
+                start, stop = base + start - own.start, base + stop - own.start
+                times = part.timestamps[int(part.offsets[start]) : int(part.offsets[stop])]
+                value = batch.encode_record(record.slice(start, stop - start))
+                yield Outgoing(int(lanes[number]), int(times.max()), stop - start, len(times), value)
 
 
-def _by_lane_and_minute(table: SeriesTable, rows: Rows) -> Iterator[tuple[int, _Pieces]]:
-    """The pieces of each lane and minute, oldest minute first, sorted by series id."""
+def _rows(samples: Samples, rows: slice) -> Samples:
+    offsets = samples.offsets[rows.start : rows.stop + 1]
+    own = slice(int(offsets[0]), int(offsets[-1]))
+    return Samples(samples.ids[rows], offsets - offsets[0], samples.timestamps[own], samples.values[own])
+
+
+def _by_lane_and_minute(table: SeriesTable, rows: Rows) -> _Sorted:
     room = len(rows.timestamps)
     runs, sizes, minutes = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
     count = split_minutes(rows.counts, rows.timestamps, runs, sizes, minutes)
     sizes, minutes = sizes[:count], minutes[:count]
     ordinals = rows.ordinals[runs[:count]]
-    starts = np.cumsum(sizes) - sizes
     ids, lanes = table.ids[ordinals], table.lanes[ordinals]
     order = np.lexsort((ids[:, 1], ids[:, 0], lanes, minutes))
-    lanes, minutes = lanes[order], minutes[order]
-    cuts = np.flatnonzero((np.diff(lanes) != 0) | (np.diff(minutes) != 0)) + 1
-    for group in np.split(order, cuts):
-        yield int(table.lanes[ordinals[group[0]]]), _Pieces(ordinals[group], starts[group], sizes[group])
+    is_next = (np.diff(lanes[order]) != 0) | (np.diff(minutes[order]) != 0)
+    batch_of = np.zeros(count, np.int64)
+    batch_of[order[1:]] = np.cumsum(is_next)
+    # a series of one batch, instead of its id: the same series may be in batches of several minutes
+    owners = np.stack([batch_of, ordinals], axis=1).view(np.uint64)
+    owners, offsets, timestamps, values = merge(owners, sizes, rows.timestamps, rows.values, order)
+    merged = owners[:, 1].astype(np.int64)
+    bounds = np.searchsorted(owners[:, 0], np.arange(int(owners[-1, 0]) + 2, dtype=np.uint64))
+    return _Sorted(Samples(table.ids[merged], offsets, timestamps, values), merged, bounds)
 
 
-def _merged(table: SeriesTable, rows: Rows, pieces: _Pieces) -> tuple[Samples, Ordinals]:
-    """The samples of sorted pieces, each series once, and the ordinal of each."""
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(pieces.sizes)])
-    picked = np.repeat(pieces.starts - offsets[:-1], pieces.sizes) + np.arange(offsets[-1])
-    ids = table.ids[pieces.ordinals]
-    samples = concat([Samples(ids, offsets, rows.timestamps[picked], rows.values[picked])])
-    first = np.ones(len(pieces.ordinals), bool)
-    first[1:] = np.diff(pieces.ordinals) != 0
-    return samples, pieces.ordinals[first]
-
-
-def _chunks(weights: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
-    """Row numbers in chunks of nearly equal weight (bytes), none of more series than a batch may have."""
-    total = int(weights.sum())
+def _chunks(weights: npt.NDArray[np.int64], total: int) -> Iterator[tuple[int, int]]:
+    """Rows of a batch, from and to, of nearly equal weight (bytes), none of more series than a batch may have."""
     parts = max(-(-len(weights) // batch.MAX_SERIES), -(-total // MAX_CONTENT_BYTES))
-    if parts == 1:
-        yield np.arange(len(weights))
-        return
+    return _within(weights, MAX_CONTENT_BYTES, -(-len(weights) // parts))
+
+
+def _within(weights: npt.NDArray[np.int64], most: int, count: int) -> Iterator[tuple[int, int]]:
+    """From and to of what together weighs at most so much, and is at most so many; one alone may weigh more."""
     ends = np.cumsum(weights)
     start = 0
     while start < len(weights):
-        limit = (ends[start - 1] if start else 0) + MAX_CONTENT_BYTES
-        end = max(int(np.searchsorted(ends, limit, side="right")), start + 1)
-        end = min(end, start + batch.MAX_SERIES, start + -(-len(weights) // parts))
-        yield np.arange(start, end)
+        limit = (int(ends[start - 1]) if start else 0) + most
+        end = min(max(int(np.searchsorted(ends, limit, side="right")), start + 1), start + count)
+        yield start, end
         start = end

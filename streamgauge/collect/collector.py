@@ -12,6 +12,7 @@ from pathlib import Path
 from streamgauge.collect.broker_disks import BrokerDisks
 from streamgauge.collect.faults import Outage
 from streamgauge.collect.intake import Intake
+from streamgauge.collect.metadata import Metadata, WrittenMetadata
 from streamgauge.collect.metrics import Metrics
 from streamgauge.collect.producer import DELIVERY_TIMEOUT_MS, BatchProducer
 from streamgauge.collect.scrape import Scraper
@@ -35,6 +36,7 @@ class Collector:
         self.clock = clock
         self.metrics = Metrics()
         self.held_bytes = 0
+        self.written_metadata = WrittenMetadata()
         file = config.collector.scrape_config
         targets = read_targets(file) if file else []
         self._producer = BatchProducer(config, clock, self.metrics)
@@ -49,6 +51,12 @@ class Collector:
     def outage(self) -> Outage | None:
         """Why samples cannot be taken now, if so."""
         return self._producer.outage
+
+    def metadata(self) -> set[Metadata]:
+        """What is known of metrics: from the pages of targets, and from senders of remote write."""
+        # targets of the same kind share what was read of their pages
+        pages = {id(loop.metadata): loop.metadata for loop in self.scraper.loops}
+        return set(self.written_metadata.all()).union(*pages.values())
 
     @asynccontextmanager
     async def running(self, on_failure: Callable[[], object] = lambda: None) -> AsyncIterator[None]:

@@ -45,9 +45,10 @@ class Line(NamedTuple):
     timestamp: int | None
 
 
-def lines(page: bytes) -> Iterator[Line]:
+def lines(page: bytes, comments: dict[str, None] | None = None) -> Iterator[Line]:
     """The samples of a page, in order.
 
+    :param comments: gets the lines that begin with #, TYPE and HELP among them, each once.
     :raises InvalidExposition: at the first line that is not in the format.
     """
     try:
@@ -56,7 +57,10 @@ def lines(page: bytes) -> Iterator[Line]:
         raise InvalidExposition(ExpositionFault.NOT_UTF8, str(error)) from None
     for number, line in enumerate(text.split("\n"), 1):
         stripped = line.strip(" \t\r")
-        if stripped and not stripped.startswith("#"):
+        if stripped.startswith("#"):
+            if comments is not None:
+                comments[stripped] = None
+        elif stripped:
             yield _line(stripped, number)
 
 

@@ -23,6 +23,9 @@ class Metrics:
         self.outages = counter("outages_total", "Requests and scrapes that Kafka did not take.", "reason")
         self.samples = counter("samples_received_total", "Samples taken in.", "source")
         self.refused = counter("samples_refused_total", "Samples left out.", "reason")
+        self.metadata_refused = counter(
+            "metadata_refused_total", "Metadata of metrics left out because it does not decode."
+        )
         self.batches = counter("batches_total", "Batches queued for Kafka.")
         self.batch_series = counter("batch_series_total", "Series in those batches.")
         self.batch_bytes = counter("batch_bytes_total", "Bytes of those batches.")

@@ -9,6 +9,7 @@ _ENDPOINTS = (
     ("POST /api/v1/write", "Prometheus remote write 1.0"),
     ("POST /api/v1/push", "samples as JSON"),
     ("/api/v1/targets", "the targets as JSON"),
+    ("/api/v1/metadata", "type and help of metrics as JSON"),
     ("/metrics", "the collector's own metrics"),
     ("/-/healthy", "whether it runs"),
     ("/-/ready", "whether Kafka takes samples"),

@@ -27,6 +27,7 @@ METADATA_TIMEOUT_S = 2.0
 UNREAD_LIMIT = 3
 """Failed reads of metadata after which senders are turned away at once."""
 POLL_S = 0.1
+BEAT_MS = 1000
 
 log = logging.getLogger(__name__)
 
@@ -159,14 +160,17 @@ class BatchProducer:
         self._outage = None if fits else Outage.BAD_PARTITIONS
 
     async def _beat(self) -> None:
-        """Keep time moving on lanes that have nothing to send."""
+        """Keep time moving on lanes that have nothing to send.
+
+        Each gets something right after every whole second: ticks of rules are whole seconds, and wait for all lanes.
+        """
         while True:
             await asyncio.sleep(self._config.collector.linger_ms / 1000)
             now = self._clock()
             if self._outage is not None:
                 continue
             for lane, reached in enumerate(self._time):
-                if now - reached >= 1000:
+                if now // BEAT_MS > reached // BEAT_MS:
                     try:
                         self._produce(lane, HEARTBEAT, now, now, None)
                     except (BufferError, KafkaException) as error:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from streamgauge.collect import remote_write_kernels as kernels
 from streamgauge.collect.faults import InvalidRequest, RequestFault
+from streamgauge.collect.metadata import Metadata, written_metadata
 from streamgauge.collect.rows import Rows
 from streamgauge.collect.series_table import SeriesTable
 from streamgauge.series import labels as series_labels
@@ -30,11 +31,13 @@ LABEL_FAULTS = {
 
 
 class WriteRequest(NamedTuple):
-    """What a request holds: its samples, and how many exemplars and native histograms were passed over."""
+    """What a request holds: its samples and metadata, and how much of what was passed over."""
 
     rows: Rows
     exemplars: int
     histograms: int
+    metadata: list[Metadata]
+    invalid_metadata: int
 
 
 def decompress(body: bytes, limit: int) -> Bytes:
@@ -62,7 +65,7 @@ def decode(body: bytes | Bytes, table: SeriesTable) -> WriteRequest:
     most = len(body) // 2 + 1
     data = np.frombuffer(body, np.uint8) if len(body) else np.zeros(0, np.uint8)
     keys, ordinals = np.empty((most, 2), np.int64), np.empty(most, np.int64)
-    counts, seen = np.empty(most, np.int64), np.zeros(2, np.int64)
+    counts, seen = np.empty(most, np.int64), np.zeros(3, np.int64)
     timestamps, bits = np.empty(most, np.int64), np.empty(most, np.uint64)
     known = table.keys
     arrays = (known.slots, known.hashes, known.arena.bounds, known.arena.data, known.ordinals, known.seed)
@@ -82,7 +85,8 @@ def decode(body: bytes | Bytes, table: SeriesTable) -> WriteRequest:
         ordinals, counts = ordinals[counts > 0], counts[counts > 0]
     # copies, so that the roomy arrays are not kept alive while Kafka is waited for
     rows = Rows(ordinals.copy(), counts.copy(), timestamps[:samples].copy(), values.copy())
-    return WriteRequest(rows, int(seen[0]), int(seen[1]))
+    metadata = written_metadata(data.tobytes()) if seen[2] else []
+    return WriteRequest(rows, int(seen[0]), int(seen[1]), metadata, int(seen[2]) - len(metadata))
 
 
 def _canonical(key: bytes, offset: int) -> bytes:

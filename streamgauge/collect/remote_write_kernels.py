@@ -137,8 +137,8 @@ def walk(body, table, keys, ordinals, counts, seen, timestamps, bits):  # type: 
 
     table: (slots, hashes, bounds, arena, ordinals, seed) of a `KeyTable`. Written, each large enough for half
     the body's length: keys (n, 2), where each series' labels start and end; ordinals (n,), -1 for a series
-    unknown to the table; counts (n,); timestamps and bits of the samples; seen (2,), exemplars and native
-    histograms. Returns next offset, series, samples.
+    unknown to the table; counts (n,); timestamps and bits of the samples; seen (3,), exemplars, native
+    histograms and metadata. Returns next offset, series, samples.
     """
     slots, hashes, bounds, arena, known, seed = table
     at, end = 0, len(body)
@@ -149,6 +149,8 @@ def walk(body, table, keys, ordinals, counts, seen, timestamps, bits):  # type: 
         if at < 0:
             return at, series, samples
         if field != 1:
+            if field == 3:
+                seen[2] += 1
             at = _skip(body, at, end, wire)
             if at < 0:
                 return at, series, samples

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
 from time import perf_counter
 
 import httpx
@@ -13,12 +12,14 @@ from streamgauge.collect.exposition import InvalidExposition
 from streamgauge.collect.faults import SampleFault, Unavailable
 from streamgauge.collect.fetch import FailedScrape, ScrapeFault, client, fetch
 from streamgauge.collect.intake import Intake
+from streamgauge.collect.metadata import Metadata
 from streamgauge.collect.metrics import Metrics
 from streamgauge.collect.rows import Rows
 from streamgauge.collect.series_table import SeriesTable
 from streamgauge.collect.target_series import TargetSeries
 from streamgauge.collect.targets import Target
 from streamgauge.config import Config
+from streamgauge.times import rfc3339
 
 JITTER = 100
 """Timestamps are the planned ones if a scrape starts within an interval / JITTER of its plan."""
@@ -82,6 +83,11 @@ class ScrapeLoop:
             scraper.metrics.scrape_errors.labels(self.target.job, failure.reason).inc()
             scraper.hand_in(table, self._series.failed(table, time, seconds))
 
+    @property
+    def metadata(self) -> tuple[Metadata, ...]:
+        """What the last good page said of its metrics."""
+        return self._series.metadata
+
     def _unexpected(self, error: Exception) -> FailedScrape:
         log.exception("scrape failed: url=%s error=%r", self.target.url, error)
         return FailedScrape(ScrapeFault.UNEXPECTED, repr(error))
@@ -89,7 +95,6 @@ class ScrapeLoop:
     def state(self) -> dict[str, object]:
         """This target in the shape of Prometheus's /api/v1/targets."""
         health = "unknown" if self.last_scrape is None else "down" if self.last_error else "up"
-        at = datetime.fromtimestamp((self.last_scrape or 0) / 1000, UTC)
         return {
             "discoveredLabels": {"__address__": httpx.URL(self.target.url).netloc.decode()},
             "labels": self.target.labels,
@@ -97,7 +102,7 @@ class ScrapeLoop:
             "scrapeUrl": self.target.url,
             "globalUrl": self.target.url,
             "lastError": self.last_error,
-            "lastScrape": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "lastScrape": rfc3339(self.last_scrape or 0),
             "lastScrapeDuration": self.last_seconds,
             "health": health,
             "scrapeInterval": f"{self.target.interval}ms",

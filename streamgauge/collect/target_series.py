@@ -8,6 +8,7 @@ import numpy as np
 
 from streamgauge.collect import exposition
 from streamgauge.collect.exposition import Line
+from streamgauge.collect.metadata import Metadata, exposed_metadata
 from streamgauge.collect.rows import Rows
 from streamgauge.collect.series_table import SeriesTable
 from streamgauge.collect.targets import Target
@@ -27,6 +28,7 @@ class TargetSeries:
     """The series of one target, as its last good page had them."""
 
     def __init__(self, target: Target) -> None:
+        self.metadata: tuple[Metadata, ...] = ()
         self._target = target
         self._table: SeriesTable | None = None
         self._known: dict[str, int] = {}
@@ -43,8 +45,9 @@ class TargetSeries:
         known: dict[str, int] = {}
         followed: set[int] = set()
         given: set[int] = set()
+        comments: dict[str, None] = {}
         count = 0
-        for line in exposition.lines(page):
+        for line in exposition.lines(page, comments):
             count += 1
             ordinal = known.get(line.series)
             if ordinal is None:
@@ -59,6 +62,7 @@ class TargetSeries:
         added = len(known.keys() - self._known.keys())
         found += [(ordinal, time, STALE) for ordinal in sorted(self._followed - followed)]
         self._known, self._followed = known, followed
+        self.metadata = exposed_metadata(tuple(comments))
         return _rows(found + self._report(time, (1.0, seconds, count, count, added)))
 
     def failed(self, table: SeriesTable, time: int, seconds: float) -> Rows:

@@ -1,60 +1,102 @@
 """The gateway's HTTP interface."""
 
 import asyncio
-import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
-from cassandra import DriverException, OperationTimedOut
-from cassandra.cluster import NoHostAvailable
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from cassandra.cluster import Session
+from prometheus_client import generate_latest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
-from streamgauge import __version__
 from streamgauge.config import Config
-from streamgauge.gateway import prometheus_json as answer
-from streamgauge.gateway.faults import ErrorType, InvalidRequest
+from streamgauge.gateway import openapi
+from streamgauge.gateway.accounts import Accounts
+from streamgauge.gateway.answering import (
+    Respond,
+    answered,
+    counted,
+    form_of,
+    not_served,
+    while_connected,
+    with_remarks,
+)
+from streamgauge.gateway.authentication import Authentication
+from streamgauge.gateway.cardinality import Cardinality
+from streamgauge.gateway.collectors import ENDINGS, Collectors, urls_of
+from streamgauge.gateway.compression import Compression
+from streamgauge.gateway.cost import Budget
+from streamgauge.gateway.endpoints import Endpoint, Query, endpoints
+from streamgauge.gateway.enforcement import enforced, refuse_restricted
+from streamgauge.gateway.failures import translated
+from streamgauge.gateway.federation import Federation
+from streamgauge.gateway.flights import Flights
+from streamgauge.gateway.jobs import JobStatus
+from streamgauge.gateway.kept import Kept
 from streamgauge.gateway.metrics import Looked, Metrics
+from streamgauge.gateway.pages import PAGES
 from streamgauge.gateway.parameters import Form
+from streamgauge.gateway.pools import Pool, Pools
 from streamgauge.gateway.queries import Answer, Queries
+from streamgauge.gateway.remote_read import RemoteRead
 from streamgauge.gateway.rules import Rules
+from streamgauge.gateway.status import Status
+from streamgauge.gateway.turns import Users
 from streamgauge.store.alert_board import AlertBoard
 from streamgauge.store.reader import Reader, Reading
-from streamgauge.store.reading import DeadlinePassed, TooManySamples, TooManySeries
 from streamgauge.times import now_ms
 
 MAX_SAMPLES = 20_000_000
-MAX_BODY_BYTES = 1024 * 1024
-CONCURRENT_QUERIES = 8
 NAMED_DAMAGES = 5
 FIRST_LOOK_S = 5.0
 """How long a request waits for rules and alerts to have been read once."""
-PROMETHEUS_VERSION = "3.16.0"
-"""Whose API this is: clients choose by it what they may ask."""
+READY_TIMEOUT_S = 5.0
 
-log = logging.getLogger(__name__)
-Query = Callable[[Form, Reading], Answer]
+Found = TypeVar("Found")
 
 
 class Gateway:
-    """Answers queries in threads, within the configured limits."""
+    """Answers queries in threads, within the configured limits.
 
-    def __init__(self, config: Config, reader: Reader) -> None:
-        self.settings = config.gateway
+    :param store: its identity (`schema.identity`), with which answers are kept; without it they are not.
+    :param adhoc_session: what ad-hoc queries read with, None for the reader's own.
+    :raises InvalidFile: for a file of users that is none.
+    """
+
+    def __init__(
+        self, config: Config, reader: Reader, store: str = "", adhoc_session: Session | None = None
+    ) -> None:
+        self.settings = settings = config.gateway
         self.metrics = Metrics()
-        self.queries = Queries(config.gateway, reader, now_ms)
+        self.accounts = Accounts(settings.users_file) if settings.users_file else None
+        self.kept = Kept(config, reader, store, now_ms, self.metrics) if store else None
+        self.queries = Queries(settings, reader, now_ms, self.kept)
+        self._flights: Flights[Answer] = Flights(self.metrics.shared.inc)
         self.board = AlertBoard(config.kafka)
         self.rules = Rules(self.board, now_ms, FIRST_LOOK_S)
-        self._threads = ThreadPoolExecutor(CONCURRENT_QUERIES, "query")
+        self.jobs = JobStatus(config.flink.rest, reader, now_ms)
+        self.collectors = Collectors(urls_of(config))
+        self.status = Status(config, now_ms)
+        self.cardinality = Cardinality(reader, config.layout.lanes, now_ms)
+        external = config.alerts.external_labels
+        self.federation = Federation(reader, external, settings.lookback_s * 1000, now_ms)
+        self.remote_read = RemoteRead(reader, external)
+        self.description = openapi.document(endpoints(self))
+        self._interactive = Pool("interactive", settings.interactive_queries)
+        self._adhoc = Pool("adhoc", settings.adhoc_queries, adhoc_session)
+        self._counting = Pool("counting", 1, adhoc_session)
+        self._pools = Pools(Users(settings.user_queries, settings.user_patience_s))
         self._looking = ThreadPoolExecutor(2, "look")
         self._reader = reader
-        self.metrics.registry.register(Looked(self._lookups, self.rules.evaluation_seconds))
+        looked = Looked(self._lookups, self._is_paused, self.rules.evaluation_seconds, self._waiting)
+        self.metrics.registry.register(looked)
 
     async def look(self, look: Query, form: Form) -> Answer:
         """The answer of what reads no store; it never takes a thread from queries.
@@ -64,39 +106,102 @@ class Gateway:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._looking, look, form, Reading())
 
-    async def run(self, query: Query, form: Form) -> Answer:
-        """The answer of a query, with a warning about rows that were damaged.
+    async def count(self, query: Query, form: Form) -> Answer:
+        """The answer of what goes through the whole index, one after the other.
 
         :raises InvalidRequest: with the reason, whatever went wrong.
         """
+        return with_remarks(*await self._read(self._counting, form, partial(query, form)))
+
+    async def look_up(self, query: Query, form: Form) -> Answer:
+        """The answer of what is looked up in the index, which editors of queries wait for.
+
+        :raises InvalidRequest: with the reason, whatever went wrong.
+        """
+        return await self._shared(self._interactive, query, form)
+
+    async def run(self, query: Query, form: Form) -> Answer:
+        """The answer of a query, with warnings about rows that were damaged, and about its cost.
+
+        :raises InvalidRequest: with the reason, whatever went wrong.
+        """
+        return await self._shared(self._pool(form), query, form)
+
+    async def read(self, form: Form, look: Callable[[Reading], Found]) -> tuple[Found, list[str]]:
+        """What a function finds in the store, and warnings about rows that were damaged, and about its cost.
+
+        :raises InvalidRequest: with the reason, whatever went wrong.
+        """
+        return await self._read(self._pool(form), form, look)
+
+    async def metadata(self, form: Form) -> Answer:
+        """/api/v1/metadata, of the metrics that the asker may see.
+
+        :raises InvalidRequest: with the reason, whatever went wrong.
+        """
+        if not form.asker.enforced:
+            return await self.collectors.metadata(form, lambda _: True)
+        names, damages = await self._read(self._interactive, form, partial(self.queries.metrics, form))
+        seen = names | {name.removesuffix(ending) for name in names for ending in ENDINGS}
+        return with_remarks(await self.collectors.metadata(form, seen.__contains__), damages)
+
+    async def ready(self) -> None:
+        """Whether the store answers, however many queries there are.
+
+        :raises InvalidRequest: if it does not.
+        """
+        reading = Reading(time.monotonic() + READY_TIMEOUT_S)
+        with translated():
+            await asyncio.to_thread(self.queries.readable, reading)
+
+    def _pool(self, form: Form) -> Pool:
+        return self._interactive if form.asker.is_dashboard else self._adhoc
+
+    async def _shared(self, pool: Pool, query: Query, form: Form) -> Answer:
+        """The answer of a query; identical ones at the same time are run once, for the one who came first."""
+
+        async def run() -> Answer:
+            return with_remarks(*await self._read(pool, form, partial(query, form)))
+
+        return await run() if form.identity is None else await self._flights.run((query, form.identity), run)
+
+    async def _read(
+        self, pool: Pool, form: Form, look: Callable[[Reading], Found]
+    ) -> tuple[Found, list[str]]:
         timeout = form.timeout_s(self.settings.timeout_s)
-        reading = Reading(time.monotonic() + timeout, self.settings.max_series, MAX_SAMPLES)
-        loop = asyncio.get_running_loop()
-        try:
+        reading = self._budget(timeout)
+        with translated():
             async with asyncio.timeout(timeout):
-                found = await loop.run_in_executor(self._threads, query, form, reading)
-        except (DeadlinePassed, TimeoutError, OperationTimedOut):
-            raise InvalidRequest(ErrorType.TIMEOUT, "query timed out in expression evaluation") from None
-        except TooManySeries:
-            detail = "query would load too many series into memory in expression evaluation"
-            raise InvalidRequest(ErrorType.COST_LIMIT, detail) from None
-        except TooManySamples:
-            detail = "query processing would load too many samples into memory in expression evaluation"
-            raise InvalidRequest(ErrorType.EXECUTION, detail) from None
-        except (DriverException, NoHostAvailable) as error:
-            log.warning("store does not answer: error=%s", error)
-            raise InvalidRequest(ErrorType.UNAVAILABLE, f"the store does not answer: {error}") from None
+                found = await self._pools.run(pool, form.asker, look, reading)
         self.metrics.samples.inc(reading.samples)
-        return found._replace(warnings=found.warnings + self._damages(reading))
+        return found, [*reading.notes, *self._damages(reading)]
+
+    def _budget(self, timeout_s: float) -> Budget:
+        settings = self.settings
+        return Budget(
+            time.monotonic() + timeout_s,
+            settings.max_series,
+            MAX_SAMPLES,
+            warn_above=settings.warn_above,
+            refuse_above=settings.refuse_above,
+            interval_ms=round(settings.sample_interval_s * 1000),
+        )
 
     def exposition(self) -> bytes:
         """The gateway's own metrics."""
         self.metrics.head_bytes.set(self._reader.head.size)
         return generate_latest(self.metrics.registry)
 
-    def _lookups(self) -> dict[str, int]:
+    def _lookups(self) -> dict[tuple[str, str], int]:
         cache = self._reader.blocks.cache
-        return {"hit": cache.hits, "miss": cache.misses}
+        blocks = {("blocks", "hit"): cache.hits, ("blocks", "miss"): cache.misses}
+        return blocks | self.metrics.lookups.all()
+
+    def _is_paused(self) -> bool:
+        return self.kept is not None and self.kept.remote.is_paused
+
+    def _waiting(self) -> dict[str, int]:
+        return {pool.name: pool.turns.waiting for pool in (self._interactive, self._adhoc, self._counting)}
 
     def _damages(self, reading: Reading) -> list[str]:
         for damage in reading.damages:
@@ -110,119 +215,26 @@ class Gateway:
 
 def application(gateway: Gateway) -> Starlette:
     """The ASGI application."""
-    queries = gateway.queries
-    paths: list[tuple[str, Query]] = [
-        ("/api/v1/query", queries.instant),
-        ("/api/v1/query_range", queries.range),
-        ("/api/v1/format_query", queries.formatted),
-        ("/api/v1/series", queries.series),
-        ("/api/v1/labels", queries.label_names),
-        ("/api/v1/label/{name}/values", queries.label_values),
-    ]
-    looks: list[tuple[str, Query]] = [
-        ("/api/v1/rules", gateway.rules.rules),
-        ("/api/v1/alerts", gateway.rules.alerts),
-    ]
-    pages: list[tuple[str, Handler]] = [
-        ("/api/v1/status/buildinfo", _buildinfo),
-        ("/metrics", _metrics),
-        ("/-/healthy", _healthy),
-        ("/-/ready", _ready),
-    ]
     return Starlette(
         routes=[
-            *(
-                Route(path, _counted(gateway, path, _queried(query)), methods=["GET", "POST"])
-                for path, query in paths
-            ),
-            *(Route(path, _counted(gateway, path, _looked(look))) for path, look in looks),
-            *(Route(path, _counted(gateway, path, page)) for path, page in pages),
+            *(_route(gateway, each.path, each.methods, _api(each)) for each in endpoints(gateway)),
+            *(_route(gateway, each.path, [each.method], partial(each.answer, gateway)) for each in PAGES),
         ],
-        middleware=[Middleware(GZipMiddleware, minimum_size=1024, compresslevel=1)],
+        middleware=[Middleware(Compression), Middleware(Authentication, accounts=gateway.accounts)],
+        exception_handlers={HTTPException: not_served},
     )
 
 
-Handler = Callable[[Gateway, Request], Awaitable[Response]]
+def _route(gateway: Gateway, path: str, methods: list[str], respond: Respond) -> Route:
+    return Route(path, counted(gateway.metrics, path, respond), methods=methods)
 
 
-def _counted(gateway: Gateway, path: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """Turn faults into answers; count and time every answer."""
-    metrics = gateway.metrics
-
+def _api(endpoint: Endpoint) -> Respond:
     async def respond(request: Request) -> Response:
-        began = time.monotonic()
-        try:
-            response = await handler(gateway, request)
-        except InvalidRequest as fault:
-            response = _refusal(gateway, path, fault)
-        except ClientDisconnect:
-            response = Response(status_code=499)
-        except Exception as error:
-            log.exception("request failed: path=%s", path)
-            detail = f"{type(error).__name__}: {error}"
-            response = _refusal(gateway, path, InvalidRequest(ErrorType.INTERNAL, detail))
-        metrics.seconds.labels(path).observe(time.monotonic() - began)
-        metrics.requests.labels(path, response.status_code).inc()
-        return response
+        form = await form_of(request)
+        if endpoint.is_about_all:
+            refuse_restricted(form.asker)
+        answer = endpoint.answer(enforced(form) if endpoint.reads_series else form)
+        return answered(await while_connected(request, answer))
 
     return respond
-
-
-def _refusal(gateway: Gateway, path: str, fault: InvalidRequest) -> Response:
-    gateway.metrics.refusals.labels(path, fault.reason.value).inc()
-    return _json(answer.error(fault.reason.value, str(fault)), fault.reason.status)
-
-
-def _queried(query: Query) -> Handler:
-    async def respond(gateway: Gateway, request: Request) -> Response:
-        found = await gateway.run(query, await _form(request))
-        return _json(answer.success(found.data, found.warnings, found.infos))
-
-    return respond
-
-
-def _looked(look: Query) -> Handler:
-    async def respond(gateway: Gateway, request: Request) -> Response:
-        found = await gateway.look(look, await _form(request))
-        return _json(answer.success(found.data, found.warnings, found.infos))
-
-    return respond
-
-
-async def _form(request: Request) -> Form:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise InvalidRequest(ErrorType.BAD_DATA, f"form of more than {MAX_BODY_BYTES} bytes")
-    return Form(request.url.query, bytes(body), request.path_params.get("name", ""))
-
-
-def _json(document: str, status: int = 200) -> Response:
-    # a label value that is not UTF-8 cannot be stored, but one in a parameter comes back in its refusal
-    return Response(document.encode(errors="replace"), status, media_type="application/json")
-
-
-async def _buildinfo(_: Gateway, __: Request) -> Response:
-    build = {
-        "version": PROMETHEUS_VERSION,
-        "revision": f"streamgauge-{__version__}",
-        "branch": "",
-        "buildUser": "",
-        "buildDate": "",
-        "goVersion": "",
-    }
-    return _json(answer.success(answer.text(build)))
-
-
-async def _metrics(gateway: Gateway, _: Request) -> Response:
-    return Response(gateway.exposition(), headers={"content-type": CONTENT_TYPE_LATEST})
-
-
-async def _healthy(_: Gateway, __: Request) -> Response:
-    return PlainTextResponse("Streamgauge gateway is healthy.\n")
-
-
-async def _ready(gateway: Gateway, _: Request) -> Response:
-    await gateway.run(lambda _, reading: gateway.queries.readable(reading), Form(""))
-    return PlainTextResponse("Streamgauge gateway is ready.\n")

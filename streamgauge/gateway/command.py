@@ -6,7 +6,7 @@ import signal
 from typing import Any
 
 import uvloop
-from granian.constants import Interfaces
+from granian.constants import Interfaces, SSLProtocols
 from granian.server.embed import Server
 from prometheus_client import disable_created_metrics
 
@@ -17,12 +17,16 @@ from streamgauge.store import schema
 from streamgauge.store.reader import Reader
 from streamgauge.store.session import connect
 
+INDEX_FRESH_S = 1.0
+"""So much later than its samples a new series may show."""
+
 log = logging.getLogger(__name__)
 
 
 def run(config: Config) -> None:
     """Serve until SIGTERM or SIGINT.
 
+    :raises InvalidFile: for a file of users that is none.
     :raises SchemaMismatch: if the store was made with another layout.
     :raises cassandra.cluster.NoHostAvailable: without Cassandra.
     """
@@ -33,18 +37,26 @@ def run(config: Config) -> None:
         # so that no query waits for kernels
         warm.rollups()
         warm.queries()
-        gateway = Gateway(config, Reader(session, config.shards, config.storage_classes))
+        warm.answers()
+        reader = Reader(session, config.shards, config.storage_classes, index_fresh_s=INDEX_FRESH_S)
+        store = schema.identity(session, config) if config.gateway.cache else ""
+        # the same cluster, so what is prepared for one is for both
+        adhoc_session = session.cluster.connect(config.cassandra.keyspace)
+        gateway = Gateway(config, reader, store, adhoc_session)
         gateway.board.start()
         try:
             uvloop.run(_serve(config, gateway))
         finally:
             gateway.board.stop()
+            if gateway.kept is not None:
+                gateway.kept.remote.close()
     finally:
         session.cluster.shutdown()
 
 
 async def _serve(config: Config, gateway: Gateway) -> None:
     host, _, port = config.gateway.listen.rpartition(":")
+    tls = config.gateway.tls
     server: Any = Server(
         application(gateway),
         address=host,
@@ -52,6 +64,9 @@ async def _serve(config: Config, gateway: Gateway) -> None:
         interface=Interfaces.ASGINL,
         websockets=False,
         log_enabled=False,
+        ssl_cert=tls.cert_file if tls else None,
+        ssl_key=tls.key_file if tls else None,
+        ssl_protocol_min=SSLProtocols.tls12,
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

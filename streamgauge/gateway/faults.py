@@ -12,6 +12,10 @@ class ErrorType(StrEnum):
     TIMEOUT = "timeout"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
+    NOT_FOUND = "not_found"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    TOO_MANY_REQUESTS = "too_many_requests"
 
     @property
     def status(self) -> int:
@@ -26,6 +30,10 @@ _STATUS = {
     ErrorType.TIMEOUT: 503,
     ErrorType.UNAVAILABLE: 503,
     ErrorType.INTERNAL: 500,
+    ErrorType.NOT_FOUND: 404,
+    ErrorType.UNAUTHORIZED: 401,
+    ErrorType.FORBIDDEN: 403,
+    ErrorType.TOO_MANY_REQUESTS: 429,
 }
 
 

@@ -1,5 +1,6 @@
 """The gateway's own metrics, in a registry of their own."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -41,33 +42,81 @@ class Metrics:
             ("reason",),
             registry=registry,
         )
+        self.lookups = Lookups()
+        self.not_kept = Counter(
+            prefix + "results_not_kept_total",
+            "Range queries that were not answered from kept parts.",
+            ("reason",),
+            registry=registry,
+        )
+        self.cache_faults = Counter(
+            prefix + "cache_faults_total",
+            "Failures of Redis, and values in it that were not taken.",
+            ("reason",),
+            registry=registry,
+        )
+        self.shared = Counter(
+            prefix + "shared_requests_total",
+            "Requests answered by the run of an identical one.",
+            registry=registry,
+        )
         self.head_bytes = Gauge(
             prefix + "head_cache_bytes", "Memory of decoded batches of open minutes.", registry=registry
         )
 
 
+class Lookups:
+    """How often something was looked for in a cache. May be used from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def add(self, cache: str, result: str, count: int) -> None:
+        """Count some more."""
+        with self._lock:
+            self._counts[cache, result] = self._counts.get((cache, result), 0) + count
+
+    def all(self) -> dict[tuple[str, str], int]:
+        """All counts, by cache and result."""
+        with self._lock:
+            return dict(self._counts)
+
+
 class Looked(Collector):
     """Metrics that are looked up when they are asked for.
 
-    :param lookups: of the cache of blocks, by result. :param evaluations: seconds of the last one, by group of rules.
+    :param lookups: by cache and result. :param paused: whether the gateway does without Redis now.
+    :param evaluations: seconds of the last one, by group of rules. :param waiting: queries, by pool.
     """
 
     def __init__(
-        self, lookups: Callable[[], Mapping[str, int]], evaluations: Callable[[], Mapping[str, float]]
+        self,
+        lookups: Callable[[], Mapping[tuple[str, str], int]],
+        paused: Callable[[], bool],
+        evaluations: Callable[[], Mapping[str, float]],
+        waiting: Callable[[], Mapping[str, int]],
     ) -> None:
         self._lookups = lookups
+        self._paused = paused
         self._evaluations = evaluations
+        self._waiting = waiting
 
     def collect(self) -> Iterator[Metric]:
         """What prometheus_client asks for."""
         found = CounterMetricFamily(
             "streamgauge_gateway_cache_lookups",
-            "Stretches of rows looked for in a cache.",
+            "What was looked for in a cache: stretches of rows (blocks), series-steps (results), lists (lists).",
             labels=("cache", "result"),
         )
-        for result, count in self._lookups().items():
-            found.add_metric(("blocks", result), count)
+        for labels, count in self._lookups().items():
+            found.add_metric(labels, count)
         yield found
+        paused = GaugeMetricFamily(
+            "streamgauge_gateway_cache_paused", "Whether the gateway does without Redis after a failure."
+        )
+        paused.add_metric((), self._paused())
+        yield paused
         took = GaugeMetricFamily(
             "alert_evaluation_duration_ms",
             "How long the last evaluation of a group took.",
@@ -76,3 +125,9 @@ class Looked(Collector):
         for group, seconds in self._evaluations().items():
             took.add_metric((group,), seconds * 1000)
         yield took
+        queued = GaugeMetricFamily(
+            "streamgauge_gateway_waiting_queries", "Queries that wait for their turn.", labels=("pool",)
+        )
+        for pool, count in self._waiting().items():
+            queued.add_metric((pool,), count)
+        yield queued

@@ -7,7 +7,9 @@ from math import copysign, floor, isfinite, modf
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
+from streamgauge.gateway.askers import ANYBODY, Asker
 from streamgauge.gateway.faults import ErrorType, InvalidRequest, invalid_parameter
+from streamgauge.promql.literals import duration_text
 
 MAX_MS = 2**53
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,26 +38,60 @@ class Steps(NamedTuple):
 class Form:
     """The parameters of a request: those of the body come before those of the URL.
 
-    :param path_name: the label that the path names.
+    :param path_name: the label that the path names. :param asker: who asks. :param no_store: whether nothing that was
+        kept may be answered, and nothing kept of the answer.
     """
 
-    def __init__(self, url_query: str, body: bytes = b"", path_name: str = "") -> None:
+    def __init__(
+        self,
+        url_query: str,
+        body: bytes = b"",
+        path_name: str = "",
+        no_store: bool = False,
+        asker: Asker = ANYBODY,
+    ) -> None:
         self.path_name = path_name
+        self.no_store = no_store
+        self.asker = asker
         try:
             content = body.decode()
         except UnicodeDecodeError:
             raise InvalidRequest(ErrorType.BAD_DATA, "error parsing form values: not UTF-8") from None
-        self._pairs = [
+        self.pairs = [
             pair for part in (content, url_query) for pair in parse_qsl(part, keep_blank_values=True)
         ]
 
+    def with_pairs(self, pairs: list[tuple[str, str]]) -> "Form":
+        """The same request with other parameters."""
+        other = Form("", b"", self.path_name, self.no_store, self.asker)
+        other.pairs = pairs
+        return other
+
+    @property
+    def identity(self) -> tuple[object, ...] | None:
+        """What makes another request the same; None for one that is about the time at which it comes."""
+        is_dated = any(name in ("time", "end") and value for name, value in self.pairs)
+        if not is_dated or self.no_store:
+            return None
+        return (self.path_name, self.asker.enforced, *self.pairs)
+
+    def flag(self, name: str) -> bool:
+        """Whether something is asked for: 1 or true.
+
+        :raises InvalidRequest: if that is neither said nor denied.
+        """
+        given = self.get(name)
+        if given not in ("", "0", "1", "false", "true"):
+            raise invalid_parameter(name, f"cannot parse {quoted(given)} to a boolean")
+        return given in ("1", "true")
+
     def get(self, name: str) -> str:
         """The first value, or an empty one."""
-        return next((value for key, value in self._pairs if key == name), "")
+        return next((value for key, value in self.pairs if key == name), "")
 
     def all(self, name: str) -> list[str]:
         """Every value."""
-        return [value for key, value in self._pairs if key == name]
+        return [value for key, value in self.pairs if key == name]
 
     def time(self, name: str, default: int | None = None) -> int:
         """A time in ms.
@@ -67,7 +103,10 @@ class Form:
             return default
         found = _seconds(given) if _NUMBER.fullmatch(given) else _rfc3339(given)
         if found is None or abs(found) > MAX_MS:
-            raise invalid_parameter(name, f"cannot parse {quoted(given)} to a valid timestamp")
+            detail = f"cannot parse {quoted(given)} to a valid timestamp"
+            raise invalid_parameter(
+                name, detail if default is None else f"invalid time value for '{name}': {detail}"
+            )
         return found
 
     def duration(self, name: str) -> int:
@@ -135,7 +174,7 @@ class Form:
             return longest
         timeout = self.duration("timeout")
         if timeout <= 0:
-            detail = f"timeout must be positive, got {self.get('timeout')}"
+            detail = f"timeout must be positive, got {duration_text(timeout)}"
             raise invalid_parameter("timeout", detail)
         return min(timeout / 1000, longest)
 

@@ -3,12 +3,14 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from schemas.alert_messages import ActiveAlert
 from schemas.rule_files import Group, RuleKind
 from streamgauge.gateway import prometheus_json as answer
+from streamgauge.gateway.askers import Asker
 from streamgauge.gateway.faults import ErrorType, InvalidRequest, invalid_parameter
 from streamgauge.gateway.parameters import Form, quoted
 from streamgauge.gateway.queries import Answer
@@ -79,12 +81,12 @@ class Rules:
     def rules(self, form: Form, _: Reading) -> Answer:
         """/api/v1/rules"""
         wanted = Wanted.of(form)
-        groups, warnings = self._groups()
+        groups, warnings = self._groups(form.asker)
         return Answer(answer.text(discovery(groups, wanted)), warnings)
 
-    def alerts(self, _: Form, __: Reading) -> Answer:
+    def alerts(self, form: Form, _: Reading) -> Answer:
         """/api/v1/alerts"""
-        groups, warnings = self._groups()
+        groups, warnings = self._groups(form.asker)
         found = [_alert(one) for group in groups for rule in group.rules for one in rule.alerts]
         return Answer(answer.text({"alerts": found}), warnings)
 
@@ -93,15 +95,26 @@ class Rules:
         groups = self._board.see(lambda board: board.groups(self._clock()))
         return {view.key: view.status.seconds for view in groups if view.status}
 
-    def _groups(self) -> tuple[list[GroupView], list[str]]:
+    def _groups(self, asker: Asker) -> tuple[list[GroupView], list[str]]:
         if not self._board.wait(self._wait_s):
             trouble = self._board.trouble or "not read in time"
             raise InvalidRequest(
                 ErrorType.UNAVAILABLE, f"rules and alerts are not known yet: Kafka: {trouble}"
             )
         groups = self._board.see(lambda board: board.groups(self._clock()))
+        groups = [seen_by(asker, view) for view in groups] if asker.enforced else groups
         trouble = self._board.trouble
         return groups, [f"rules and alerts may be old: Kafka: {trouble}"] if trouble else []
+
+
+def seen_by(asker: Asker, view: GroupView) -> GroupView:
+    """A group with the alerts that an asker may see, and the rules that have their labels or such alerts."""
+    rules = []
+    for rule in view.rules:
+        alerts = [alert for alert in rule.alerts if asker.sees(alert.labels)]
+        if alerts or asker.sees({**view.group.labels, **rule.rule.labels}):
+            rules.append(replace(rule, alerts=alerts))
+    return replace(view, rules=rules)
 
 
 def discovery(groups: Sequence[GroupView], wanted: Wanted) -> dict[str, Any]:
@@ -150,7 +163,7 @@ def _rule(view: RuleView, group: GroupView, with_alerts: bool) -> dict[str, Any]
     rule, health = view.rule, view.health
     shared: dict[str, Any] = {
         "name": rule.name,
-        "query": printer.canonical(parser.parse(rule.expr)),
+        "query": rule.expr if group.is_sql else printer.canonical(parser.parse(rule.expr)),
         "labels": _sorted({**group.group.labels, **rule.labels}),
         "health": health.health,
         "evaluationTime": health.seconds,

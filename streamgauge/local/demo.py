@@ -92,7 +92,7 @@ def _samples(config: Config, since: float) -> list[tuple[float, float]]:
     """Time in s and value of the newest samples, once one is newer than `since`."""
     query = urlencode({"query": f"{METRIC}[1m]"})
     try:
-        answer: Any = get_json(f"http://{config.gateway.listen}/api/v1/query?{query}")
+        answer: Any = get_json(f"{config.gateway.url}/api/v1/query?{query}")
     except (OSError, ValueError):
         return []
     newest = [
@@ -128,7 +128,7 @@ def _summary(config: Config, samples: list[tuple[float, float]], rollups: Rollup
         minute = _clock(rollups.window_starts[row] / 1000, "%H:%M")
         minutes.add_row(minute, str(count), *(f"{float(value) / MEGABYTE:.1f}" for value in values))
     addresses = Table.grid(padding=(0, 2))
-    addresses.add_row("Gateway (Prometheus API)", f"http://{config.gateway.listen}/")
+    addresses.add_row("Page, and Prometheus's API", f"{config.gateway.url}/")
     addresses.add_row("Collector", f"http://{config.collector.listen}/")
     addresses.add_row("Flink", config.flink.rest)
     addresses.add_row("Stop", "make stop")

@@ -7,11 +7,25 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from streamgauge.local.service import get_json
 
 ALIVE = frozenset({"INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "FAILING", "CANCELLING", "SUSPENDED"})
 """States of a job that Flink itself still looks after."""
+
+
+NO_WATERMARKS = (-(2**63), 2**63 - 1)
+"""What Flink says before there is a watermark, and at the end of all data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One that is complete. at_ms: when it was; took_ms: how long; size: bytes of all its state."""
+
+    at_ms: int
+    took_ms: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +37,16 @@ class JobView:
     checkpoints: int
     restarts: int
     cause: str
+    failed_checkpoints: int = 0
+    last_checkpoint: Checkpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a job is: its watermark (ms) and the messages that wait for it; None where Flink does not say."""
+
+    watermark_ms: int | None
+    pending: int | None
 
 
 class FlinkRest:
@@ -42,7 +66,8 @@ class FlinkRest:
     def view(self, job: str) -> JobView:
         """One job, with the first line of its newest failure."""
         about = self._get(f"/jobs/{job}")
-        counts = self._get(f"/jobs/{job}/checkpoints").get("counts", {})
+        checkpoints = self._get(f"/jobs/{job}/checkpoints")
+        counts = checkpoints.get("counts", {})
         restarts = self._metric(job, "numRestarts")
         return JobView(
             state=about["state"],
@@ -50,7 +75,36 @@ class FlinkRest:
             checkpoints=counts.get("completed", 0),
             restarts=restarts,
             cause=self.cause(job),
+            failed_checkpoints=counts.get("failed", 0),
+            last_checkpoint=_last(checkpoints),
         )
+
+    def newest(self) -> dict[str, str]:
+        """The id of the job that was started last of each name."""
+        jobs = sorted(self._get("/jobs/overview")["jobs"], key=lambda job: int(job["start-time"]))
+        return {job["name"]: job["jid"] for job in jobs}
+
+    def lag(self, job: str) -> Lag:
+        """How far a job is that runs: the watermark that is furthest behind, and what its sources have not read."""
+        nodes = self._get(f"/jobs/{job}")["plan"]["nodes"]
+        watermarks: list[int] = []
+        pending: list[int] = []
+        for node in nodes:
+            if node.get("inputs"):
+                found = self._get(f"/jobs/{job}/vertices/{node['id']}/watermarks")
+                watermarks += [int(each["value"]) for each in found]
+            else:
+                pending += self._pending(f"/jobs/{job}/vertices/{node['id']}/subtasks/metrics")
+        known = [each for each in watermarks if each not in NO_WATERMARKS]
+        return Lag(min(known, default=None), sum(pending) if pending else None)
+
+    def _pending(self, metrics: str) -> list[int]:
+        """What waits for the sources in a vertex; they are chained to operators of their own names."""
+        names = [each["id"] for each in self._get(metrics) if each["id"].endswith(".pendingRecords")]
+        if not names:
+            return []
+        wanted = urlencode({"get": ",".join(names), "agg": "sum"})
+        return [int(float(each["sum"])) for each in self._get(f"{metrics}?{wanted}")]
 
     def cause(self, job: str) -> str:
         """The innermost cause of the job's newest failure in one line, empty if it never failed."""
@@ -99,6 +153,13 @@ class FlinkRest:
     def _metric(self, job: str, name: str) -> int:
         found = self._get(f"/jobs/{job}/metrics?get={name}")
         return int(float(found[0]["value"])) if found else 0
+
+
+def _last(checkpoints: dict[str, Any]) -> Checkpoint | None:
+    found = (checkpoints.get("latest") or {}).get("completed")
+    if not found:
+        return None
+    return Checkpoint(found["latest_ack_timestamp"], found["end_to_end_duration"], found["state_size"])
 
 
 PACKAGES = re.compile(r"\b(?:[a-z_]\w*\.)+(?=[A-Z])")

@@ -5,7 +5,7 @@ import sys
 from streamgauge.config import Config
 from streamgauge.local import cassandra, flink, kafka, redis
 from streamgauge.local.home import Home
-from streamgauge.local.service import Service, address, answers
+from streamgauge.local.service import Service, address, answers, listens
 
 
 def services(config: Config, home: Home) -> list[Service]:
@@ -41,8 +41,9 @@ def _collector(config: Config, home: Home) -> Service:
 
 def _gateway(config: Config, home: Home) -> Service:
     command = _streamgauge(home, "serve")
-    _, port = address(config.gateway.listen)
-    ready = lambda: answers(f"http://{config.gateway.listen}/metrics")  # noqa: E731
+    host, port = address(config.gateway.listen)
+    # its certificate is for others to trust
+    ready = lambda: listens(host, port) if config.gateway.tls else answers(f"{config.gateway.url}/metrics")  # noqa: E731
     return Service("gateway", lambda: command, ready, ("schema", "redis"), {"gateway.listen": port})
 
 

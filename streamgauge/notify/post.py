@@ -1,11 +1,11 @@
 """Changes of alerts as Alertmanager's API v2 takes them. Pure: times are arguments."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from schemas.alert_messages import Triggered
 from streamgauge.notify.entry import RESOLVED
+from streamgauge.times import rfc3339
 
 MISSED = 4
 """So many times what fires may go unsent before a receiver ends it, as with Prometheus."""
@@ -27,11 +27,6 @@ def post(change: Triggered, now: int, resend_ms: int, external_labels: Mapping[s
         "endsAt": rfc3339(ends),
     }
     return alert | ({"generatorURL": change.generator_url} if change.generator_url else {})
-
-
-def rfc3339(time: int) -> str:
-    """A time in ms as text."""
-    return datetime.fromtimestamp(time / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def title(change: Triggered) -> str:

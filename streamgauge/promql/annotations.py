@@ -10,6 +10,7 @@ from streamgauge.promql.ast import Span
 from streamgauge.promql.literals import number_text, quoted, short
 
 _LIMIT = 10
+COUNTER_SUFFIXES = ("_total", "_sum", "_count", "_bucket")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,11 @@ class Annotations:
         repairs, span = self._repairs
         return self._some("info", {**self._infos, str(repairs): (span, self.turn)})
 
+    @property
+    def is_repaired(self) -> bool:
+        """Whether there is an info about repaired histograms."""
+        return self._repairs is not None
+
     def remarks(self) -> list[Remark]:
         """All warnings and infos but that about repaired histograms, for `take`."""
         return [
@@ -121,7 +127,7 @@ class Annotations:
     def uncounted(self, names: Iterable[str], span: Span) -> None:
         """Inform of metrics under a rate whose names are not those of counters."""
         for name in sorted(set(names)):
-            if name and not name.endswith(("_total", "_sum", "_count", "_bucket")):
+            if name and not name.endswith(COUNTER_SUFFIXES):
                 self.inform(
                     "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "
                     f"{quoted(name)}",

@@ -40,16 +40,22 @@ class Result:
 
 
 def evaluate(
-    expression: Expr, query: Query, source: Source, limits: Limits | None = None, text: str = ""
+    expression: Expr,
+    query: Query,
+    source: Source,
+    limits: Limits | None = None,
+    text: str = "",
+    annotations: Annotations | None = None,
 ) -> Result:
     """Evaluate an expression whose durations are resolved.
 
     :param text: of the query, for the positions in warnings and infos.
+    :param annotations: take what there is to remark, instead of new ones for the text.
     :raises InvalidQuery: for what the query asks, and by the limits.
     """
     limits = limits or Limits()
     limits.check_steps(query.grid.count)
-    return answer(expression, Evaluator(query, source, limits, Annotations(text)))
+    return answer(expression, Evaluator(query, source, limits, annotations or Annotations(text)))
 
 
 def answer(expression: Expr, evaluator: Evaluator) -> Result:

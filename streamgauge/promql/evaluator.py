@@ -26,8 +26,9 @@ from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.invariance import invariant_parts
 from streamgauge.promql.literals import quoted
 from streamgauge.promql.query import Grid, Limits, Query, Source, spread
+from streamgauge.promql.reads import milliseconds
 from streamgauge.promql.rolled_functions import Rolled
-from streamgauge.promql.selection import Selection, milliseconds
+from streamgauge.promql.selection import Selection
 from streamgauge.promql.vectors import Matrix, Times, Values, Vector, empty
 
 Value: TypeAlias = Vector | Matrix | Values | str

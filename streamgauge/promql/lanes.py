@@ -24,7 +24,7 @@ from streamgauge.promql.labels import LabelTable
 from streamgauge.promql.partials import Partial, of_vector, stacked, to_vector
 from streamgauge.promql.planner import Piece, Plan, Ships, plan
 from streamgauge.promql.query import Grid, Limits, Query, Source
-from streamgauge.promql.selection import milliseconds
+from streamgauge.promql.reads import milliseconds
 from streamgauge.promql.vectors import Matrix, Vector, merged, same_labels
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import Samples

@@ -1,6 +1,6 @@
 """What a query asks for, where its samples come from and what it may cost."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Protocol, runtime_checkable
@@ -64,6 +64,8 @@ class Query:
     :param lookback: how old a sample may be that stands for a series, in ms.
     :param subquery_step: the step of subqueries that name none, in ms.
     :param as_instants: whether each step is read from where an instant query would read, the samples if they are kept.
+    :param widths: of each selector, by its `id`, the width (ms) of the windows that it reads, 0 for samples; of others
+        that is chosen by the steps.
     """
 
     start: int
@@ -72,6 +74,7 @@ class Query:
     lookback: int = LOOKBACK_MS
     subquery_step: int = SUBQUERY_STEP_MS
     as_instants: bool = False
+    widths: Mapping[int, int] | None = field(default=None, compare=False)
 
     @property
     def grid(self) -> "Grid":

@@ -1,6 +1,6 @@
 """Functions of range vectors: which kernel, and what becomes of the labels."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,34 +163,43 @@ def _run(function: _Plain, matrix: Matrix, steps: int, limits: Limits) -> Vector
     windows = len(matrix.ends)
     out, present = np.zeros((series, windows)), np.zeros((series, windows), bool)
     data = () if function.kernel is window_kernels.count else (matrix.values,)
-    begin = 0
-    while begin < series:
-        limits.check_time()
-        end = _chunk_end(matrix, begin, windows)
+    for rows, part in _chunks(matrix, limits):
         function.kernel(
-            matrix.offsets[begin : end + 1],
+            matrix.offsets[rows.start : rows.stop + 1],
             matrix.timestamps,
             *data,
-            matrix.ends,
+            matrix.ends[part],
             matrix.width,
-            *function.arguments,
-            out[begin:end],
-            present[begin:end],
+            *(each[part] if isinstance(each, np.ndarray) else each for each in function.arguments),
+            out[rows, part],
+            present[rows, part],
         )
-        begin = end
     if windows != steps:
         out, present = np.repeat(out, steps, axis=1), np.repeat(present, steps, axis=1)
     return Vector(matrix.labels, out, present)
 
 
-def _chunk_end(matrix: Matrix, begin: int, windows: int) -> int:
-    """Where the chunk of series ends that begins at `begin`: at least one series, about `CHUNK_COST`."""
-    samples = matrix.offsets[begin + 1 :] - matrix.offsets[begin]
+def _chunks(matrix: Matrix, limits: Limits) -> Iterator[tuple[slice, slice]]:
+    """Series and windows in chunks of about `CHUNK_COST`: series with all their windows, or some windows of one.
+
+    :raises InvalidQuery: when the time is up.
+    """
+    series, windows = matrix.labels.count, len(matrix.ends)
     span = int(matrix.ends[-1] - matrix.ends[0]) + matrix.width
     # how many windows a sample is in, on average
     times = 1 + windows * matrix.width / span
-    cost = samples * times + windows * np.arange(1, len(samples) + 1)
-    return begin + max(1, int(np.searchsorted(cost, query.CHUNK_COST)))
+    costs = np.cumsum(np.diff(matrix.offsets) * times + windows)
+    begin, spent = 0, 0.0
+    while begin < series:
+        end = max(begin + 1, int(np.searchsorted(costs, spent + query.CHUNK_COST)))
+        rows, cost = slice(begin, end), float(costs[end - 1]) - spent
+        if end > begin + 1:
+            limits.check_time()
+            yield rows, slice(0, windows)
+        else:
+            for part in limits.parts(windows, int(cost / windows)):
+                yield rows, part
+        begin, spent = end, spent + cost
 
 
 def _labelled(name: str, found: Vector) -> Vector:

@@ -5,13 +5,15 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from streamgauge.promql import window_kernels
+from streamgauge.promql import reads, window_kernels
 from streamgauge.promql.ast import At, AtBoundary, Duration, MatrixSelector, VectorSelector
 from streamgauge.promql.labels import METADATA, LabelTable, from_canonical
-from streamgauge.promql.levels import SAMPLES, choose
+from streamgauge.promql.levels import SAMPLES, Level
 from streamgauge.promql.query import Grid, Limits, Query, RollupSource, Source
-from streamgauge.promql.rolled_functions import NEEDED, Rolled
+from streamgauge.promql.reads import Read, milliseconds
+from streamgauge.promql.rolled_functions import Rolled
 from streamgauge.promql.vectors import Matrix, Times, Values, Vector
+from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.labels import NAME
 from streamgauge.series.samples import STALE_BITS, Samples
 
@@ -44,10 +46,8 @@ class Selection:
         :raises InvalidQuery: by the limits.
         """
         ends = self.ends(node.at, node.offset, grid)
-        resolution = self._resolution(int(ends[0]), self._step(grid))
-        lookback = max(self._query.lookback, 2 * resolution)
-        ahead = lookback if node.smoothed else 0
-        labels, samples = self._fetch(node, int(ends[0]) - lookback + 1, int(ends[-1]) + ahead, resolution)
+        read, lookback = reads.of_vector(node, ends, grid, self._query, self._levels)
+        labels, samples = self._fetch(read)
         self._limits.check_size(labels.count, grid.count)
         out = np.zeros((labels.count, len(ends)))
         present = np.zeros(out.shape, bool)
@@ -71,67 +71,48 @@ class Selection:
 
         :raises InvalidQuery: by the limits.
         """
-        selector = node.selector
-        width = milliseconds(node.range)
-        ends = self.ends(selector.at, selector.offset, grid)
-        lookback = self._query.lookback
-        before = lookback if selector.anchored or selector.smoothed else 0
-        ahead = lookback if selector.smoothed else 0
-        start = int(ends[0]) - width - before + 1
-        resolution = self._resolution(start, 0)
-        labels, samples = self._fetch(selector, start, int(ends[-1]) + ahead, resolution)
-        return Matrix(labels, *without_stale(samples), ends, width)
+        ends = self.ends(node.selector.at, node.selector.offset, grid)
+        labels, samples = self._fetch(reads.of_matrix(node, ends, self._query, self._levels))
+        return Matrix(labels, *without_stale(samples), ends, milliseconds(node.range))
 
     def rolled(self, function: str, node: MatrixSelector, grid: Grid) -> Rolled | None:
         """The windows that a function of a range is answered from, or None if samples are to be read.
 
         :raises InvalidQuery: by the limits.
         """
-        selector, source = node.selector, self._source
-        if function not in NEEDED or selector.anchored or selector.smoothed:
-            return None
-        ends = self.ends(selector.at, selector.offset, grid)
-        width = milliseconds(node.range)
-        resolution = self._resolution(int(ends[0]) - width, self._step(grid), width)
-        if resolution == SAMPLES or not isinstance(source, RollupSource):
+        ends = self.ends(node.selector.at, node.selector.offset, grid)
+        read = reads.of_function(function, node, ends, grid, self._query, self._levels)
+        if read is None:
             return None
         self._limits.check_time()
-        # the first window that counts ends after the start of the first range
-        start = int(ends[0]) - max(width, resolution) - resolution + 1
-        canonical, rollups = source.rollups(
-            selector.conditions, start, int(ends[-1]) - 1, resolution, NEEDED[function]
-        )
-        self._limits.take_samples(len(rollups.window_starts) * len(NEEDED[function]))
-        return Rolled(self._labels(canonical), rollups, ends, width, resolution)
+        canonical, rollups = self._rollups(read)
+        self._limits.take_samples(len(rollups.window_starts) * len(read.wanted))
+        return Rolled(self._labels(canonical), rollups, ends, milliseconds(node.range), read.width)
 
     def ends(self, at: At | None, offset: Duration, grid: Grid) -> Times:
         """The times that the steps look at: (steps,) int64 ms, or one for all steps under an @."""
         return window_ends(at, offset, grid, self._query, self._heeds_boundaries)
 
-    def _step(self, grid: Grid) -> int:
-        """The ms between two steps as far as resolution goes."""
-        is_one = grid.count == 1 or (self._query.as_instants and grid == self._query.grid)
-        return 0 if is_one else grid.step
+    @property
+    def _levels(self) -> Sequence[Level]:
+        return self._source.levels if isinstance(self._source, RollupSource) else ()
 
-    def _resolution(self, oldest: int, step: int, range_ms: int = 0) -> int:
-        levels = self._source.levels if isinstance(self._source, RollupSource) else ()
-        return choose(levels, step, oldest, range_ms)
-
-    def _fetch(
-        self, node: VectorSelector, start: int, end: int, resolution: int
-    ) -> tuple[LabelTable, Samples]:
+    def _fetch(self, read: Read) -> tuple[LabelTable, Samples]:
         """The samples, or the last one of each window."""
         self._limits.check_time()
-        if resolution != SAMPLES and isinstance(self._source, RollupSource):
-            canonical, rollups = self._source.rollups(
-                node.conditions, start - resolution, end, resolution, ("last", "last_time")
-            )
+        if read.width == SAMPLES:
+            canonical, samples = self._source.fetch(read.selector.conditions, read.start, read.end)
+        else:
+            canonical, rollups = self._rollups(read)
             times = rollups.window_starts + rollups.columns["last_time"].astype(np.int64)
             samples = Samples(rollups.ids, rollups.offsets, times, rollups.columns["last"].astype(np.float64))
-        else:
-            canonical, samples = self._source.fetch(node.conditions, start, end)
         self._limits.take_samples(len(samples.values))
         return self._labels(canonical), samples
+
+    def _rollups(self, read: Read) -> tuple[Sequence[bytes], Rollups]:
+        if not isinstance(self._source, RollupSource):
+            raise TypeError("windows of a source that has samples only")
+        return self._source.rollups(read.selector.conditions, read.start, read.end, read.width, read.wanted)
 
     def _labels(self, canonical: Sequence[bytes]) -> LabelTable:
         self._limits.check_series(len(canonical))
@@ -161,13 +142,3 @@ def without_stale(samples: Samples) -> tuple[Times, Times, Values]:
         return samples.offsets, samples.timestamps, samples.values
     before = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])
     return before[samples.offsets], samples.timestamps[kept], samples.values[kept]
-
-
-def milliseconds(duration: Duration) -> int:
-    """A duration that has been resolved.
-
-    :raises TypeError: for one that has not.
-    """
-    if not isinstance(duration, int):
-        raise TypeError("a duration expression must be resolved before it is evaluated")
-    return duration

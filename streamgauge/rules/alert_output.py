@@ -75,9 +75,11 @@ def active_alerts(state: RuleState) -> list[ActiveAlert]:
     ]
 
 
-def health(errors: Sequence[str], series: Sequence[int], seconds: Sequence[float]) -> list[RuleHealth]:
+def health(
+    errors: Sequence[str], series: Sequence[int], seconds: Sequence[float], samples: Sequence[int]
+) -> list[RuleHealth]:
     """How each rule of a group did at a tick."""
     return [
-        RuleHealth("err" if error else "ok", error, round(cost, 6), count)
-        for error, count, cost in zip(errors, series, seconds, strict=True)
+        RuleHealth("err" if error else "ok", error, round(cost, 6), count, read)
+        for error, count, cost, read in zip(errors, series, seconds, samples, strict=True)
     ]

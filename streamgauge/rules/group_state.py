@@ -85,10 +85,14 @@ class GroupState:
     origins: dict[str, Origin] = field(default_factory=dict)
 
     def adopt(self, rules: Mapping[str, Origin], tick: int) -> Outcome:
-        """Go on with these rules. Alerts of those that are gone end at the tick (ms), as do their series."""
+        """Go on with these rules from a tick (ms) on.
+
+        Alerts of those that are gone end right before it, as do their series: a rule that takes the place of one may
+        raise the same alert at the tick.
+        """
         outcome = Outcome()
         for identity in self.origins.keys() - rules.keys():
-            self._end(identity, tick, outcome)
+            self._end(identity, tick - 1, outcome)
         self.origins = dict(rules)
         return outcome
 

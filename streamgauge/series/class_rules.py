@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from streamgauge.series.matchers import Matcher, fulfils
+from streamgauge.series.matchers import Matcher, fulfils, named
 
 Selector = Sequence[Matcher]
 
@@ -14,10 +14,7 @@ class ClassRules:
     """
 
     def __init__(self, rules: Sequence[Sequence[Selector]]) -> None:
-        self._rules = [
-            [[(matcher.name.encode(), matcher) for matcher in selector] for selector in selectors]
-            for selectors in rules
-        ]
+        self._rules = [[named(selector) for selector in selectors] for selectors in rules]
 
     def __len__(self) -> int:
         return len(self._rules) + 1

@@ -1,11 +1,12 @@
 """Label matchers by Prometheus's rules: an absent label is an empty value, a regex matches a whole value."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 
 import re2
 
 from streamgauge.series.labels import NAME, SEPARATOR
+from streamgauge.series.literals import literals
 
 REGEX_MEMORY_BYTES = 64 * 1024 * 1024
 
@@ -47,6 +48,8 @@ class Matcher:
         self.name = name
         self.op = op
         self.value = value
+        self.values = self._values()
+        """Those that a label may have, if they are listed and none of them is empty; else none."""
         self._known: dict[bytes, bool] = {}
         self._test = self._compile()
 
@@ -54,13 +57,14 @@ class Matcher:
         return f"Matcher({self.name!r}, {self.op.value!r}, {self.value!r})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Matcher) and self._key == other._key
+        return isinstance(other, Matcher) and self.key == other.key
 
     def __hash__(self) -> int:
-        return hash(self._key)
+        return hash(self.key)
 
     @property
-    def _key(self) -> tuple[str, MatchOp, str]:
+    def key(self) -> tuple[str, MatchOp, str]:
+        """What it says; unlike the matcher, it remembers no values."""
         return self.name, self.op, self.value
 
     @property
@@ -74,6 +78,14 @@ class Matcher:
         if verdict is None:
             verdict = self._known[value] = self._test(value)
         return verdict
+
+    def _values(self) -> tuple[str, ...]:
+        found: tuple[str, ...] = ()
+        if self.op is MatchOp.EQUAL:
+            found = (self.value,)
+        elif self.op is MatchOp.REGEX:
+            found = literals(self.value)
+        return () if "" in found else found
 
     def _compile(self) -> Callable[[bytes], bool]:
         wanted = self.value.encode()
@@ -95,13 +107,27 @@ class Matcher:
         return lambda value: fullmatch(value) is None
 
 
+def names_of(matchers: Sequence[Matcher]) -> tuple[str, ...]:
+    """The metric names that a matcher lists; none if no matcher does."""
+    return next((matcher.values for matcher in matchers if matcher.name == NAME and matcher.values), ())
+
+
 def metric_of(matchers: Sequence[Matcher]) -> str | None:
     """The metric name that the matchers ask for, if they name one."""
     return next((matcher.value for matcher in matchers if matcher.name == NAME and matcher.picks), None)
 
 
-def fulfils(data: bytes, matchers: Sequence[tuple[bytes, Matcher]]) -> bool:
-    """Whether the series with these canonical bytes fulfils all matchers, each given with its name."""
+Named = Sequence[tuple[bytes, Matcher]]
+"""Matchers, each with the name of its label."""
+
+
+def named(matchers: Iterable[Matcher]) -> Named:
+    """Matchers as `fulfils` takes them."""
+    return [(matcher.name.encode(), matcher) for matcher in matchers]
+
+
+def fulfils(data: bytes, matchers: Named) -> bool:
+    """Whether the series with these canonical bytes fulfils all matchers."""
     parts = data.split(SEPARATOR)
     labels = dict(zip(parts[::2], parts[1::2], strict=False))
     return all(matcher.matches(labels.get(name, b"")) for name, matcher in matchers)

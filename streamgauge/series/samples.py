@@ -49,7 +49,7 @@ def concat(parts: list[Samples]) -> Samples:
     ids = np.concatenate([part.ids for part in parts])
     timestamps = np.concatenate([part.timestamps for part in parts])
     values = np.concatenate([part.values for part in parts])
-    return Samples(*_merge(ids, counts, timestamps, values, order_of(ids)))
+    return Samples(*merge(ids, counts, timestamps, values, order_of(ids)))
 
 
 def take(samples: Samples, rows: npt.NDArray[np.int64]) -> Samples:
@@ -102,7 +102,11 @@ def _total_order(bits: np.uint64) -> np.uint64:
 
 
 @njit(cache=True, nogil=True)
-def _merge(ids, counts, timestamps, values, order):  # type: ignore[no-untyped-def]
+def merge(ids, counts, timestamps, values, order):  # type: ignore[no-untyped-def]
+    """The fields of `Samples` of runs that may be of one series: row i has the next `counts[i]` samples.
+
+    :param order: the rows so that those with equal ids, (n, 2) uint64, follow each other.
+    """
     rows = len(counts)
     starts = np.zeros(rows + 1, np.int64)
     for row in range(rows):

@@ -13,6 +13,10 @@ from streamgauge.store.reading import Damage, DeadlinePassed, Reading, fetch
 
 MAX_BYTES = 256 * 1024 * 1024
 FRESH_S = 0.03
+WHOLE_S = 1.0
+"""So often all keys of a minute are listed; in between only those after the newest known."""
+IN_DISORDER = 256
+"""Messages of a partition that are written at the same time by far, and so become visible in any order."""
 PAYLOADS_A_REQUEST = 20
 BYTES_A_KEY = 200
 BYTES_A_MINUTE = 1000
@@ -23,18 +27,27 @@ Place = tuple[int, int]
 
 
 class HeadMinute:
-    """The batches of one lane and minute: the keys seen, and their samples merged into few parts."""
+    """The batches of one lane and minute: the keys seen, and their samples merged into few parts.
+
+    newest: by partition, the newest offset seen. listed, listed_whole: when, on the clock of `time.monotonic`.
+    """
 
     def __init__(self) -> None:
         self.keys: set[tuple[int, int]] = set()
         self.parts: list[Samples] = []
         self.damages: list[Damage] = []
-        self.listed = float("-inf")
+        self.newest: dict[int, int] = {}
+        self.listed = self.listed_whole = float("-inf")
 
     @property
     def size(self) -> int:
         """Bytes in memory."""
         return BYTES_A_MINUTE + len(self.keys) * BYTES_A_KEY + sum(_bytes(part) for part in self.parts)
+
+    def see(self, partition: int, offset: int) -> None:
+        """A batch is known, good or not."""
+        self.keys.add((partition, offset))
+        self.newest[partition] = max(offset, self.newest.get(partition, offset))
 
     def add(self, samples: Samples) -> None:
         """Put in a batch; parts double in size, so that each sample is merged a few times only."""
@@ -46,8 +59,9 @@ class HeadMinute:
 class HeadCache:
     """Follows the head: a minute's keys are listed, and only payloads not seen yet are fetched.
 
-    Offsets may become visible in any order, so a last offset would not do. The least recently read minutes
-    are dropped where all together pass `max_bytes`.
+    Offsets become visible nearly in their order, so most often only those after the newest are listed; what comes
+    out of all order is seen when a minute is listed as a whole. The least recently read minutes are dropped where all
+    together pass `max_bytes`.
     """
 
     def __init__(self, session: Session, lanes: int, max_bytes: int = MAX_BYTES) -> None:
@@ -61,6 +75,10 @@ class HeadCache:
         self._list = session.prepare(
             'SELECT partition, "offset" FROM metrics_head WHERE lane = ? AND minute = ?'
         )
+        self._list_newest = session.prepare(
+            'SELECT partition, "offset" FROM metrics_head WHERE lane = ? AND minute = ? AND partition = ? '
+            'AND "offset" > ?'
+        )
         self._fetch = session.prepare(
             'SELECT "offset", payload FROM metrics_head WHERE lane = ? AND minute = ? AND partition = ? '
             'AND "offset" IN ?'
@@ -72,7 +90,7 @@ class HeadCache:
         return self._size
 
     def read(self, places: Iterable[Place], reading: Reading, oldest: int) -> dict[Place, list[Samples]]:
-        """The samples of these minutes, as stored when asked or at most FRESH_S before.
+        """The samples of these minutes, as stored when asked or at most FRESH_S before, what came late WHOLE_S.
 
         The parts of a minute may overlap. Damaged payloads are left out and noted in the reading.
 
@@ -103,11 +121,20 @@ class HeadCache:
 
     def _refresh(self, minutes: dict[Place, HeadMinute], reading: Reading) -> None:
         now = time.monotonic()
-        aged = [place for place, minute in minutes.items() if now - minute.listed > FRESH_S]
+        aged = {place: minute for place, minute in minutes.items() if now - minute.listed > FRESH_S}
+        whole = [
+            place for place, minute in aged.items() if not minute.keys or now - minute.listed_whole > WHOLE_S
+        ]
+        newest = [
+            (*place, partition, offset - IN_DISORDER)
+            for place in aged.keys() - set(whole)
+            for partition, offset in aged[place].newest.items()
+        ]
         missing: dict[tuple[int, int, int], list[int]] = defaultdict(list)
-        for (lane, start), (partition, offset) in fetch(self._session, self._list, aged, reading):
-            if (partition, offset) not in minutes[lane, start].keys:
-                missing[lane, start, partition].append(offset)
+        for statement, listed in ((self._list, whole), (self._list_newest, newest)):
+            for (lane, start, *_), (partition, offset) in fetch(self._session, statement, listed, reading):
+                if (partition, offset) not in minutes[lane, start].keys:
+                    missing[lane, start, partition].append(offset)
         requests = [
             (*place, offsets[at : at + PAYLOADS_A_REQUEST])
             for place, offsets in missing.items()
@@ -117,8 +144,10 @@ class HeadCache:
             self._session, self._fetch, requests, reading
         ):
             self._add(minutes[lane, start], lane, start, partition, offset, payload)
-        for place in aged:
-            minutes[place].listed = now
+        for minute in aged.values():
+            minute.listed = now
+        for place in whole:
+            minutes[place].listed_whole = now
 
     def _add(
         self, minute: HeadMinute, lane: int, start: int, partition: int, offset: int, payload: bytes
@@ -129,7 +158,7 @@ class HeadCache:
         except InvalidBatch as fault:
             row = f"metrics_head lane={lane} minute={start} partition={partition} offset={offset}"
             minute.damages.append(Damage(fault.reason.value, row))
-        minute.keys.add((partition, offset))
+        minute.see(partition, offset)
         self._size += minute.size - before
 
     def _drop_before(self, oldest: int) -> None:

@@ -9,17 +9,15 @@ from cassandra.cluster import Session
 
 from schemas import blocks
 from schemas.blocks import RawBlock
-from schemas.columns import ROLLUP_FORMAT, decode_column
-from schemas.digests import decode as decode_digests
-from schemas.invalid_block import BlockFault, InvalidBlock
-from schemas.tables import DIGEST, Level, Resolution, StorageClass
-from streamgauge.series.id_kernels import rows_of
+from schemas.invalid_block import InvalidBlock
+from schemas.tables import Level, Resolution, StorageClass
 from streamgauge.series.ids import Ids, Shards, groups_of, lanes_of, slices_of
 from streamgauge.series.samples import Samples
 from streamgauge.store.block_cache import BlockCache
-from streamgauge.store.changes import ChangeStore
-from streamgauge.store.reading import Damage, Reading, fetch
-from streamgauge.store.rollups import NoDigests, RollupRow, derive, stored
+from streamgauge.store.changes import ChangeStore, versions_of
+from streamgauge.store.reading import Reading, fetch
+from streamgauge.store.rollup_rows import RollupRows, note, place_of
+from streamgauge.store.rollups import RollupRow, stored
 
 Span = tuple[int, int]
 """The first and the last window (starts in ms, both included) to be read of a lane."""
@@ -38,7 +36,7 @@ class BlockReader:
         self._session = session
         self._shards = shards
         self._classes = classes
-        self._changes = ChangeStore(session)
+        self.changes = ChangeStore(session)
         self.cache = BlockCache(session)
         self._select_raw = [
             session.prepare(
@@ -53,9 +51,15 @@ class BlockReader:
         )
 
     def progress(self, resolution: Resolution, reading: Reading) -> dict[int, int]:
-        """Where each lane is sealed up to (ms)."""
-        rows = fetch(self._session, self._select_progress, [(resolution.value.label,)], reading)
-        return {lane: sealed_to for _, (lane, sealed_to) in rows}
+        """Where each lane is sealed up to (ms).
+
+        :raises DeadlinePassed: at the reading's deadline.
+        """
+        found: dict[int, int] | None = reading.known.get(resolution)
+        if found is None:
+            rows = fetch(self._session, self._select_progress, [(resolution.value.label,)], reading)
+            found = reading.known[resolution] = {lane: sealed_to for _, (lane, sealed_to) in rows}
+        return found
 
     def raw(self, ids: Ids, spans: Mapping[int, Span], reading: Reading) -> list[Samples]:
         """The wanted series of every raw part, windows rising; parts may overlap.
@@ -65,18 +69,21 @@ class BlockReader:
         level = Resolution.RAW.value
         requests, wanted = self._requests(ids, spans, level, self._shards.raw_slices)
         found: list[tuple[int, Samples]] = []
-        versions = self._changes.read(Resolution.RAW, {period for _, period, *_ in requests}, reading)
+        versions = versions_of(
+            self.changes.read(Resolution.RAW, {period for _, period, *_ in requests}, reading)
+        )
         rows = (
             self.cache.fetch(number, select, requests, versions, reading)
             for number, select in enumerate(self._select_raw)
         )
         for request, row in chain.from_iterable(rows):
             window_start, part, version, id_blob, times, values = row
+            reading.take_block(request[0], row)
             try:
                 block = RawBlock(id_blob, times, values, version)
-                samples = blocks.decode_raw(block, window_start, level.width_ms, wanted[_place(request)])
+                samples = blocks.decode_raw(block, window_start, level.width_ms, wanted[place_of(request)])
             except InvalidBlock as fault:
-                _note(reading, fault, level, request, f"window_start={window_start} part={part.hex()}")
+                note(reading, fault, level, request, f"window_start={window_start} part={part.hex()}")
                 continue
             reading.take_samples(len(samples.values))
             found.append((window_start, samples))
@@ -90,42 +97,23 @@ class BlockReader:
         wanted: Sequence[str],
         reading: Reading,
     ) -> list[RollupRow]:
-        """The wanted series and aggregates of every rollup row, in no order.
+        """The wanted series and aggregates of all rollup rows, in no order.
 
         :raises DeadlinePassed, TooManySamples: by the reading's limits. :raises KeyError: for an unknown aggregate.
         :raises NoDigests: for percentiles of a storage class without digests.
         """
         level, names = resolution.value, stored(wanted)
         requests, places = self._requests(ids, spans, level, self._shards.rollup_slices)
-        found = []
-        versions = self._changes.read(resolution, {period for _, period, *_ in requests}, reading)
+        found: list[RollupRow] = []
+        versions = versions_of(self.changes.read(resolution, {period for _, period, *_ in requests}, reading))
         for kept in self._classes:
             statement = self._select_rollup(kept.table(resolution), tuple(names))
             name = kept.table(resolution), *names
+            held = RollupRows(level, places, reading)
             for request, row in self.cache.fetch(name, statement, requests, versions, reading):
-                window_start, version, id_blob, *blobs = row
-                try:
-                    if version != ROLLUP_FORMAT:
-                        raise InvalidBlock(BlockFault.UNKNOWN_FORMAT, f"rollup format {version}")
-                    there = blocks.decode_ids(id_blob)
-                    picked = rows_of(there, places[_place(request)])
-                    if not len(picked):
-                        continue
-                    by_name = dict(zip(names, blobs, strict=True))
-                    if None in by_name.values():
-                        raise NoDigests
-                    digest = by_name.pop(DIGEST, None)
-                    own = None if digest is None else decode_digests(digest, len(there), picked)
-                    arrays = {
-                        name: decode_column(name, blob, len(there))[picked] for name, blob in by_name.items()
-                    }
-                except InvalidBlock as fault:
-                    _note(reading, fault, level, request, f"window_start={window_start}")
-                    continue
-                reading.take_samples(len(picked))
-                found.append(
-                    RollupRow(window_start, level.width_ms, there[picked], derive(wanted, arrays), own)
-                )
+                reading.take_block(request[0], row)
+                held.add(request, row)
+            found += held.decoded(names, wanted)
         return found
 
     def _select_rollup(self, table: str, columns: tuple[str, ...]) -> Any:
@@ -163,14 +151,3 @@ class BlockReader:
         distinct, where = np.unique(places, axis=0, return_inverse=True)
         for number, place in enumerate(distinct.tolist()):
             yield tuple(place), ids[where.reshape(-1) == number]
-
-
-def _place(request: Sequence[int]) -> tuple[int, ...]:
-    lane, _, group, piece, *_ = request
-    return lane, group, piece
-
-
-def _note(reading: Reading, fault: InvalidBlock, level: Level, request: Sequence[int], rest: str) -> None:
-    lane, period, group, piece, *_ = request
-    row = f"{level.table} lane={lane} period={period} metric_group={group} slice={piece} {rest}"
-    reading.damages.append(Damage(fault.reason.value, row))

@@ -21,8 +21,9 @@ from streamgauge.series.ids import Ids, Shards, lanes_of
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import MINUTE_MS, Samples, between, concat, empty, take
 from streamgauge.store.head_cache import HeadCache, Place
+from streamgauge.store.kept_selections import Selection
 from streamgauge.store.read_blocks import BlockReader, Span
-from streamgauge.store.read_index import IndexReader, Selection
+from streamgauge.store.read_index import IndexReader
 from streamgauge.store.reading import Reading
 from streamgauge.store.rollups import RollupRow, by_series, of_samples
 from streamgauge.times import now_ms
@@ -38,7 +39,7 @@ class Reader:
     """Reads what the jobs store. One for a process; all methods may be called from many threads.
 
     :param session: in the keyspace. :param classes: how long what is kept. :param clock: the time in ms; nothing
-        outside what is kept is asked for.
+        outside what is kept is asked for. :param index_fresh_s: so late a new series may show in what is asked of now.
     """
 
     def __init__(
@@ -47,13 +48,14 @@ class Reader:
         shards: Shards,
         classes: Sequence[StorageClass],
         clock: Callable[[], int] = now_ms,
+        index_fresh_s: float = 0.0,
     ) -> None:
         self._shards = shards
         self._clock = clock
         self._kept_ms = {
             resolution: max(kept.retention_ms[resolution] for kept in classes) for resolution in Resolution
         }
-        self.index = IndexReader(session, shards, clock, self._kept_ms[Resolution.RAW] + RAW_GRACE_MS)
+        self.index = IndexReader(session, shards, clock, index_fresh_s)
         self.blocks = BlockReader(session, shards, classes)
         self.head = HeadCache(session, shards.lanes)
 

@@ -9,8 +9,12 @@ from typing import Any, NamedTuple, TypeVar
 
 from cassandra.cluster import ResponseFuture, Session
 
+from streamgauge.store.session import ROWS
+
 UNDER_WAY = 32
 REQUEST_TIMEOUT_S = 10.0
+ROWS_BETWEEN_LOOKS = 1000
+"""So many rows of one answer are gone through between two looks at the deadline."""
 
 Request = TypeVar("Request", bound=Sequence[Any])
 
@@ -42,14 +46,28 @@ class Damage(NamedTuple):
 class Reading:
     """The limits of one query's reading, and the damage it met.
 
-    deadline: on the clock of `time.monotonic`, seconds. samples: decoded so far.
+    deadline: on the clock of `time.monotonic`, seconds. samples: decoded so far. session: what is read with, in place
+    of the reader's own. blocks, bytes: rows looked at so far, and what is stored in them; lanes: those that they are
+    of.
     """
 
     deadline: float = inf
     max_series: float = inf
     max_samples: float = inf
     samples: int = 0
+    session: Session | None = None
     damages: list[Damage] = field(default_factory=list)
+    blocks: int = 0
+    bytes: int = 0
+    lanes: set[int] = field(default_factory=set)
+    known: dict[object, Any] = field(default_factory=dict)
+    """How far lanes were sealed, and what had changed, when it was first asked: one query sees one state of these."""
+    is_now: bool = False
+    """Whether nobody keeps the answer: what is known of the index may then be a moment old."""
+
+    def stop(self) -> None:
+        """Nobody waits any longer: whatever looks at the deadline next ends."""
+        self.deadline = -inf
 
     def left_s(self) -> float:
         """Seconds left, at most those a single request may take.
@@ -68,6 +86,17 @@ class Reading:
         """
         if count > self.max_series:
             raise TooManySeries
+
+    def take_block(self, lane: int, row: Iterable[Any]) -> None:
+        """Count a row of a lane that is looked at."""
+        self.blocks += 1
+        self.bytes += sum(len(blob) for blob in row if isinstance(blob, bytes))
+        self.lanes.add(lane)
+
+    def restart(self) -> None:
+        """Forget samples and damage, for what was read so far is no part of the answer."""
+        self.samples = 0
+        self.damages.clear()
 
     def take_samples(self, count: int) -> None:
         """Count samples that were decoded.
@@ -88,9 +117,11 @@ def fetch(
 
     :raises DeadlinePassed: at the reading's deadline. :raises cassandra.DriverException: as the driver does.
     """
+    session = reading.session or session
     under_way: deque[tuple[Request, ResponseFuture]] = deque()
     for request in requests:
-        under_way.append((request, session.execute_async(statement, request, timeout=reading.left_s())))
+        future = session.execute_async(statement, request, timeout=reading.left_s(), execution_profile=ROWS)
+        under_way.append((request, future))
         if len(under_way) >= UNDER_WAY:
             yield from _rows(*under_way.popleft(), reading)
     while under_way:
@@ -98,6 +129,7 @@ def fetch(
 
 
 def _rows(request: Request, future: ResponseFuture, reading: Reading) -> Iterator[tuple[Request, Any]]:
-    reading.left_s()
-    for row in future.result():
+    for number, row in enumerate(future.result()):
+        if number % ROWS_BETWEEN_LOOKS == 0:
+            reading.left_s()
         yield request, row

@@ -24,9 +24,12 @@ class NoDigests(Exception):
 
 
 class RollupRow(NamedTuple):
-    """The wanted series of one window: ids (n, 2), an array of length n a name, n digests if asked for."""
+    """The wanted series of a window, or of one for each: ids (n, 2), an array of length n a name, n digests if asked.
 
-    window_start: int
+    window_start: ms, or (n,) int64.
+    """
+
+    window_start: int | npt.NDArray[np.int64]
     width: int
     ids: Ids
     columns: Columns

@@ -69,6 +69,12 @@ def check(session: Session, config: Config) -> None:
         raise SchemaMismatch("; ".join(faults))
 
 
+def identity(session: Session, config: Config) -> str:
+    """What tells this keyspace from all others, also from one of the same name that was dropped."""
+    select = "SELECT id FROM system_schema.tables WHERE keyspace_name = %s AND table_name = 'generations'"
+    return str(session.execute(select, (config.cassandra.keyspace,)).one().id)
+
+
 def _store_layout(session: Session, config: Config, report: Report) -> None:
     # a lightweight transaction, so that of two first starts one decides
     insert = session.prepare("INSERT INTO settings (name, value) VALUES (?, ?) IF NOT EXISTS")

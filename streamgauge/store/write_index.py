@@ -1,6 +1,7 @@
 """Writing the series index: labels by id, ids by label, values by label name.
 
-Per lane and period. The row in `series` comes last, so that a series found there has all its other rows.
+Per lane and period. The row in `series` comes last, so that a series found there has all its other rows. Then what was
+made of the index before is outdated (`changes`).
 """
 
 import time
@@ -11,9 +12,11 @@ from cassandra.cluster import Session
 from cassandra.concurrent import execute_concurrent
 from cassandra.query import BatchStatement, BatchType
 
-from schemas.tables import INDEX_PERIOD_MS, INDEX_RETENTION_MS, index_period, ttl_seconds
+from schemas.tables import INDEX_PERIOD_MS, INDEX_RETENTION_MS, Resolution, index_period, ttl_seconds
 from streamgauge.series import labels as series_labels
 from streamgauge.series.ids import Shards
+from streamgauge.store.changes import ChangeStore
+from streamgauge.store.progress import ProgressStore
 
 CONCURRENCY = 32
 ROWS_A_WRITE = 100
@@ -25,6 +28,8 @@ class IndexStore:
     def __init__(self, session: Session, shards: Shards) -> None:
         self._session = session
         self._shards = shards
+        self._changes = ChangeStore(session)
+        self._progress = ProgressStore(session)
         self._known: dict[tuple[int, int], set[bytes]] = {}
         self._pairs: dict[tuple[int, int], set[tuple[str, str]]] = {}
         self._select_ids = session.prepare(
@@ -47,17 +52,30 @@ class IndexStore:
         """
         period = index_period(timestamp, lane)
         ttl = ttl_seconds(int(time.time() * 1000), period + INDEX_PERIOD_MS, INDEX_RETENTION_MS)
+        if ttl <= 0:
+            return
         known = self._load(lane, period)
         new = {identity: data for identity, data in rows.items() if identity not in known}
-        if not new or ttl <= 0:
-            return
+        if new:
+            self._write_new(lane, period, new, ttl)
+            known.update(new)
+        # also if all is there: whoever wrote it may have failed before it was noted
+        self._note(lane, period, timestamp)
+
+    def _write_new(self, lane: int, period: int, new: dict[bytes, bytes], ttl: int) -> None:
         by_label: dict[tuple[str, str], list[bytes]] = defaultdict(list)
         for identity, data in new.items():
             for pair in series_labels.parse(data).items():
                 by_label[pair].append(identity)
         self._write_labels(lane, period, by_label, ttl)
         self._write_series(lane, period, new, ttl)
-        known.update(new)
+
+    def _note(self, lane: int, period: int, timestamp: int) -> None:
+        """Outdate what was made of the index; of blocks too if the samples of these series may be in them by now."""
+        self._changes.write_series(lane, period)
+        if timestamp < self._progress.read(Resolution.MIN1).get(lane, 0):
+            for level in Resolution:
+                self._changes.write(level, lane, timestamp - timestamp % level.value.width_ms)
 
     def _load(self, lane: int, period: int) -> set[bytes]:
         known = self._known.get((lane, period))

@@ -79,12 +79,16 @@ class Prometheus:
 
     def load(self, series) -> None:
         """Take (labels, (time in ms, value) pairs) by remote write."""
+        self.take(compress(encode(series)))
+
+    def take(self, request: bytes) -> None:
+        """Take a remote write request, compressed."""
         headers = {
             "Content-Encoding": "snappy",
             "Content-Type": "application/x-protobuf",
             "X-Prometheus-Remote-Write-Version": "0.1.0",
         }
-        status, text = self._ask("POST", "/api/v1/write", compress(encode(series)), headers)
+        status, text = self._ask("POST", "/api/v1/write", request, headers)
         if status != 204:
             raise RuntimeError(f"Prometheus refused the samples: {status} {text.decode()}")
 

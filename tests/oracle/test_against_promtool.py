@@ -89,6 +89,8 @@ def test_templates_give_the_same(promtool, tmp_path):
     texts = [
         text for text in texts if not re.search(r"pathPrefix|\bexternalURL|\{\{ \. \}\}|query \"bad\"", text)
     ]
+    # which of two series comes first is now one and now the other for promtool
+    texts = [text.replace('query "x"', 'query "sort(x)"') for text in texts]
     rules = {
         "groups": [
             {
@@ -103,7 +105,6 @@ def test_templates_give_the_same(promtool, tmp_path):
     text = yaml.safe_dump(rules, allow_unicode=True)
     series = [
         {"series": 'up{instance="host.example.com:9100", job="node"}', "values": "1234567.5x20"},
-        # promtool gives them in this order, ours by their labels
         {"series": 'x{instance="a:1", job="y"}', "values": "1.5x20"},
         {"series": 'x{instance="b:1", job="x"}', "values": "2x20"},
     ]

@@ -188,6 +188,19 @@ def test_the_time_is_looked_at_within_the_work_of_kernels(monkeypatch, text):
     assert len(looks) - few > few + 3
 
 
+@pytest.mark.parametrize("text", ["sum_over_time(a[9s])", "quantile_over_time(0.3, a[9s])", "rate(a[9s])"])
+def test_the_time_is_looked_at_between_the_windows_of_one_series(monkeypatch, text):
+    looks = []
+    source = memory({("a", "x", "x"): {at: at**1.5 for at in range(0, 60_000, 500)}})
+    asked = parse(text), Query(0, 60_000, 1000), source
+    whole = evaluate(*asked).value
+    monkeypatch.setattr(query_module, "CHUNK_COST", 50)
+    parts = evaluate(*asked, Limits(expired=lambda: bool(looks.append(None)))).value
+    assert len(looks) > 5
+    assert np.array_equal(whole.values, parts.values, equal_nan=True)
+    assert np.array_equal(whole.present, parts.present)
+
+
 def test_a_long_chain_of_operators_is_evaluated():
     result = evaluate(parse(" + ".join(["1"] * 150)), Query(0, 0), Memory())
     assert result.value.tolist() == [150.0]

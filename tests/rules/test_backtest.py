@@ -323,7 +323,7 @@ def test_the_command_prints_json_and_fails_on_alerts_if_it_shall(tmp_path, capsy
     file.write_text(RULES)
     asked = Asked([file], Span(0, 12 * MINUTE), as_json=True)
     clock = iter([1.0, 3.5] * 3).__next__
-    assert run(asked, SEVERITIES, memory_of(SERIES), SURROUNDINGS, clock, UTC) == 0
+    assert run(asked, SEVERITIES, lambda _: memory_of(SERIES), SURROUNDINGS, clock, UTC) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["seconds"], found["evaluations"], found["errors"]) == (2.5, 39, [])
     assert [(one["rule"], one["firingFrom"], one["to"]) for one in found["alerts"] if one["firingFrom"]] == [
@@ -331,10 +331,10 @@ def test_the_command_prints_json_and_fails_on_alerts_if_it_shall(tmp_path, capsy
         ("Down", 3 * MINUTE, 5 * MINUTE),
     ]
     fatal = replace(asked, fail_on_alert=True)
-    assert run(fatal, SEVERITIES, memory_of(SERIES), SURROUNDINGS, clock, UTC) == 1
-    assert run(fatal, SEVERITIES, memory_of({}), SURROUNDINGS, clock, UTC) == 0
+    assert run(fatal, SEVERITIES, lambda _: memory_of(SERIES), SURROUNDINGS, clock, UTC) == 1
+    assert run(fatal, SEVERITIES, lambda _: memory_of({}), SURROUNDINGS, clock, UTC) == 0
     file.write_text(RULES.replace("up == 0", "up =="))
-    assert run(asked, SEVERITIES, memory_of(SERIES), SURROUNDINGS, clock, UTC) == 1
+    assert run(asked, SEVERITIES, lambda _: memory_of(SERIES), SURROUNDINGS, clock, UTC) == 1
     assert "error: " in capsys.readouterr().err
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from schemas.alert_messages import ActiveAlert, GroupStatus, RuleHealth, encode, state_key
 from schemas.rule_files import Group, Rule, RuleKind
-from schemas.rule_messages import InvalidMessage
-from streamgauge.rules.applied.board import Board
+from schemas.rule_messages import InvalidMessage, encode_group
+from streamgauge.rules.applied.board import SILENT_MS, Board
 from streamgauge.rules.applied.rule_sets import DELAY_MS, RuleSets, publication
 
 DOWN = Rule(RuleKind.ALERT, "Down", "up == 0")
@@ -54,6 +54,34 @@ def test_a_group_shows_its_rules_with_health_and_alerts(topics):
     assert (group.file, group.group.name, group.status.last_tick) == ("web", "hosts", 5000)
     [rule] = group.rules
     assert (rule.rule.name, rule.health.health, list(rule.alerts)) == ("Down", "ok", [ALERT])
+
+
+def test_a_rule_in_sql_is_what_its_status_says_beside_any_set(topics):
+    key, rule = "/sql/Slow", Rule(RuleKind.ALERT, "Slow", "SELECT 1 AS `value`")
+    alert = ActiveAlert({"alertname": "Slow"}, {}, "firing", 1000, "1e+00", 1000)
+
+    def held():
+        return topics.board.held(key, "Slow", alert.labels, 1000, topics.now)
+
+    topics.apply(DOWN)
+    assert not held().is_held
+    definition = encode_group(Group("Slow", [rule], interval_ms=10_000)).decode()
+    status = GroupStatus("v", 5000, 0.5, 0, 0, [RuleHealth("ok", "", 0.1, 1)], definition)
+    topics.board.take_state(state_key(key, 0), encode([alert]))
+    topics.board.take_state(state_key(key), encode(status))
+    slow, hosts = topics.board.groups(topics.now)
+    assert (slow.file, slow.group.name, slow.is_sql, hosts.is_sql) == ("sql", "Slow", True, False)
+    assert (slow.rules[0].rule.expr, list(slow.rules[0].alerts)) == (rule.expr, [alert])
+    assert held() == (True, alert)
+    topics.now = 5000 + SILENT_MS
+    assert held() == (True, alert)
+    topics.now += 1
+    assert not held().is_held, "its job is over"
+    assert [group.key for group in topics.board.groups(topics.now)] == [KEY]
+    topics.now -= 1
+    topics.board.take_state(state_key(key), None)
+    assert not held().is_held
+    assert [group.key for group in topics.board.groups(topics.now)] == [KEY]
 
 
 def test_a_set_counts_from_its_first_tick_on(topics):

@@ -54,7 +54,7 @@ def test_firing_then_gone_is_resolved_and_its_series_end():
     ended = state.adopt({}, NOON + 5000)
     assert [
         (change.transition.after.value, change.transition.alert.resolved_at) for change in ended.changes
-    ] == [("resolved", NOON + 5000)]
+    ] == [("resolved", NOON + 4999)]
     assert [_bits(point.value) for point in ended.written] == [STALE_BITS] * 2
     assert state == GroupState()
 

@@ -1,6 +1,6 @@
 """Paths that the parts of a group's ticks take."""
 
-from operators.group_ticks import WAIT_MS, GroupTicks, Part, Taken
+from operators.group_ticks import MAX_WAITING, WAIT_MS, GroupTicks, Part, Taken
 
 NOON = 1_763_892_000_000
 PART = Part("v1", False, b"part", NOON, 0, 0)
@@ -47,3 +47,12 @@ def test_what_has_waited_too_long_is_given_up():
     assert ticks.overdue(NOON + WAIT_MS - 1) == {}
     assert ticks.overdue(NOON + WAIT_MS) == {NOON: {0: PART}}
     assert ticks.last == NOON
+
+
+def test_no_more_ticks_wait_than_there_is_room_for():
+    ticks = GroupTicks(2)
+    for number in range(MAX_WAITING):
+        assert ticks.take(NOON + number, 0, PART) == Taken(None, ())
+    assert ticks.take(NOON + MAX_WAITING, 0, PART) == Taken(None, (NOON,))
+    assert ticks.take(NOON, 1, PART) == Taken(None, ())
+    assert ticks.take(NOON + 1, 1, PART).complete

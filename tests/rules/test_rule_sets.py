@@ -174,6 +174,11 @@ def test_a_set_counts_from_a_tick_of_its_most_frequent_group_on():
     assert publication(RuleSets(), {"f": groups}, 1_000_001).rules.effective_from == 1_020_000
 
 
+def test_a_set_with_seldom_groups_only_counts_within_a_minute_all_the_same():
+    daily = [Group("g", interval_ms=86_400_000)]
+    assert publication(RuleSets(), {"f": daily}, 1_000_001).rules.effective_from == 1_020_000
+
+
 class Kept:
     """A topic in memory."""
 

@@ -31,10 +31,12 @@ def test_what_comes_late_fills_a_hole():
     assert presence.gap_before(NOON + 100_000) == 0
 
 
-def test_a_hole_without_end_begins_after_a_minute():
-    presence = Presence([[NOON, NOON]])
-    assert presence.hole_at(NOON + HOLE_MS) is None
-    assert presence.hole_at(NOON + HOLE_MS + 1) == Hole(NOON, None)
+def test_what_has_not_ended_is_no_hole_but_has_not_come():
+    time = ShardTime()
+    time.see(NOON)
+    assert time.has_come(NOON)
+    assert not time.has_come(NOON + 1)
+    assert not time.pass_over(NOON + 10 * HOLE_MS)
 
 
 def test_first_tick_follows_what_was_sent_first():
@@ -43,14 +45,30 @@ def test_first_tick_follows_what_was_sent_first():
     assert time.last == NOON - 1
 
 
+def test_first_tick_follows_what_was_sent_first_whichever_partition_comes_first():
+    time = ShardTime()
+    time.see(NOON + 20_000)
+    time.encode()
+    time.see(NOON)
+    assert time.is_ahead
+    time = ShardTime(time.encode())
+    assert (time.last, time.is_ahead) == (NOON - 1, False)
+    time.see(NOON - 1000)
+    assert time.last == NOON - 1001
+    time.finish(NOON)
+    time.see(NOON - 2000)
+    assert ShardTime(time.encode()).last == time.last == NOON
+
+
 def test_ticks_in_a_hole_are_passed_over_and_the_next_one_tells_of_it():
     time = ShardTime()
     time.see(NOON)
-    assert time.pass_over(NOON, NOON) is None
+    assert not time.pass_over(NOON)
     assert time.finish(NOON) == 0
     time.see(NOON + 100_000)
-    assert time.pass_over(NOON + 5000, NOON + 99_000) == NOON + 99_999
-    assert time.pass_over(NOON + 100_000, NOON + 100_000) is None
+    assert time.pass_over(NOON + 5000)
+    assert time.last == NOON + 99_999
+    assert not time.pass_over(NOON + 100_000)
     assert time.finish(NOON + 100_000) == 100_000
     time.see(NOON + 105_000)
     assert time.finish(NOON + 105_000) == 0
@@ -71,7 +89,7 @@ def test_while_no_tick_will_come_there_are_no_holes():
     time = ShardTime()
     time.see(NOON)
     time.rest(NOON + 1_000_000)
-    assert time.pass_over(NOON + 1_000_000, NOON + 1_000_000) is None
+    assert not time.pass_over(NOON + 1_000_000)
     assert time.finish(NOON + 1_000_000) == 0
 
 

@@ -29,6 +29,7 @@ from streamgauge.series.samples import STALE, Samples
 LANES = 4
 EVERY = 60_000
 NOON = 1_763_985_600_000
+NO_TIME = -(2**63)
 HEADER = """\
 -- name: High
 -- for: 1m
@@ -111,7 +112,7 @@ def test_only_what_selectors_ask_for_is_given():
 
 
 def test_rows_wait_for_their_tick():
-    waiting = WaitingRows()
+    waiting = WaitingRows(EVERY)
     assert waiting.add(NOON, {"a": "x", "alertname": None}, 1.5) == (
         NOON,
         '[[["a","x"]],"0x1.8000000000000p+0"]',
@@ -121,15 +122,38 @@ def test_rows_wait_for_their_tick():
     waiting.add(NOON + 1, {"a": "next"}, 2.0)
     waiting.add(NOON - 5, {"a": "x"}, 9.0)
     waiting.add(NOON - 5, {"a": "y"}, None)
-    due = waiting.take(NOON, EVERY)
+    due = waiting.take(NOON)
     assert sorted(labels["a"] for labels, _ in due.rows) == ["x", "y"]
     assert next(value for labels, value in due.rows if labels["a"] == "x") == 1.5
     assert next(math.isnan(value) for labels, value in due.rows if labels["a"] == "y")
     assert (due.has_samples, len(due.forgotten)) == (False, 4)
     waiting.add(NOON + EVERY, None, 3.0)
-    due = waiting.take(NOON + EVERY, EVERY)
+    due = waiting.take(NOON + EVERY)
     assert (due.rows, due.has_samples) == ([({"a": "next"}, 2.0)], True)
-    assert waiting.take(NOON + 2 * EVERY, EVERY) == ([], False, [])
+    assert waiting.take(NOON + 2 * EVERY) == ([], False, [])
+
+
+def test_ticks_begin_with_the_oldest_row_whichever_partition_comes_first():
+    waiting = WaitingRows(EVERY)
+    assert waiting.next_tick is None
+    assert waiting.see(NOON + 5 * EVERY, NO_TIME)
+    assert waiting.next_tick == NOON + 5 * EVERY
+    assert waiting.see(NOON + 1, NO_TIME)
+    place = waiting.add(NOON + 1, {"a": "x"}, 1.0)
+    assert waiting.next_tick == NOON + EVERY
+    again = WaitingRows(EVERY, stored=[place])
+    assert again.next_tick == NOON + EVERY
+    assert again.take(NOON + EVERY).rows == [({"a": "x"}, 1.0)]
+    assert not again.see(NOON + EVERY, NOON)
+    assert again.see(NOON + EVERY + 1, NOON)
+    assert again.next_tick == NOON + 2 * EVERY
+
+
+def test_what_is_past_when_the_first_row_comes_has_no_tick():
+    waiting = WaitingRows(EVERY)
+    assert not waiting.see(NOON + 1, NOON + 3 * EVERY + 1)
+    assert waiting.next_tick == NOON + 4 * EVERY
+    assert WaitingRows(EVERY, NOON + EVERY).next_tick == NOON + 2 * EVERY
 
 
 @given(
@@ -140,14 +164,14 @@ def test_rows_wait_for_their_tick():
 )  # fmt: skip
 def test_the_order_of_rows_and_a_restart_change_nothing(rows, random):
     def run(rows, restarts):
-        waiting, found, stored = WaitingRows(), [], {}
+        waiting, found, stored = WaitingRows(EVERY), [], {}
         for tick in range(EVERY, 6 * EVERY, EVERY):
             for time, label, value in rows:
                 if tick - EVERY < time <= tick and (place := waiting.add(time, {"l": label}, value)):
                     stored[place] = True
             if restarts:
-                waiting = WaitingRows(stored)
-            due = waiting.take(tick, EVERY)
+                waiting = WaitingRows(EVERY, tick - EVERY, stored)
+            due = waiting.take(tick)
             for place in due.forgotten:
                 del stored[place]
             found.append(sorted(map(str, due.rows)))
@@ -202,7 +226,7 @@ class Running:
 
     @property
     def path(self):
-        return [(one.after, (one.tick - NOON) // EVERY) for one in self.changes]
+        return [(one.after, -(-(one.tick - NOON) // EVERY)) for one in self.changes]
 
 
 A, B = ({"instance": "a", "alertname": "High"}, 6.0), ({"instance": "b"}, 7.0)
@@ -269,6 +293,8 @@ def test_another_select_begins_anew_and_a_rule_that_is_gone_ends_its_alerts():
     running.take_up(rule(HEADER.replace("1m", "0s"), SELECT + " WHERE `value` > 1"))
     running.tick(1, A)
     assert running.path == [("firing", 0), ("resolved", 1), ("firing", 1)]
+    # by its tick a consumer knows which of the two holds
+    assert running.changes[1].tick == running.changes[2].tick - 1
     running.take_up(None)
     running.tick(2)
     assert running.path[3:] == [("resolved", 2)]

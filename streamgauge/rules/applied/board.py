@@ -14,10 +14,12 @@ from schemas.alert_messages import (
     place_of,
 )
 from schemas.rule_files import Group, Rule
-from schemas.rule_messages import RuleMessage, file_of
+from schemas.rule_messages import RuleMessage, decode_group, file_of
 from streamgauge.rules.applied.rule_sets import RuleSet, RuleSets
 
 _KEPT_SETS = 16
+SILENT_MS = 3_600_000
+"""A rule in SQL whose last tick is longer ago has been taken away: its job is over, and will not say so."""
 _UNKNOWN = RuleHealth()
 
 
@@ -32,12 +34,13 @@ class RuleView:
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """A group with how it does. status: None if nobody has evaluated it as it is now."""
+    """A group with how it does. status: None if nobody has evaluated it as it is now. is_sql: what its rules are in."""
 
     key: str
     group: Group
     status: GroupStatus | None
     rules: Sequence[RuleView]
+    is_sql: bool = False
 
     @property
     def file(self) -> str:
@@ -62,6 +65,8 @@ class Board:
         self._sets = RuleSets()
         self._known: deque[RuleSet] = deque(maxlen=_KEPT_SETS)
         self._statuses: dict[str, GroupStatus] = {}
+        self._defined: dict[str, Group] = {}
+        """Groups that no rule set has: rules in SQL are those of a job that runs."""
         self._alerts: dict[tuple[str, int], list[ActiveAlert]] = {}
 
     def take_rules(self, message: RuleMessage) -> None:
@@ -78,22 +83,29 @@ class Board:
         if number is None:
             if value is None:
                 self._statuses.pop(group, None)
+                self._defined.pop(group, None)
             else:
-                self._statuses[group] = decode_status(value)
+                status = decode_status(value)
+                if status.definition:
+                    self._defined[group] = decode_group(status.definition.encode())
+                self._statuses[group] = status
         elif value is None:
             self._alerts.pop((group, number), None)
         else:
             self._alerts[group, number] = decode_alerts(value)
 
     def groups(self, now: int) -> list[GroupView]:
-        """All groups of the set that counts at a time in ms, by file and name."""
+        """All groups of the set that counts at a time in ms, and those in SQL, by file and name."""
         counts = self._at(now)
-        return [self._view(counts, key, group) for key, group in sorted(counts.groups.items(), key=_place)]
+        groups = [*counts.groups.items(), *self._defined.items()]
+        found = [(key, group) for key, group in sorted(groups, key=_place) if not self._is_silent(key, now)]
+        return [self._view(counts, key, group) for key, group in found]
 
     def group(self, key: str, now: int) -> GroupView | None:
-        """A group of the set that counts at a time in ms."""
+        """A group of the set that counts at a time in ms, or one in SQL."""
         counts = self._at(now)
-        return self._view(counts, key, counts.groups[key]) if key in counts.groups else None
+        group = self._defined.get(key) or counts.groups.get(key)
+        return self._view(counts, key, group) if group and not self._is_silent(key, now) else None
 
     def held(self, key: str, rule: str, labels: Mapping[str, str], tick: int, now: int) -> Held:
         """Whether an alert that fired at a tick still does, by what is known now.
@@ -110,6 +122,9 @@ class Board:
         evaluated = view.status is not None and view.status.last_tick > tick
         return Held(bool(named) and not evaluated, None)
 
+    def _is_silent(self, key: str, now: int) -> bool:
+        return key in self._defined and self._statuses[key].last_tick + SILENT_MS < now
+
     def _at(self, now: int) -> RuleSet:
         counting = [one for one in self._known if one.effective_from <= now]
         if counting:
@@ -125,10 +140,10 @@ class Board:
             healths = status.rules if status else ()
             health = healths[number] if number < len(healths) else _UNKNOWN
             rules.append(RuleView(rule, health, self._alerts.get((key, number), []) if status else []))
-        return GroupView(key, group, status, rules)
+        return GroupView(key, group, status, rules, is_sql=key in self._defined)
 
     def _is_of(self, status: GroupStatus, counts: RuleSet, key: str) -> bool:
-        if status.rule_set == counts.version:
+        if status.rule_set == counts.version or key in self._defined:
             return True
         judged = next((one for one in self._known if one.version == status.rule_set), None)
         if judged is None:

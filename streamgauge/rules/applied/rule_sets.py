@@ -1,6 +1,6 @@
 """From the messages of alerts.rules to the rule set that counts, and from rule files to messages. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -26,6 +26,8 @@ from streamgauge.rules.intervals import interval_of
 
 DELAY_MS = 5000
 """From the moment in which a set is published to the first tick at which it counts, so that all have read it."""
+LATEST_MS = 60_000
+"""A set counts from a multiple of this on if none of its groups is evaluated as often."""
 
 
 class SetFault(StrEnum):
@@ -124,7 +126,10 @@ def publication(read: RuleSets, files: Mapping[str, Sequence[Group]], now: int) 
     return Publication(RuleSet(version, start, groups, digests), messages)
 
 
-def effective_from(groups: Iterable[Group], now: int) -> int:
-    """The first tick (ms) at which groups that are published now can count: a tick of the most frequent one."""
-    every = min((interval_of(group) for group in groups), default=1000)
+def effective_from(groups: Collection[Group], now: int) -> int:
+    """The first tick (ms) at which groups that are published now can count: a tick of the most frequent one.
+
+    However seldom that is, it is not much more than a minute away: the alerts of groups that are gone end with it.
+    """
+    every = min((LATEST_MS, *map(interval_of, groups))) if groups else 1000
     return -(-(now + DELAY_MS) // every) * every

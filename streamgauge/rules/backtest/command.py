@@ -13,7 +13,7 @@ from streamgauge.promql.query import Source
 from streamgauge.rules.backtest import show
 from streamgauge.rules.backtest.run import Backtest, Span
 from streamgauge.rules.command import usable_groups
-from streamgauge.rules.compiled import Surroundings, compile_group
+from streamgauge.rules.compiled import CompiledGroup, Surroundings, compile_group
 
 OK, FAILED = 0, 1
 PIPE_WIDTH = 140
@@ -32,14 +32,14 @@ class Asked:
 def run(
     asked: Asked,
     severities: Collection[str],
-    source: Source,
+    source_of: Callable[[Sequence[CompiledGroup]], Source],
     surroundings: Surroundings,
     seconds: Callable[[], float],
     zone: tzinfo | None = None,
 ) -> int:
     """Try the rules of all files on what is stored; the exit code.
 
-    :param seconds: a clock that does not go back.
+    :param source_of: gives what is read of, for these groups. :param seconds: a clock that does not go back.
     :param zone: of the times that are shown; that of this machine if None.
     """
     groups = usable_groups(asked.files, severities)
@@ -50,7 +50,7 @@ def run(
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=PIPE_WIDTH)
-    backtest = Backtest(compiled, source, surroundings, asked.span)
+    backtest = Backtest(compiled, source_of(compiled), surroundings, asked.span)
     if console.is_terminal and not asked.as_json:
         with click.progressbar(length=1000, label="backtest") as bar:
             report = backtest.run(lambda done: bar.update(round(done * 1000) - bar.pos))

@@ -11,7 +11,7 @@ from streamgauge.promql.vectors import Times, Values
 from streamgauge.rules.backtest.stretch import Stretch
 from streamgauge.rules.evaluation import ALERT_NAME, ALERTS, FOR_STATE
 from streamgauge.series.labels import NAME, SEPARATOR
-from streamgauge.series.matchers import Matcher, fulfils, metric_of
+from streamgauge.series.matchers import Matcher, fulfils, metric_of, named
 from streamgauge.series.samples import STALE_BITS, Samples
 
 _NAMES = (NAME.encode(), ALERT_NAME.encode())
@@ -81,10 +81,10 @@ class Overlay:
         """What `streamgauge.promql.query.Source` asks for."""
         name = metric_of(matchers)
         candidates = list(self._series.values()) if name is None else self._by_name.get(name, [])
-        named = [(matcher.name.encode(), matcher) for matcher in matchers]
+        conditions = named(matchers)
         rows: dict[bytes, tuple[Times, Values]] = {}
         for series in candidates:
-            if fulfils(series.data, named):
+            if fulfils(series.data, conditions):
                 times, values = series.between(start_ms, min(end_ms, self._stored.until))
                 if len(times):
                     rows[series.data] = times, values

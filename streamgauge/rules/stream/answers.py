@@ -38,7 +38,6 @@ class TickAnswers:
         partials: Sequence[ShardPartial],
         recorded: Recorded,
         store: Source | None,
-        max_gathered: int,
         blocks: Blocks,
     ) -> None:
         self._group = group
@@ -47,7 +46,6 @@ class TickAnswers:
         self._partials = partials
         self._recorded = recorded
         self._store = store
-        self._max_gathered = max_gathered
         self._blocks = blocks
         self._rows: dict[int, Rows] = {}
         self._together: dict[int, FamilyAnswers] = {}
@@ -115,7 +113,7 @@ class TickAnswers:
             family = self._group.families[number]
             shards = [partial.families[number] for partial in self._partials if number in partial.families]
             found = FamilyAnswers(family, self._blocks.answers(shards, family))
-            found.evaluate(query_of(self._terms, self._tick - family.offset_ms), self._max_gathered)
+            found.evaluate(query_of(self._terms, self._tick - family.offset_ms), self._terms.max_gathered)
             self._together[number] = found
         return found
 
@@ -136,6 +134,6 @@ class TickAnswers:
         return Overlaid(self._store, self._recorded) if self._recorded.is_used else self._store
 
     def _check_size(self, ask: Ask, count: int) -> None:
-        if count > self._max_gathered:
+        if count > self._terms.max_gathered:
             name = self._group.compiled.rules[ask.rule].rule.name
-            raise InvalidQuery(QueryFault.TOO_MANY_SAMPLES, too_many(name, count, self._max_gathered))
+            raise InvalidQuery(QueryFault.TOO_MANY_SAMPLES, too_many(name, count, self._terms.max_gathered))

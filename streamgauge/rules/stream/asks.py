@@ -18,6 +18,7 @@ from streamgauge.rules.backtest.dependencies import OwnSeries
 from streamgauge.rules.compiled import CompiledGroup, CompiledRule, Surroundings
 from streamgauge.rules.evaluation import instant
 from streamgauge.rules.intervals import interval_of
+from streamgauge.rules.stream.gathering import MAX_GATHERED
 from streamgauge.rules.stream.quiet import is_quiet
 from streamgauge.rules.stream.reach import Conditions, FixedTime, Reach, reaches, united
 from streamgauge.rules.stream.shapes import Shape, shape_of
@@ -133,12 +134,14 @@ class StreamGroup:
 class Terms:
     """How expressions are asked. metadata_labels: whether series may have the labels __type__ and __unit__.
 
-    max_history_ms: what goes back further is read from the store.
+    max_history_ms: what goes back further is read from the store. max_gathered: samples, or values of series, that a
+    rule may need at one place.
     """
 
     surroundings: Surroundings
     metadata_labels: bool = False
     max_history_ms: int = MAX_HISTORY_MS
+    max_gathered: int = MAX_GATHERED
 
 
 def _only_ask(rule: CompiledRule, asks: Mapping[int, int]) -> int | None:

@@ -14,7 +14,6 @@ from streamgauge.rules.evaluation import Evaluation, Point
 from streamgauge.rules.stream.answers import TickAnswers
 from streamgauge.rules.stream.asks import StreamGroup, Terms
 from streamgauge.rules.stream.family_answers import Blocks
-from streamgauge.rules.stream.gathering import MAX_GATHERED
 from streamgauge.rules.stream.partials import InvalidPartial, ShardPartial, decode
 from streamgauge.rules.stream.recorded import Recorded
 
@@ -45,18 +44,15 @@ class GroupMerge:
         version: str,
         terms: Terms,
         store: Source | None = None,
-        max_gathered: int = MAX_GATHERED,
     ) -> None:
         """Take a group as `shard.stream_groups` gives it.
 
         :param version: of the rule set. :param store: what goes back further than shards do is read from it.
-        :param max_gathered: how many samples of a rule may be brought here.
         """
         self.group = group
         self.version = version
         self._terms = terms
         self._store = store
-        self._max_gathered = max_gathered
         own = [ask for ask in group.asks if ask.reads_own]
         history = max((reach.before + ask.offset_ms for ask in own for reach in ask.reaches), default=0)
         self._recorded = Recorded(history, bool(own))
@@ -80,7 +76,6 @@ class GroupMerge:
             self._decoded(tick, partials),
             self._recorded,
             self._store,
-            self._max_gathered,
             self._blocks,
         )
         offset = self.group.compiled.query_offset_ms

@@ -1,11 +1,13 @@
 """Which samples an expression looks at when it is evaluated at a moment."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from streamgauge.promql.ast import At, AtBoundary, Duration, Expr, MatrixSelector, Subquery, VectorSelector
-from streamgauge.promql.selection import milliseconds
+from streamgauge.promql.reads import milliseconds
 from streamgauge.promql.walk import children
+from streamgauge.rules.compiled import CompiledGroup
 from streamgauge.series.matchers import Matcher
 
 Conditions = tuple[Matcher, ...]
@@ -58,6 +60,18 @@ def reaches(expression: Expr, lookback_ms: int) -> list[Reach]:
             span = _Span(end.before + milliseconds(node.range), end.after)
         waiting.extend((child, span) for child in reversed(children(node)))
     return found
+
+
+def reach_of(groups: Sequence[CompiledGroup], lookback_ms: int) -> list[Reach]:
+    """What the rules of groups look at, but for expressions with fixed times and the queries of templates."""
+    found: list[Reach] = []
+    for group in groups:
+        for rule in group.rules:
+            for expression in (rule.expr, rule.resolve, rule.data):
+                with contextlib.suppress(FixedTime):
+                    found += reaches(expression, lookback_ms) if expression is not None else []
+    most = max((group.query_offset_ms for group in groups), default=0)
+    return [Reach(one.conditions, one.before + most, one.after) for one in united(found)]
 
 
 def united(found: Iterable[Reach]) -> list[Reach]:

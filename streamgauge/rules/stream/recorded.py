@@ -12,7 +12,7 @@ from streamgauge.rules.stream.reach import Conditions
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import from_bytes, series_id, split, to_bytes
 from streamgauge.series.labels import NAME, canonical
-from streamgauge.series.matchers import Matcher, fulfils, metric_of
+from streamgauge.series.matchers import Matcher, fulfils, metric_of, named
 from streamgauge.series.samples import Samples, between, concat, empty
 
 Rows = tuple[Sequence[bytes], Samples]
@@ -48,11 +48,11 @@ class Recorded:
         """What `streamgauge.promql.query.Source` asks for."""
         name = metric_of(matchers)
         names = list(self._series) if name is None else [name]
-        named = [(matcher.name.encode(), matcher) for matcher in matchers]
+        conditions = named(matchers)
         rows = []
         for data, samples in (item for one in names for item in self._series.get(one, {}).items()):
             inside = [sample for sample in samples if start_ms <= sample[0] <= end_ms]
-            if inside and fulfils(data, named):
+            if inside and fulfils(data, conditions):
                 rows.append((data, inside))
         flat = [sample for _, inside in rows for sample in inside]
         return [data for data, _ in rows], Samples(

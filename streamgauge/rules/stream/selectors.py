@@ -1,12 +1,12 @@
 """Which selectors a series matches, found without trying them all."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from streamgauge.rules.stream.reach import Conditions
 from streamgauge.series.labels import NAME, SEPARATOR
-from streamgauge.series.matchers import Matcher
+from streamgauge.series.matchers import Named, named
 
 _NAME = NAME.encode()
 
@@ -17,10 +17,10 @@ class Selector:
 
     conditions: Conditions
     history: int
-    matchers: Sequence[tuple[bytes, Matcher]] = field(init=False)
+    matchers: Named = field(init=False)
 
     def __post_init__(self) -> None:
-        self.matchers = [(matcher.name.encode(), matcher) for matcher in self.conditions]
+        self.matchers = named(self.conditions)
 
 
 class SelectorIndex:

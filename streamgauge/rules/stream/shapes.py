@@ -23,7 +23,7 @@ from streamgauge.promql.ast import (
 )
 from streamgauge.promql.functions_table import FUNCTIONS
 from streamgauge.promql.places import Lane, Places
-from streamgauge.promql.selection import milliseconds
+from streamgauge.promql.reads import milliseconds
 from streamgauge.promql.vector_functions import MATH
 from streamgauge.promql.walk import bare
 from streamgauge.rules.stream.reach import Conditions

@@ -13,7 +13,7 @@ from streamgauge.promql.query import Limits
 from streamgauge.rules.applied.rule_sets import RuleSet
 from streamgauge.rules.compiled import compile_group
 from streamgauge.rules.stream.asks import Ask, StreamGroup, Terms, Way, query_of, stream_group
-from streamgauge.rules.stream.gathering import MAX_GATHERED, shipped, too_many
+from streamgauge.rules.stream.gathering import shipped, too_many
 from streamgauge.rules.stream.label_blocks import Rows
 from streamgauge.rules.stream.leaves import LeafValues
 from streamgauge.rules.stream.partials import Gathered, ShardPartial, encode
@@ -55,18 +55,15 @@ class ShardRules:
         terms: Terms,
         shard: int,
         query_offset_ms: int = 0,
-        max_gathered: int = MAX_GATHERED,
     ) -> None:
         """Compile all groups.
 
         :param shard: the number of this one. :param query_offset_ms: of groups that name none.
-        :param max_gathered: how many samples of a rule may leave the shard.
         """
         self.rules = rules
         self.groups, self.faults = stream_groups(rules.groups, terms, query_offset_ms)
         self._terms = terms
         self._shard = shard
-        self._max_gathered = max_gathered
         self._families = shard_families(self.groups, terms)
         self._single = {
             key: [
@@ -104,6 +101,16 @@ class ShardRules:
         return {key: encode(self._partial(group, window, tick)) for key, group in due.items()}
 
     def _partial(self, due: "_Due", window: Window, tick: int) -> ShardPartial:
+        gathered = self._gathered(due.group, window, tick)
+        # most groups gather nothing, and there may be ten thousand rules a tick
+        for at, ask in enumerate(due.group.asks if gathered else ()):
+            if ask.way is Way.GATHERED:
+                wanted = {reach.conditions for reach in ask.reaches}
+                due.samples[at] = sum(
+                    len(found.samples.values)
+                    for number, found in gathered.items()
+                    if due.group.gathered[number].conditions in wanted
+                )
         return ShardPartial(
             self.rules.version,
             tick,
@@ -111,7 +118,7 @@ class ShardRules:
             due.answers,
             due.families,
             due.failures,
-            self._gathered(due.group, window, tick),
+            gathered,
             due.seconds,
             due.samples,
         )
@@ -161,9 +168,9 @@ class ShardRules:
         if ask.plan is None:
             raise TypeError("an expression that is not split")
         answer = run_lane(ask.plan, query_of(self._terms, tick - ask.offset_ms), window, Limits())
-        if (count := shipped(answer)) > self._max_gathered:
+        if (count := shipped(answer)) > self._terms.max_gathered:
             name = group.compiled.rules[ask.rule].rule.name
-            raise _TooMany(too_many(name, count, self._max_gathered))
+            raise _TooMany(too_many(name, count, self._terms.max_gathered))
         return answer
 
     def _gathered(self, group: StreamGroup, window: Window, tick: int) -> dict[int, Gathered]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from schemas.batch import Batch, labels_by_id
 from streamgauge.rules.stream import window_kernels as kernels
-from streamgauge.rules.stream.pool import SAMPLE_BYTES, Pool, Slots
+from streamgauge.rules.stream.pool import Pool, Slots
 from streamgauge.rules.stream.reach import Conditions, Reach, united
 from streamgauge.rules.stream.selectors import Selector, SelectorIndex
 from streamgauge.rules.stream.slot_labels import SlotLabels
@@ -70,11 +70,6 @@ class Window:
         """The bytes that samples, ids and labels take."""
         arrays = self._table.nbytes + self._keys.nbytes + self._ids.nbytes + self._histories.nbytes
         return self.pool.nbytes + arrays + self._label_bytes
-
-    def nbytes_of(self, conditions: Conditions) -> int:
-        """The bytes of the samples that a selector looks at, which others may look at too."""
-        selected = self._current(conditions)
-        return int(self.pool.counts(selected.slots).sum()) * SAMPLE_BYTES
 
     def register(self, reaches: Iterable[Reach]) -> list[Conditions]:
         """Look at these selectors from now on, and at no others; those that see too little of what came before.

@@ -24,6 +24,7 @@ from streamgauge.series.samples import Samples
 
 TICK = 600_000
 TERMS = Terms(Surroundings())
+FIVE = Terms(Surroundings(), max_gathered=5)
 
 
 def alert(expr, name="A", **more):
@@ -37,14 +38,14 @@ def record(expr, name="r"):
 class Stand:
     """Two shards and the merge of one group; each series is put into the first or the second."""
 
-    def __init__(self, *rules, terms=TERMS, version="v1", store=None, **options):
+    def __init__(self, *rules, terms=TERMS, version="v1", store=None):
         group = Group("g", rules, interval_ms=10_000)
         found = RuleSet(version, 0, {"g": group})
-        self.shards = [ShardRules(found, terms, at, **options) for at in range(2)]
+        self.shards = [ShardRules(found, terms, at) for at in range(2)]
         self.windows = [Window(), Window()]
         for window in self.windows:
             window.register(self.shards[0].reaches)
-        self.merge = GroupMerge(self.shards[0].groups["g"], version, terms, store, **options)
+        self.merge = GroupMerge(self.shards[0].groups["g"], version, terms, store)
 
     def put(self, shard, value=1.0, at=TICK, **labels):
         data = canonical({"__name__": "m", **labels})
@@ -143,13 +144,24 @@ def test_an_error_of_one_rule_leaves_the_others_alone():
 
 def test_a_rule_that_needs_too_many_samples_in_one_place_says_so():
     rules = alert("m > on () group_left () vector(0)", "Big"), alert("m > 3", "Small")
-    big, small, *_ = filled(*rules, max_gathered=5).results()
+    big, small, *_ = filled(*rules, terms=FIVE).results()
     assert big.detail == "rule 'Big' needs 6 samples at one place, more than the 5 allowed"
     assert len(small.alerting) == 2
     gathered = filled(
-        record("m"), alert("r + on () group_left () count({__name__=~'m|r'})", "Own"), max_gathered=5
+        record("m"), alert("r + on () group_left () count({__name__=~'m|r'})", "Own"), terms=FIVE
     )
     assert gathered.results()[1].detail == "rule 'Own' needs 6 samples at one place, more than the 5 allowed"
+
+
+def test_how_many_samples_a_rule_looks_at_is_told():
+    rules = (
+        alert("m > 3", "Split"),
+        alert("m > on () group_left () vector(0)", "Gathered"),
+        alert("vector(1) > 2", "None"),
+    )
+    stand = filled(*rules)
+    stand.results()
+    assert stand.merge.samples == [6, 6, 0]
 
 
 def test_quiet_alerts_all_have_the_same_outcome():

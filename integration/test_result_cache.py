@@ -1,0 +1,188 @@
+"""Kept answers on the real stack: those that would be computed now, whatever happens to Redis or comes late."""
+
+import time
+import uuid
+
+import httpx
+import pytest
+from redis import Redis
+
+from integration.stored import wait_for
+
+pytestmark = pytest.mark.usefixtures("own_collector")
+
+STEP_S = 15
+MINUTE_S = 60
+
+
+class Asking:
+    """Asks the gateway the same twice: as kept, and computed anew."""
+
+    def __init__(self, config) -> None:
+        self._config = config
+        self._http = httpx.Client(base_url=f"http://{config.gateway.listen}", timeout=60)
+        self.redis = Redis.from_url(config.redis.url)
+        self.metric = f"kept_{uuid.uuid4().hex[:8]}"
+        self.end = int(time.time()) // MINUTE_S * MINUTE_S - 10 * MINUTE_S
+        self.start = self.end - 30 * MINUTE_S
+
+    def push(self, at: float, value: float, **labels: str) -> None:
+        """A sample by way of the collector."""
+        entry = {"metric": self.metric, "labels": labels, "value": value, "timestamp": int(at * 1000)}
+        answer = httpx.post(f"http://{self._config.collector.listen}/api/v1/push", json=entry)
+        assert answer.status_code == 204, answer.text
+
+    def ask(self, query="", **headers):
+        """The document of the range, explained."""
+        form = {
+            "query": query or self.metric,
+            "start": self.start,
+            "end": self.end,
+            "step": STEP_S,
+            "explain": 1,
+        }
+        answer = self._http.post("/api/v1/query_range", data=form, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def same(self, query=""):
+        """The kept answer, which has to be the computed one, but while that changes."""
+        for _ in range(5):
+            fresh = self.ask(query, **{"Cache-Control": "no-store"})
+            kept = self.ask(query)
+            again = self.ask(query, **{"Cache-Control": "no-store"})
+            if fresh["data"] == again["data"]:
+                assert kept["data"] == fresh["data"]
+                assert kept.get("infos") == fresh.get("infos")
+                return kept
+        raise AssertionError("it does not come to rest")
+
+    def values(self, document):
+        """By labels and time."""
+        return {
+            (series["metric"].get("n"), at): float(value)
+            for series in document["data"]["result"]
+            for at, value in series["values"]
+        }
+
+    def listed(self, label, **headers):
+        """The values of a label, as kept for a metric."""
+        form = {
+            "match[]": self.metric,
+            "start": self.start,
+            "end": time.time() // MINUTE_S * MINUTE_S + MINUTE_S,
+        }
+        return self._http.get(f"/api/v1/label/{label}/values", params=form, headers=headers).json()["data"]
+
+    def metrics(self, name):
+        """A metric of the gateway, by its labels as they are written."""
+        lines = self._http.get("/metrics").text.splitlines()
+        found = (line.rpartition(" ") for line in lines if line.startswith(name))
+        return {labels.removeprefix(name): float(value) for labels, _, value in found}
+
+    def close(self) -> None:
+        self._http.close()
+        self.redis.close()
+
+
+@pytest.fixture(scope="module")
+def asking(config, stored):
+    """Half an hour of a series, ten minutes old, all of it in blocks."""
+    opened = Asking(config)
+    wait_for(lambda: stored.sealed_to() >= opened.end * 1000, 240, lambda: "no lane is sealed")
+    for at in range(opened.start, opened.end + 1, STEP_S):
+        opened.push(at, at % 1000, n="1")
+    count = (opened.end - opened.start) // STEP_S + 1
+    wait_for(lambda: len(opened.values(opened.ask(**{"Cache-Control": "no-store"}))) == count, 120)
+    yield opened
+    opened.close()
+
+
+def _kept_share(document):
+    cache = document["explain"]["cache"]
+    return cache["seriesStepsKept"] / max(1, cache["seriesSteps"])
+
+
+def _wait_until_kept(asking, query=""):
+    wait_for(
+        lambda: _kept_share(asking.same(query)) == 1, 60, lambda: str(asking.ask(query)["explain"]["cache"])
+    )
+
+
+def test_the_second_answer_is_kept_and_equal(asking):
+    _wait_until_kept(asking)
+    document = asking.ask()
+    assert document["explain"]["reads"] == []
+    [selector] = document["explain"]["selectors"]
+    assert (selector["selector"], selector["resolution"]) == (asking.metric, "raw")
+    assert asking.metrics("streamgauge_gateway_cache_lookups_total")['{cache="results",result="hit"}'] > 0
+    fresh = asking.ask(**{"Cache-Control": "no-store"})["explain"]
+    assert fresh["cache"]["refused"] == "no_store"
+    assert sum(read["blocks"] for read in fresh["reads"]) > 0
+    assert sum(read["bytes"] for read in fresh["reads"]) > 0
+
+
+def test_infos_are_kept_too(asking):
+    query = f"rate({asking.metric}[2m])"
+    _wait_until_kept(asking, query)
+    assert "might not be a counter" in asking.ask(query)["infos"][0]
+
+
+def test_late_data_by_way_of_kafka_changes_a_kept_answer(asking):
+    _wait_until_kept(asking)
+    late = asking.start + 10 * MINUTE_S
+    # of two samples of one time the larger one counts
+    asking.push(late, 123_456.0, n="1")
+    wait_for(lambda: asking.values(asking.same()).get(("1", late)) == 123_456.0, 60)
+    _wait_until_kept(asking)
+
+
+def test_a_series_that_comes_late_is_in_kept_answers_and_lists(asking):
+    _wait_until_kept(asking)
+    assert asking.listed("n") == asking.listed("n") == ["1"]
+    late = asking.start + 20 * MINUTE_S
+    asking.push(late, 5.0, n="2")
+    wait_for(lambda: asking.listed("n") == ["1", "2"], 30)
+    assert asking.listed("n", **{"Cache-Control": "no-store"}) == ["1", "2"]
+    wait_for(lambda: asking.values(asking.same()).get(("2", late)) == 5.0, 60)
+    _wait_until_kept(asking)
+
+
+def test_an_empty_redis_is_filled_again(asking):
+    _wait_until_kept(asking)
+    asking.redis.flushall()
+    assert _kept_share(asking.same()) == 0
+    _wait_until_kept(asking)
+
+
+def test_damaged_and_foreign_values_are_misses(asking):
+    _wait_until_kept(asking)
+    keys = list(asking.redis.scan_iter("streamgauge:r:*"))
+    for number, key in enumerate(keys):
+        value = asking.redis.get(key)
+        changed = bytes([*value[:-1], value[-1] ^ 1]) if number % 2 else b"something else"
+        asking.redis.set(key, changed, keepttl=True)
+    assert len(keys) > 1
+    assert _kept_share(asking.same()) == 0
+    faults = asking.metrics("streamgauge_gateway_cache_faults_total")
+    assert faults['{reason="damaged"}'] > 0
+    assert faults['{reason="foreign"}'] > 0
+    _wait_until_kept(asking)
+
+
+def test_without_redis_everything_is_answered(asking, stack):
+    _wait_until_kept(asking)
+    stack.stop("redis")
+    try:
+        assert _kept_share(asking.same()) == 0
+        assert asking.listed("n") == ["1", "2"]
+        assert asking.metrics("streamgauge_gateway_cache_paused") == {"": 1.0}
+        assert asking.metrics("streamgauge_gateway_cache_faults_total")['{reason="connection"}'] > 0
+    finally:
+        stack.start("redis")
+        stack.wait_ready({"redis"})
+    _wait_until_kept(asking)
+    stack.kill("redis")
+    asking.same()
+    stack.wait_ready({"redis"})
+    _wait_until_kept(asking)

@@ -1,0 +1,29 @@
+"""What commands know of rules and alerts, from Kafka."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from streamgauge.config import Config
+
+if TYPE_CHECKING:
+    from streamgauge.rules.applied.board import GroupView
+
+READ_S = 30.0
+
+
+def groups_now(config: Config) -> "list[GroupView]":
+    """All groups, with how they do.
+
+    :raises click.ClickException: if Kafka does not answer in time.
+    """
+    from streamgauge.store.alert_board import AlertBoard
+    from streamgauge.times import now_ms
+
+    board = AlertBoard(config.kafka)
+    try:
+        if not board.wait(READ_S):
+            raise click.ClickException(f"Kafka: {board.trouble or 'the topics were not read in time'}")
+        return board.see(lambda seen: seen.groups(now_ms()))
+    finally:
+        board.stop()

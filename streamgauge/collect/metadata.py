@@ -1,0 +1,127 @@
+"""What is known of metrics beside their samples: type, help and unit, from pages and from remote write."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
+
+from schemas.protobuf import InvalidProtobuf, fields, integer, message, text
+
+MAX_WRITTEN = 100_000
+"""Metrics of which senders of remote write said something."""
+MAX_TEXT = 4096
+"""Characters of a help that are kept."""
+UNKNOWN = "unknown"
+_COMMENT = re.compile(
+    r"#[ \t]+(TYPE|HELP)[ \t]+([A-Za-z_:][A-Za-z0-9_:]*)(?:[ \t]+(.*))?", re.ASCII | re.DOTALL
+)
+_ESCAPE = re.compile(r"\\([\\n])")
+_TYPES = {
+    "counter": "counter",
+    "gauge": "gauge",
+    "histogram": "histogram",
+    "summary": "summary",
+    "untyped": UNKNOWN,
+}
+_WRITTEN_TYPES = (
+    UNKNOWN,
+    "counter",
+    "gauge",
+    "histogram",
+    "gaugehistogram",
+    "summary",
+    "info",
+    "stateset",
+)
+_METADATA = 3
+_TYPE, _FAMILY, _HELP, _UNIT = 1, 2, 4, 5
+
+
+class Metadata(NamedTuple):
+    """Of one metric: its name without the endings of a histogram's series, its type in Prometheus's words."""
+
+    family: str
+    type: str
+    help: str
+    unit: str
+
+
+# targets of the same kind have the same comments
+@lru_cache(256)
+def exposed_metadata(comments: tuple[str, ...]) -> tuple[Metadata, ...]:
+    """What the comment lines of a page say; of two lines that differ the last counts."""
+    types: dict[str, str] = {}
+    helps: dict[str, str] = {}
+    for comment in comments:
+        match = _COMMENT.fullmatch(comment)
+        if match is None:
+            continue
+        word, family, rest = match[1], match[2], match[3] or ""
+        if word == "TYPE":
+            types[family] = _TYPES.get(rest.strip(" \t"), UNKNOWN)
+        else:
+            helps[family] = _ESCAPE.sub(lambda found: "\n" if found[1] == "n" else "\\", rest)[:MAX_TEXT]
+    families = dict.fromkeys([*types, *helps])
+    return tuple(
+        Metadata(family, types.get(family, UNKNOWN), helps.get(family, ""), "") for family in families
+    )
+
+
+def written_metadata(request: bytes) -> list[Metadata]:
+    """The metadata of a remote write request whose wire format is sound; what does not decode is left out."""
+    found = []
+    for number, content in fields(request):
+        if number == _METADATA:
+            try:
+                found.append(_written(message(content)))
+            except InvalidProtobuf:
+                continue
+    return found
+
+
+def _written(content: bytes) -> Metadata:
+    kind, family, explained, unit = 0, "", "", ""
+    for number, part in fields(content):
+        if number == _TYPE:
+            kind = integer(part)
+        elif number == _FAMILY:
+            family = text(part)
+        elif number == _HELP:
+            explained = text(part)
+        elif number == _UNIT:
+            unit = text(part)
+    if not family:
+        raise InvalidProtobuf("metadata of no metric")
+    name = _WRITTEN_TYPES[kind] if 0 <= kind < len(_WRITTEN_TYPES) else UNKNOWN
+    return Metadata(family, name, explained[:MAX_TEXT], unit[:MAX_TEXT])
+
+
+class WrittenMetadata:
+    """What senders of remote write said last of each metric; they say it again every minute."""
+
+    def __init__(self, most: int = MAX_WRITTEN) -> None:
+        self._most = most
+        self._by_family: OrderedDict[str, Metadata] = OrderedDict()
+
+    def take(self, found: Iterable[Metadata]) -> None:
+        """Remember; of too many what was said longest ago is forgotten."""
+        for each in found:
+            self._by_family[each.family] = each
+            self._by_family.move_to_end(each.family)
+        while len(self._by_family) > self._most:
+            self._by_family.popitem(last=False)
+
+    def all(self) -> Iterable[Metadata]:
+        """All that is remembered."""
+        return self._by_family.values()
+
+
+def by_family(found: Iterable[Metadata], metric: str = "") -> dict[str, list[dict[str, str]]]:
+    """Prometheus's JSON of metadata, of all metrics or of one."""
+    content: dict[str, list[dict[str, str]]] = {}
+    for each in sorted(found):
+        if not metric or each.family == metric:
+            entry = {"type": each.type, "help": each.help, "unit": each.unit}
+            content.setdefault(each.family, []).append(entry)
+    return content

@@ -1,0 +1,142 @@
+"""From requests to responses: forms are read, faults turned into answers, every answer counted and timed."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+
+from streamgauge.gateway import prometheus_json as answer
+from streamgauge.gateway.faults import ErrorType, InvalidRequest
+from streamgauge.gateway.metrics import Metrics
+from streamgauge.gateway.parameters import Form
+from streamgauge.gateway.queries import Answer
+from streamgauge.gateway.turns import RETRY_AFTER_S
+
+MAX_BODY_BYTES = 1024 * 1024
+API = "/api/v1/"
+REMOTE_READ = "/api/v1/read"
+"""Whose faults are plain text, as in Prometheus."""
+_CLOSED = 499
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+Respond = Callable[[Request], Awaitable[Response]]
+
+
+def counted(metrics: Metrics, path: str, respond: Respond) -> Respond:
+    """Turn faults into answers; count and time every answer."""
+
+    async def responded(request: Request) -> Response:
+        began = time.monotonic()
+        try:
+            response = await respond(request)
+        except InvalidRequest as fault:
+            response = refused(metrics, path, fault)
+        except ClientDisconnect:
+            response = Response(status_code=_CLOSED)
+        except Exception as error:
+            log.exception("request failed: path=%s", path)
+            detail = f"{type(error).__name__}: {error}"
+            response = refused(metrics, path, InvalidRequest(ErrorType.INTERNAL, detail))
+        metrics.seconds.labels(path).observe(time.monotonic() - began)
+        metrics.requests.labels(path, response.status_code).inc()
+        return response
+
+    return responded
+
+
+def refused(metrics: Metrics, path: str, fault: InvalidRequest) -> Response:
+    """The answer to a request that is refused, in JSON; in plain text outside of the API."""
+    metrics.refusals.labels(path, fault.reason.value).inc()
+    status = fault.reason.status
+    if not path.startswith(API) or path == REMOTE_READ:
+        response: Response = PlainTextResponse(f"{fault}\n".encode(errors="replace"), status)
+    else:
+        response = json_response(answer.error(fault.reason.value, str(fault)), status)
+    if fault.reason is ErrorType.TOO_MANY_REQUESTS:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+async def not_served(request: Request, error: Exception) -> Response:
+    """What no route takes: 404 and 405, in JSON below the API."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = error.headers if isinstance(error, HTTPException) else None
+    if status == 405:
+        reason, detail = ErrorType.BAD_DATA, f"method {request.method} is not allowed here"
+    else:
+        reason, detail = ErrorType.NOT_FOUND, "there is nothing at this path"
+    if not request.url.path.startswith(API):
+        return PlainTextResponse(f"{detail}\n", status, headers)
+    return Response(
+        answer.error(reason.value, detail).encode(), status, headers, media_type="application/json"
+    )
+
+
+def answered(found: Answer) -> Response:
+    """The JSON of an answer; one without data has no content."""
+    if not found.data:
+        return Response(status_code=204)
+    return json_response(answer.success(found.data, found.warnings, found.infos, found.explain))
+
+
+def with_remarks(found: Answer, remarks: list[str]) -> Answer:
+    """An answer with more warnings."""
+    return found._replace(warnings=found.warnings + remarks)
+
+
+async def while_connected(request: Request, answer: Awaitable[T]) -> T:
+    """What is answered to a request whose body has been read; it is cancelled when the client goes away.
+
+    :raises ClientDisconnect: then.
+    """
+    work = asyncio.ensure_future(answer)
+    gone = asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            raise ClientDisconnect
+        return work.result()
+    finally:
+        work.cancel()
+        gone.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def body_of(request: Request, most: int = MAX_BODY_BYTES) -> bytes:
+    """The whole body.
+
+    :raises InvalidRequest: for one that is too large.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise InvalidRequest(ErrorType.BAD_DATA, f"body of more than {most} bytes")
+    return bytes(body)
+
+
+async def form_of(request: Request) -> Form:
+    """The parameters of the URL and of a form.
+
+    :raises InvalidRequest: for a form that is too large, or not UTF-8.
+    """
+    no_store = "no-store" in request.headers.get("cache-control", "").lower()
+    name = request.path_params.get("name", "")
+    return Form(request.url.query, await body_of(request), name, no_store, request.state.asker)
+
+
+def json_response(document: str, status: int = 200) -> Response:
+    """A response of JSON."""
+    # a label value that is not UTF-8 cannot be stored, but one in a parameter comes back in its refusal
+    return Response(document.encode(errors="replace"), status, media_type="application/json")

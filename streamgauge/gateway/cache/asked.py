@@ -1,0 +1,70 @@
+"""What is asked of the kept parts, what they ask of the store, and what comes of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from schemas.tables import Resolution
+from streamgauge.gateway.cache.refusals import Refusal
+from streamgauge.promql.annotations import Annotations
+from streamgauge.promql.ast import Expr
+from streamgauge.promql.evaluator import Value
+from streamgauge.promql.levels import Level
+from streamgauge.promql.query import Limits, Query
+from streamgauge.store.changes import Change
+from streamgauge.store.reading import Reading
+
+
+class State(Protocol):
+    """What the store says of its blocks."""
+
+    def progress(
+        self, resolutions: Sequence[Resolution], reading: Reading
+    ) -> Mapping[Resolution, Mapping[int, int]]:
+        """Where each lane is sealed up to (ms), by resolution."""
+        ...
+
+    def changes(
+        self, periods: Mapping[Resolution, set[int]], reading: Reading
+    ) -> Mapping[Resolution, Sequence[Change]]:
+        """What has changed in these periods."""
+        ...
+
+
+class Asked(NamedTuple):
+    """A range query: its text, expression with durations resolved, steps, and the resolutions that there are.
+
+    compute: evaluates it at some steps. limits: of its result. tenant: whose series it sees.
+    """
+
+    text: str
+    expression: Expr
+    query: Query
+    levels: Sequence[Level]
+    compute: Callable[[Query, Annotations], Value]
+    limits: Limits
+    no_store: bool = False
+    tenant: str = ""
+
+
+@dataclass
+class Report:
+    """Where an answer came from: why not from kept parts, or which steps (first and last, ms) were `kept`.
+
+    points: series-steps of the answer; kept_points: those from kept parts.
+    """
+
+    refusal: Refusal | None = None
+    kept: list[tuple[int, int]] = field(default_factory=list)
+    computed: list[tuple[int, int]] = field(default_factory=list)
+    points: int = 0
+    kept_points: int = 0
+
+
+class Answered(NamedTuple):
+    """A value, and what there is to remark."""
+
+    value: Value
+    warnings: list[str]
+    infos: list[str]
+    report: Report

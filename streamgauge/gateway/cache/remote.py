@@ -1,0 +1,125 @@
+"""Redis: whatever is wrong with it, the gateway goes on without it."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as NotConnected
+from redis.exceptions import TimeoutError as TimedOut
+from redis.retry import Retry
+
+from streamgauge.config import Redis as Settings
+
+MAX_VALUE_BYTES = 4 * 1024 * 1024
+"""Nothing larger is sent."""
+MAX_BATCH_BYTES = 8 * 1024 * 1024
+"""No more than that is written in one request."""
+
+log = logging.getLogger(__name__)
+
+
+class RemoteFault(StrEnum):
+    """Why Redis did not do what it was asked for."""
+
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    REFUSED = "refused"
+    """It answered with an error: it is out of memory, wants a password, or is still loading."""
+
+
+class Values(Protocol):
+    """Where values are kept by keys, for a while."""
+
+    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The value of each key, None for one that is not there."""
+        ...
+
+    def put(self, values: Mapping[bytes, tuple[bytes, int]]) -> None:
+        """Keep values, each for so many seconds at most."""
+        ...
+
+
+class RemoteValues:
+    """Values in Redis. After a failure it is left alone for a while. May be used from many threads.
+
+    :param failed: is told of every failure. :param clock: seconds, of any origin.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        failed: Callable[[RemoteFault], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        timeout = settings.timeout_ms / 1000
+        self._client = Redis.from_url(
+            settings.url,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+        )
+        self._pause_s = settings.pause_s
+        self._failed = failed
+        self._clock = clock
+        self._paused_until = float("-inf")
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether Redis is left alone now."""
+        return self._clock() < self._paused_until
+
+    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The value of each key; None for all without Redis."""
+        nothing: list[bytes | None] = [None] * len(keys)
+        found = self._asked(lambda: self._client.mget(keys)) if keys else None
+        return found if isinstance(found, list) and len(found) == len(keys) else nothing
+
+    def put(self, values: Mapping[bytes, tuple[bytes, int]]) -> None:
+        """Keep values, each for so many seconds at most; none without Redis."""
+        batch: dict[bytes, tuple[bytes, int]] = {}
+        size = 0
+        for key, (value, seconds) in values.items():
+            if len(value) > MAX_VALUE_BYTES:
+                continue
+            if size + len(value) > MAX_BATCH_BYTES:
+                self._put(batch)
+                batch, size = {}, 0
+            batch[key] = value, seconds
+            size += len(value)
+        self._put(batch)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _put(self, batch: Mapping[bytes, tuple[bytes, int]]) -> None:
+        if not batch:
+            return
+        pipeline = self._client.pipeline(transaction=False)
+        for key, (value, seconds) in batch.items():
+            pipeline.set(key, value, ex=seconds)
+        self._asked(pipeline.execute)
+
+    def _asked(self, request: Callable[[], object]) -> object:
+        """What a request gives; None if Redis is left alone, or fails and is from now on."""
+        if self.is_paused:
+            return None
+        try:
+            return request()
+        except TimedOut as error:
+            self._pause(RemoteFault.TIMEOUT, error)
+        except NotConnected as error:
+            self._pause(RemoteFault.CONNECTION, error)
+        except RedisError as error:
+            self._pause(RemoteFault.REFUSED, error)
+        return None
+
+    def _pause(self, fault: RemoteFault, error: Exception) -> None:
+        self._paused_until = self._clock() + self._pause_s
+        self._failed(fault)
+        log.warning("redis is left alone: seconds=%s reason=%s error=%s", self._pause_s, fault.value, error)

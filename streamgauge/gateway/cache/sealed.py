@@ -1,0 +1,80 @@
+"""Whether what a part reads is final: sealed in every lane, and kept for as long as the part is.
+
+A part is final if everything it reads is in blocks of the resolution that it reads. Blocks change by late data, by
+rollups that follow it, and by nothing else; each change raises a generation afterwards. Blocks also expire: what
+expires while a part is kept would still be seen in it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import xxhash
+
+from schemas.tables import INDEX_RETENTION_MS, MINUTE_MS, OF_WIDTH, Resolution, StorageClass
+from streamgauge.promql.levels import SAMPLES
+from streamgauge.promql.reads import Read
+from streamgauge.store.changes import Change, packed
+from streamgauge.store.reader import SEALED_HEAD_MINUTES
+
+MARGIN_MS = 60_000
+"""How exact the times of expiry are taken to be."""
+
+
+def resolution_of(read: Read) -> Resolution:
+    """Whose blocks are read."""
+    return Resolution.RAW if read.width == SAMPLES else OF_WIDTH[read.width]
+
+
+def is_sealed(read: Read, progress: Mapping[Resolution, Mapping[int, int]], lanes: int) -> bool:
+    """Whether every lane has all of what is read in its blocks.
+
+    :param progress: where each lane is sealed up to (ms), by resolution; that of samples is that of minutes.
+    """
+    sealed = progress[sealed_with(resolution_of(read))]
+    to = min(sealed.get(lane, 0) for lane in range(lanes))
+    if read.width == SAMPLES:
+        # the last minutes are read from the head too, which holds what is late before any block does
+        return read.end < to - SEALED_HEAD_MINUTES * MINUTE_MS
+    return read.end - read.end % read.width + read.width <= to
+
+
+def sealed_with(resolution: Resolution) -> Resolution:
+    """Whose progress says how far blocks of a resolution are complete."""
+    return Resolution.MIN1 if resolution is Resolution.RAW else resolution
+
+
+def is_kept(read: Read, classes: Sequence[StorageClass], now: int, for_ms: int) -> bool:
+    """Whether nothing of what is read expires from `now` on for so long (ms)."""
+    until = now + for_ms + MARGIN_MS
+    if read.start + INDEX_RETENTION_MS < until:
+        return False
+    resolution = resolution_of(read)
+    for each in classes:
+        kept_ms = each.retention_ms[resolution]
+        # a replay may keep samples longer than their class does
+        gone = resolution is not Resolution.RAW and read.end + kept_ms < now - MARGIN_MS
+        if not gone and read.start + kept_ms < until:
+            return False
+    return True
+
+
+def periods_of(reads: Iterable[Read]) -> dict[Resolution, set[int]]:
+    """The periods (starts in ms) whose changes matter to what is read."""
+    found: dict[Resolution, set[int]] = {}
+    for read in reads:
+        level = resolution_of(read).value
+        first = level.period(read.start - read.start % level.width_ms)
+        found.setdefault(resolution_of(read), set()).update(range(first, read.end + 1, level.period_ms))
+    return found
+
+
+def generation(reads: Iterable[Read], changes: Mapping[Resolution, Sequence[Change]]) -> bytes:
+    """All changes that matter to what is read, as 16 bytes: others after each change."""
+    hashed = xxhash.xxh3_128()
+    for number, read in enumerate(reads):
+        level = resolution_of(read).value
+        first = level.mark(read.start - read.start % level.width_ms)
+        own = [each for each in changes[resolution_of(read)] if first <= each.mark <= read.end]
+        if own:
+            hashed.update(np.array([number, len(own)], np.int64).tobytes() + packed(own))
+    return hashed.digest()

@@ -1,0 +1,42 @@
+"""What the store says of its blocks, for the kept parts; and what tells one store from another."""
+
+from collections.abc import Mapping, Sequence
+
+from schemas.tables import Resolution
+from streamgauge import __version__
+from streamgauge.config import Config
+from streamgauge.gateway.cache.values import VERSION
+from streamgauge.store.changes import Change
+from streamgauge.store.reader import Reader
+from streamgauge.store.reading import Reading
+
+
+class ReaderState:
+    """`asked.State` of a reader."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._blocks = reader.blocks
+
+    def progress(
+        self, resolutions: Sequence[Resolution], reading: Reading
+    ) -> Mapping[Resolution, Mapping[int, int]]:
+        """Where each lane is sealed up to (ms), by resolution."""
+        return {each: self._blocks.progress(each, reading) for each in resolutions}
+
+    def changes(
+        self, periods: Mapping[Resolution, set[int]], reading: Reading
+    ) -> Mapping[Resolution, Sequence[Change]]:
+        """What has changed in these periods."""
+        return {each: self._blocks.changes.read(each, own, reading) for each, own in periods.items()}
+
+
+def scope(config: Config, store: str) -> str:
+    """What is part of every key: another store, layout, retention or version of the gateway finds nothing of it.
+
+    :param store: its identity (`schema.identity`).
+    """
+    classes = [
+        (each.name, sorted((level.name, ms) for level, ms in each.retention_ms.items()), each.digests)
+        for each in config.storage_classes
+    ]
+    return repr((VERSION, __version__, store, config.layout.model_dump(), classes))

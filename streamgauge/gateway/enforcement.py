@@ -1,0 +1,84 @@
+"""Lets askers see only the series that they may see: what they ask for gets their matchers, before anybody reads it."""
+
+from dataclasses import replace
+from typing import TypeVar
+
+from streamgauge.gateway.askers import Asker
+from streamgauge.gateway.faults import ErrorType, InvalidRequest
+from streamgauge.gateway.parameters import Form
+from streamgauge.promql import parser, printer
+from streamgauge.promql.ast import (
+    Aggregate,
+    Binary,
+    Call,
+    Expr,
+    MatrixSelector,
+    Paren,
+    Subquery,
+    Unary,
+    VectorSelector,
+)
+from streamgauge.promql.invalid_expression import InvalidExpression
+from streamgauge.promql.literals import matcher_text
+from streamgauge.series.matchers import Matcher
+
+Matchers = tuple[Matcher, ...]
+Part = TypeVar("Part", bound=Expr)
+
+
+def enforced(form: Form) -> Form:
+    """The form as the asker may ask it.
+
+    Every selector in `query` and `match[]` gets the asker's matchers, beside those that it has: to ask for others'
+    series is to ask for nothing. Where no `match[]` is given, the asker's own is. What is no PromQL stays, and is
+    refused by whoever reads it.
+    """
+    matchers = form.asker.enforced
+    if not matchers:
+        return form
+    pairs = [
+        (name, _restricted(value, matchers) if name in ("query", "match[]") else value)
+        for name, value in form.pairs
+    ]
+    if not form.all("match[]"):
+        pairs.append(("match[]", f"{{{','.join(map(matcher_text, matchers))}}}"))
+    return form.with_pairs(pairs)
+
+
+def refuse_restricted(asker: Asker) -> None:
+    """Refuse what is not about series.
+
+    :raises InvalidRequest: for askers who may see some only.
+    """
+    if asker.enforced:
+        detail = "who may see some series only may not see this"
+        raise InvalidRequest(ErrorType.FORBIDDEN, detail)
+
+
+def restricted(expr: Part, matchers: Matchers) -> Part:
+    """The expression with matchers in each of its selectors."""
+    match expr:
+        case VectorSelector():
+            # in the order in which the parser puts them
+            found = sorted((*expr.matchers, *matchers), key=matcher_text)
+            return replace(expr, matchers=tuple(found))
+        case MatrixSelector():
+            return replace(expr, selector=restricted(expr.selector, matchers))
+        case Subquery() | Paren() | Unary():
+            return replace(expr, expr=restricted(expr.expr, matchers))
+        case Aggregate():
+            param = None if expr.param is None else restricted(expr.param, matchers)
+            return replace(expr, expr=restricted(expr.expr, matchers), param=param)
+        case Binary():
+            return replace(expr, lhs=restricted(expr.lhs, matchers), rhs=restricted(expr.rhs, matchers))
+        case Call():
+            return replace(expr, args=tuple([restricted(each, matchers) for each in expr.args]))
+        case _:
+            return expr
+
+
+def _restricted(text: str, matchers: Matchers) -> str:
+    try:
+        return printer.canonical(restricted(parser.parse(text), matchers))
+    except InvalidExpression:
+        return text

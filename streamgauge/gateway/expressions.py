@@ -1,0 +1,39 @@
+"""What is answered from the text of a query alone: /api/v1/parse_query and /api/v1/query_exemplars."""
+
+from streamgauge.gateway import prometheus_json as answer
+from streamgauge.gateway.ast_json import tree
+from streamgauge.gateway.evaluation import expression
+from streamgauge.gateway.faults import ErrorType, InvalidRequest
+from streamgauge.gateway.parameters import MAX_MS, Form
+from streamgauge.gateway.queries import Answer
+from streamgauge.promql import parser
+from streamgauge.promql.ast import VectorSelector
+from streamgauge.promql.invalid_expression import InvalidExpression
+from streamgauge.promql.walk import walk
+from streamgauge.store.reader import Reading
+
+NOTHING = Answer("", [])
+"""Is a 204."""
+
+
+def parsed(form: Form, _: Reading) -> Answer:
+    """/api/v1/parse_query
+
+    :raises InvalidRequest: if it is not PromQL.
+    """
+    return Answer(answer.text(tree(expression(form.get("query"), "query"))), [])
+
+
+def exemplars(form: Form, _: Reading) -> Answer:
+    """/api/v1/query_exemplars: none are kept.
+
+    :raises InvalidRequest: if it is not PromQL, and for times that are none.
+    """
+    start, end = form.time("start", -MAX_MS), form.time("end", MAX_MS)
+    if end < start:
+        raise InvalidRequest(ErrorType.BAD_DATA, "end timestamp must not be before start timestamp")
+    try:
+        found = parser.parse(form.get("query"))
+    except InvalidExpression as error:
+        raise InvalidRequest(ErrorType.BAD_DATA, str(error)) from None
+    return Answer("[]", []) if any(isinstance(node, VectorSelector) for node in walk(found)) else NOTHING

@@ -1,0 +1,112 @@
+"""/api/v1/status/jobs: how the jobs do and how far they are, from Flink and from the store."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from cassandra import DriverException
+from cassandra.cluster import NoHostAvailable
+
+from schemas.tables import ROLLED
+from streamgauge.gateway import prometheus_json as answer
+from streamgauge.gateway.parameters import Form
+from streamgauge.gateway.queries import Answer
+from streamgauge.local.flink_rest import ALIVE, FlinkRest, JobView, Lag
+from streamgauge.store.reader import Reader, Reading
+from streamgauge.store.reading import DeadlinePassed
+from streamgauge.times import rfc3339
+
+KEPT_S = 2.0
+"""So long an answer serves all who look."""
+STORE_TIMEOUT_S = 5.0
+
+
+class Seen(NamedTuple):
+    """What was found. at: on the clock of `time.monotonic`."""
+
+    at: float
+    found: Answer
+
+
+class JobStatus:
+    """Looks at Flink and at `rollup_progress`, once for all who ask. clock: gives the time in ms."""
+
+    def __init__(self, rest: str, reader: Reader, clock: Callable[[], int]) -> None:
+        self._rest = FlinkRest(rest)
+        self._reader = reader
+        self._clock = clock
+        # a Flink that hangs holds up nothing else
+        self._thread = ThreadPoolExecutor(1, "jobs")
+        self._seen: Seen | None = None
+
+    async def status(self, _: Form) -> Answer:
+        """/api/v1/status/jobs: what Flink and the store say; who does not answer is a warning, its part null."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._known)
+
+    def _known(self) -> Answer:
+        if self._seen is None or time.monotonic() - self._seen.at > KEPT_S:
+            found = self._look()
+            self._seen = Seen(time.monotonic(), found)
+        return self._seen.found
+
+    def _look(self) -> Answer:
+        warnings = []
+        jobs = progress = None
+        try:
+            jobs = self._jobs()
+        except (OSError, ValueError) as error:
+            warnings.append(f"Flink does not answer: {error}")
+        try:
+            progress = self._progress()
+        except (DriverException, NoHostAvailable, DeadlinePassed) as error:
+            warnings.append(f"the store does not answer: {error or type(error).__name__}")
+        return Answer(answer.text({"jobs": jobs, "progress": progress}), warnings)
+
+    def _jobs(self) -> list[dict[str, Any]]:
+        found = []
+        for name, identity in sorted(self._rest.newest().items()):
+            view = self._rest.view(identity)
+            lag = self._rest.lag(identity) if view.state in ALIVE else Lag(None, None)
+            found.append(self._job(name, identity, view, lag))
+        return found
+
+    def _job(self, name: str, identity: str, view: JobView, lag: Lag) -> dict[str, Any]:
+        last = view.last_checkpoint
+        watermark = lag.watermark_ms
+        return {
+            "id": identity,
+            "name": name,
+            "state": view.state,
+            "since": rfc3339(view.since_ms),
+            "restarts": view.restarts,
+            "lastFailure": view.cause,
+            "checkpoints": {
+                "completed": view.checkpoints,
+                "failed": view.failed_checkpoints,
+                "last": last
+                and {"at": rfc3339(last.at_ms), "duration": last.took_ms / 1000, "size": last.size},
+            },
+            "watermark": None if watermark is None else rfc3339(watermark),
+            "watermarkLag": None if watermark is None else (self._clock() - watermark) / 1000,
+            "pendingRecords": lag.pending,
+        }
+
+    def _progress(self) -> list[dict[str, Any]]:
+        found = []
+        for resolution in ROLLED:
+            reading = Reading(time.monotonic() + STORE_TIMEOUT_S)
+            lanes = self._reader.blocks.progress(resolution, reading)
+            if lanes:
+                sealed = min(lanes.values())
+                found.append(
+                    {
+                        "resolution": resolution.value.label,
+                        "lanes": len(lanes),
+                        "sealedTo": rfc3339(sealed),
+                        "newestSealedTo": rfc3339(max(lanes.values())),
+                        "lag": (self._clock() - sealed) / 1000,
+                    }
+                )
+        return found

@@ -1,0 +1,68 @@
+"""The gateway's part of the configuration."""
+
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from streamgauge.notify.urls import check_url
+from streamgauge.yaml_file import Section
+
+
+class Cost(Section):
+    """What a query may cost, as it is estimated before it runs."""
+
+    series: int = Field(200_000, ge=0)
+    """Of all its selectors."""
+    samples: int = Field(20_000_000, ge=0)
+    """Samples, and aggregates of windows, to be read."""
+    bytes: int = Field(1024 * 1024 * 1024, ge=0)
+    """Of those, and of results."""
+
+
+class Tls(Section):
+    """A certificate and its key, in PEM."""
+
+    cert_file: Path
+    key_file: Path
+
+
+class Gateway(Section):
+    """The gateway's listener and limits."""
+
+    listen: str = "127.0.0.1:9480"
+    lookback_s: int = Field(300, ge=1)
+    max_series: int = Field(100_000, ge=1)
+    max_points: int = Field(11_000, ge=1)
+    timeout_s: int = Field(30, ge=1)
+    cache: bool = True
+    """Whether answers are kept in Redis."""
+    user_queries: int = Field(10, ge=1)
+    """So many queries each user may have at once."""
+    user_patience_s: float = Field(2.0, ge=0)
+    """So long one more waits for another of the user to end; then it is refused with 429."""
+    interactive_queries: int = Field(8, ge=1)
+    """So many of dashboards and lists run at once."""
+    adhoc_queries: int = Field(4, ge=1)
+    """So many of all others run at once, with connections to Cassandra of their own."""
+    warn_above: Cost = Cost(series=20_000, samples=5_000_000, bytes=256 * 1024 * 1024)
+    refuse_above: Cost = Cost()
+    sample_interval_s: float = Field(15.0, gt=0)
+    """Between two samples of a series, for estimates."""
+    users_file: Path | None = None
+    """Who may ask; everybody without one."""
+    tls: Tls | None = None
+    collectors: tuple[str, ...] = ()
+    """URLs of the collectors' roots, which are asked for targets and metadata; that of `collector.listen` if there
+    are none."""
+
+    @property
+    def url(self) -> str:
+        """Of its root."""
+        return f"{'https' if self.tls else 'http'}://{self.listen}"
+
+    @field_validator("collectors")
+    @classmethod
+    def _are_urls(cls, collectors: tuple[str, ...]) -> tuple[str, ...]:
+        for url in collectors:
+            check_url(url)
+        return collectors

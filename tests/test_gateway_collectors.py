@@ -1,0 +1,158 @@
+"""Targets and metadata at the gateway, from collectors that answer, answer badly, or are not there."""
+
+import json
+import socket
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from gateway_client import Client
+
+from streamgauge.config import Config
+from streamgauge.config import Gateway as Settings
+from streamgauge.gateway.app import Gateway
+from streamgauge.gateway.collectors import urls_of
+
+
+def entry(kind, explained):
+    return {"type": kind, "help": explained, "unit": ""}
+
+
+def target(pool, url):
+    return {"scrapePool": pool, "scrapeUrl": url, "health": "up", "labels": {"job": pool}}
+
+
+ANSWERS = [
+    {
+        "/api/v1/targets": {"activeTargets": [target("node", "http://b"), target("app", "http://c")]},
+        "/api/v1/metadata": {"up": [entry("gauge", "one")], "x": [entry("counter", "")]},
+    },
+    {
+        "/api/v1/targets": {"activeTargets": [target("node", "http://a")]},
+        "/api/v1/metadata": {
+            "up": [entry("gauge", "one"), entry("gauge", "two")],
+            "a": [entry("unknown", "")],
+        },
+    },
+]
+
+
+@contextmanager
+def collector(answers):
+    """A collector of these answers by path; text is sent as it is."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            url = urlsplit(self.path)
+            data = answers.get(url.path)
+            if isinstance(data, dict) and "metric" in (asked := parse_qs(url.query)):
+                data = {family: each for family, each in data.items() if family in asked["metric"]}
+            self.send_response(404 if data is None else 200)
+            self.end_headers()
+            content = data if isinstance(data, str) else json.dumps({"status": "success", "data": data})
+            self.wfile.write(content.encode())
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def client(*urls):
+    return Client(Gateway(Config(gateway=Settings(collectors=urls)), reader=None))
+
+
+@pytest.fixture(scope="module")
+def asked():
+    with collector(ANSWERS[0]) as first, collector(ANSWERS[1]) as second:
+        yield client(first + "/", second)
+
+
+def test_the_targets_of_all_collectors_are_listed(asked):
+    data = asked.get("/api/v1/targets").json()["data"]
+    shown = [(one["scrapePool"], one["scrapeUrl"]) for one in data["activeTargets"]]
+    assert shown == [("app", "http://c"), ("node", "http://a"), ("node", "http://b")]
+    assert data["droppedTargets"] == []
+    assert asked.get("/api/v1/scrape_pools").json()["data"] == {"scrapePools": ["app", "node"]}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "count"),
+    [
+        ("scrapePool=node", 2),
+        ("scrapePool=none", 0),
+        ("state=dropped", 0),
+        ("state=ANY", 3),
+        ("state=active", 3),
+    ],
+)
+def test_targets_are_chosen_by_pool_and_state(asked, parameters, count):
+    assert len(asked.get(f"/api/v1/targets?{parameters}").json()["data"]["activeTargets"]) == count
+
+
+def test_the_metadata_of_all_collectors_is_merged(asked):
+    assert asked.get("/api/v1/metadata").json() == {
+        "status": "success",
+        "data": {
+            "a": [entry("unknown", "")],
+            "up": [entry("gauge", "one"), entry("gauge", "two")],
+            "x": [entry("counter", "")],
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("parameters", "shown"),
+    [
+        ("metric=up", {"up": 2}),
+        ("metric=none", {}),
+        ("limit=2", {"a": 1, "up": 2}),
+        ("limit=0", {}),
+        ("limit=-1", {"a": 1, "up": 2, "x": 1}),
+        ("limit_per_metric=1", {"a": 1, "up": 1, "x": 1}),
+        ("limit_per_metric=0", {"a": 1, "up": 2, "x": 1}),
+    ],
+)
+def test_metadata_is_limited(asked, parameters, shown):
+    data = asked.get(f"/api/v1/metadata?{parameters}").json()["data"]
+    assert {family: len(entries) for family, entries in data.items()} == shown
+
+
+@pytest.mark.parametrize("name", ["limit", "limit_per_metric"])
+def test_a_limit_that_is_no_number_is_refused(asked, name):
+    response = asked.get(f"/api/v1/metadata?{name}=x")
+    assert (response.status_code, response.json()["error"]) == (400, f"{name} must be a number")
+
+
+def test_collectors_that_do_not_answer_are_named():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        away = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    with collector(ANSWERS[0]) as well, collector({}) as lost, collector({"/api/v1/targets": "no"}) as broken:
+        document = client(well, away, lost, broken).get("/api/v1/targets").json()
+    assert len(document["data"]["activeTargets"]) == 2
+    reasons = [warning.split(" does not answer: ") for warning in document["warnings"]]
+    assert [named for named, _ in reasons] == [f"collector {url}" for url in (away, lost, broken)]
+    assert [reason.split(":")[0] for _, reason in reasons] == [
+        "ConnectError",
+        "HTTP status 404",
+        "JSONDecodeError",
+    ]
+
+
+@pytest.mark.parametrize("path", ["targets", "scrape_pools", "metadata"])
+def test_without_any_collector_there_is_no_answer(path):
+    with collector({}) as lost:
+        response = client(lost).get(f"/api/v1/{path}")
+    assert (response.status_code, response.json()["errorType"]) == (503, "unavailable")
+    assert lost in response.json()["error"]
+
+
+def test_the_collector_of_the_same_file_is_asked_by_default():
+    assert urls_of(Config()) == ("http://127.0.0.1:9481",)

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from streamgauge.store import kept_selections
+from streamgauge.store.kept_selections import KeptSelections, Selection
+
+
+def selection(count):
+    return Selection(np.zeros((count, 2), np.uint64), [b"x"] * count)
+
+
+def test_a_selection_holds_for_its_version_of_the_index():
+    kept, found = KeptSelections(), selection(3)
+    kept.put(("a",), b"1", 10.0, found)
+    assert kept.get(("a",), b"1", 11.0) is found
+    assert kept.get(("a",), b"2", 11.0) is None
+    assert kept.get(("b",), b"1", 11.0) is None
+
+
+def test_it_does_not_outlive_the_versions():
+    kept = KeptSelections()
+    kept.put(("a",), b"1", 10.0, selection(3))
+    assert kept.get(("a",), b"1", 10.0 + kept_selections.MAX_AGE_S) is not None
+    assert kept.get(("a",), b"1", 10.1 + kept_selections.MAX_AGE_S) is None
+
+
+def test_for_a_moment_it_counts_without_a_look_at_the_version(monkeypatch):
+    now = [10.0]
+    monkeypatch.setattr(kept_selections.time, "monotonic", lambda: now[0])
+    kept, found = KeptSelections(fresh_s=2.0), selection(3)
+    kept.put(("a",), b"1", 10.0, found)
+    now[0] = 11.9
+    assert kept.recent(("a",)) is found
+    now[0] = 12.0
+    assert kept.recent(("a",)) is None
+    kept.get(("a",), b"1", 12.0)
+    assert kept.recent(("a",)) is found
+    # one that began to look earlier makes it no older
+    kept.get(("a",), b"1", 9.0)
+    assert kept.recent(("a",)) is found
+
+
+def test_without_such_a_moment_nothing_is_recent():
+    kept = KeptSelections()
+    kept.put(("a",), b"1", 10.0, selection(3))
+    assert kept.recent(("a",)) is None
+
+
+@pytest.mark.parametrize("used", ["a", "b"])
+def test_the_one_that_was_used_last_stays(used):
+    kept = KeptSelections(most_series=8)
+    for name in "ab":
+        kept.put((name,), b"1", 10.0, selection(3))
+    kept.get((used,), b"1", 10.0)
+    kept.put(("c",), b"1", 10.0, selection(2))
+    assert [kept.get((name,), b"1", 10.0) is not None for name in "abc"] == [used == "a", used == "b", True]
+
+
+def test_a_selection_that_is_put_again_counts_once():
+    kept = KeptSelections(most_series=8)
+    for version in (b"1", b"2", b"3"):
+        kept.put(("a",), version, 10.0, selection(3))
+    kept.put(("b",), b"1", 10.0, selection(3))
+    assert kept.get(("a",), b"3", 10.0) is not None
