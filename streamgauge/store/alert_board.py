@@ -37,7 +37,6 @@ class AlertBoard:
         self._board = Board()
         self._guard = threading.Lock()
         self._complete = threading.Event()
-        self._unread = set(_TOPICS)
         self._trouble = ""
         self._ending = threading.Event()
         self._starting = threading.Lock()
@@ -90,7 +89,7 @@ class AlertBoard:
         while not self._ending.is_set():
             consumer = reader(self._kafka)
             try:
-                # partition 0 is all there is; what is read again after a fault is the same
+                # partition 0 is all there is
                 consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING) for topic in _TOPICS])
                 self._follow(consumer)
             except KafkaException as error:
@@ -100,33 +99,35 @@ class AlertBoard:
                 consumer.close()
 
     def _follow(self, consumer: Consumer) -> None:
+        # one of its own, shown when all is read: the topics' past is not to be seen again after a fault
+        board, unread = Board(), set(_TOPICS)
         probe_at = time.monotonic() + PROBE_S
         while not self._ending.is_set():
             for message in consumer.consume(BATCH, POLL_S):
-                self._take(message)
+                if _is_end(message):
+                    unread.discard(message.topic() or "")
+                else:
+                    self._take(message, board)
+            if not unread and self._board is not board:
+                self._show(board)
             if time.monotonic() > probe_at:
                 consumer.get_watermark_offsets(TopicPartition(RULES, 0), timeout=PROBE_S)
-                self._trouble = ""
                 probe_at = time.monotonic() + PROBE_S
 
-    def _take(self, message: Message) -> None:
-        topic = message.topic() or ""
-        error = message.error()
-        if error is not None:
-            if error.code() != KafkaError._PARTITION_EOF:
-                raise KafkaException(error)
-            self._unread.discard(topic)
-            if not self._unread:
-                self._trouble = ""
-                self._complete.set()
-            return
-        key = text_of(message.key())
+    def _show(self, board: Board) -> None:
+        with self._guard:
+            self._board = board
+        self._trouble = ""
+        self._complete.set()
+
+    def _take(self, message: Message, board: Board) -> None:
+        topic, key = message.topic(), text_of(message.key())
         try:
             with self._guard:
                 if topic == RULES:
-                    self._board.take_rules(rule_message(message))
+                    board.take_rules(rule_message(message))
                 else:
-                    self._board.take_state(key, message.value())
+                    board.take_state(key, message.value())
         except InvalidMessage as fault:
             self.faults += 1
             log.error(
@@ -137,3 +138,16 @@ class AlertBoard:
         if not self._trouble:
             log.warning("kafka does not answer: error=%s", trouble)
         self._trouble = trouble
+
+
+def _is_end(message: Message) -> bool:
+    """Whether all that a topic had has been read.
+
+    :raises KafkaException: if Kafka tells of another error.
+    """
+    error = message.error()
+    if error is None:
+        return False
+    if error.code() != KafkaError._PARTITION_EOF:
+        raise KafkaException(error)
+    return True
