@@ -8,8 +8,9 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext, TimeDomain
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.open_minutes import MINUTE_MS, OpenMinutes
-from operators.worker import keep_for_good, restore_print
+from operators.worker import restore_print, show
 from streamgauge.config import Config
+from streamgauge.garbage import keep_for_good
 from streamgauge.store.waiting import Waiting, by_partition
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class CloseMinutes(KeyedProcessFunction):
     def _write_on_time(self, lane: int, minute: int, waiting: list[Waiting]) -> None:
         self._count(self._store.write_on_time(lane, minute, self._take(minute, waiting)))
         self._minutes.inc()
+        show(self._late_batches, self._late_parts)
 
     def _write_late(self, lane: int, minute: int, waiting: list[Waiting]) -> None:
         for batches in by_partition(waiting):

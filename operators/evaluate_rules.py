@@ -9,8 +9,9 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.tick_timers import TickTimers
-from operators.worker import Growth, keep_for_good, restore_print
+from operators.worker import Growth, restore_print
 from streamgauge.config import Config
+from streamgauge.garbage import keep_for_good
 
 log = logging.getLogger(__name__)
 
@@ -99,8 +100,8 @@ class EvaluateRules(KeyedProcessFunction):
         watermark = max(timestamp, context.timer_service().current_watermark())
         for found in shard.run(watermark):
             self._ticks.inc()
+            self._gaps.inc(int(found.gap_ms > 0))
             if found.gap_ms:
-                self._gaps.inc()
                 log.warning("nothing was sent: shard=%d tick=%d gap_ms=%d", key, found.tick, found.gap_ms)
             if found.is_new:
                 self._set.update(shard.rules.encode())

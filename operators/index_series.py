@@ -3,8 +3,9 @@
 from pyflink.common import Row
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 
-from operators.worker import keep_for_good, restore_print
+from operators.worker import restore_print
 from streamgauge.config import Config
+from streamgauge.garbage import keep_for_good
 
 
 class IndexSeries(KeyedProcessFunction):

@@ -10,8 +10,9 @@ from pyflink.datastream.state import MapStateDescriptor
 from operators.evaluate_rules import PART
 from operators.group_output import BYTES, StoredGroup, messages
 from operators.group_ticks import WAIT_MS, GroupTicks, Part, Parts
-from operators.worker import keep_for_good, restore_print
+from operators.worker import restore_print
 from streamgauge.config import Config
+from streamgauge.garbage import keep_for_good
 
 if TYPE_CHECKING:
     from operators.group import AlertGroup
@@ -97,8 +98,7 @@ class MergeRules(KeyedProcessFunction):
             self._store_written(tick, group, ticked)
         self._rule_errors.inc(sum(bool(error) for error in ticked.outcome.errors))
         self._transitions.inc(len(ticked.triggered))
-        if ticked.is_dropped:
-            self._dropped.inc()
+        self._dropped.inc(int(ticked.is_dropped))
         yield from messages(ticked, tick + self._config.alerts.lag_ms)
 
     def _store_written(self, tick: int, group: "AlertGroup", ticked: "Ticked") -> None:

@@ -6,8 +6,9 @@ from pyflink.common import Row, Types
 from pyflink.datastream import DataStream, ProcessFunction, RuntimeContext
 from pyflink.table import DataTypes, Schema, StreamTableEnvironment
 
-from operators.worker import keep_for_good, restore_print
+from operators.worker import restore_print
 from streamgauge.config import Config
+from streamgauge.garbage import keep_for_good
 
 SAMPLE = Types.ROW_NAMED(
     ["selector", "ms", "labels", "value"],

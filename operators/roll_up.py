@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from pyflink.common import Row
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext, TimeDomain
 
-from operators.worker import keep_for_good, restore_print
+from operators.worker import restore_print, show
 from streamgauge.config import Config
+from streamgauge.garbage import keep_for_good
 from streamgauge.times import now_ms
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ class RollUp(KeyedProcessFunction):
             log.exception("not built: level=%s lane=%d window_start=%d", level.value.label, key, start)
             self._damaged.inc()
         else:
+            show(self._damaged)
             self._builds.inc()
 
     def _rebuild(self, key: int, lane: "LaneLevels", mark: "Mark") -> "Outcome":

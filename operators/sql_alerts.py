@@ -9,8 +9,9 @@ from pyflink.datastream.state import MapStateDescriptor
 
 from operators.group_output import StoredGroup, messages
 from operators.tick_timers import TickTimers
-from operators.worker import keep_for_good, restore_print
+from operators.worker import restore_print
 from streamgauge.config import Config
+from streamgauge.garbage import keep_for_good
 
 if TYPE_CHECKING:
     from operators.sql_group import SqlGroup

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from pyflink.common import Row, Types
 from pyflink.datastream import OutputTag, ProcessFunction, RuntimeContext
 
-from operators.worker import keep_for_good, restore_print
+from operators.worker import restore_print, show
 from sinks.kafka import MESSAGE
 from streamgauge.config import Config
+from streamgauge.garbage import keep_for_good
 
 if TYPE_CHECKING:
     from schemas.batch import Batch, Envelope, InvalidBatch
@@ -65,6 +66,7 @@ class StoreHead(ProcessFunction):
         if payload == HEARTBEAT:
             return
         self._head.write(place.lane, place.minute, partition, offset, payload)
+        show(self._rejected)
         self._batches.inc()
         self._samples.inc(len(batch.samples.values))
         if new:

@@ -19,12 +19,14 @@ a double's bits with the bytes reversed. Packed bits: for each series that is no
 count) of its width, low bits first, in whole bytes. The forms are in `schemas/raw_kernels.py`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from schemas import id_kernels, raw_kernels, time_kernels
+from schemas import id_kernels, raw_kernels, raw_row_kernels, time_kernels
 from schemas.bit_kernels import MAX_VARINT, put_planes, put_varint, take_varint
 from schemas.invalid_block import BlockFault, InvalidBlock
 from streamgauge.series.id_kernels import rows_of
@@ -46,6 +48,17 @@ class RawBlock:
     timestamps: bytes
     samples: bytes
     format: int = RAW_FORMAT
+
+
+class PickedSamples(NamedTuple):
+    """Series of several blocks one after the other.
+
+    counts: (n,) int64, the samples of each. timestamps: (m,) int64, ms. values: (m,) float64.
+    """
+
+    counts: npt.NDArray[np.int64]
+    timestamps: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
 
 
 def late_part(partition: int, first_offset: int, last_offset: int) -> bytes:
@@ -72,15 +85,49 @@ def decode_raw(block: RawBlock, window_start: int, width_ms: int, wanted: Ids | 
         raise InvalidBlock(BlockFault.UNKNOWN_FORMAT, f"raw format {block.format}, this reads {RAW_FORMAT}")
     ids = decode_ids(block.ids)
     rows = np.arange(len(ids)) if wanted is None else rows_of(ids, wanted)
-    starts, times, lists = _decode_times(block.timestamps, len(ids), window_start, width_ms)
-    counts = np.diff(starts)[lists]
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts[rows])])
-    if counts.sum() > MAX_SAMPLES:
-        raise InvalidBlock(BlockFault.WRONG_LENGTH, f"{counts.sum()} samples")
-    values = _decode_values(block.samples, counts, rows)
-    timestamps = np.empty(len(values), np.int64)
-    time_kernels.spread(starts, times, lists[rows], offsets, timestamps)
-    return Samples(ids[rows], offsets, timestamps, values)
+    picked, faults = decode_raw_rows(
+        [block.timestamps], [block.samples], [len(ids)], [rows], [window_start], width_ms
+    )
+    for fault in faults.values():
+        raise fault
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(picked.counts)])
+    return Samples(ids[rows], offsets, picked.timestamps, picked.values)
+
+
+def decode_raw_rows(
+    timestamps: Sequence[bytes],
+    samples: Sequence[bytes],
+    series: Sequence[int],
+    rows: Sequence[npt.NDArray[np.int64]],
+    window_starts: Sequence[int],
+    width_ms: int,
+) -> tuple[PickedSamples, dict[int, InvalidBlock]]:
+    """Decode some series of many raw blocks at once, whose ids are known.
+
+    :param series: how many each block has. :param rows: which of them are wanted, rising.
+    :returns: the wanted series one after the other, and what is wrong with blocks by their numbers; of these no series
+        has a sample.
+    """
+    counts, verdicts = np.empty(sum(len(own) for own in rows), np.int64), np.empty(len(rows), np.uint8)
+    if not rows:
+        return PickedSamples(counts, np.zeros(0, np.int64), np.zeros(0)), {}
+    times, bits = raw_row_kernels.pick(
+        *_joined(timestamps),
+        *_joined(samples),
+        np.array(series, np.int64),
+        np.concatenate(rows),
+        np.cumsum([len(own) for own in rows], dtype=np.int64),
+        np.array(window_starts, np.int64),
+        width_ms,
+        MAX_SAMPLES,
+        counts,
+        verdicts,
+    )
+    faults = {
+        number: _fault(verdicts[number], timestamps[number], samples[number], series[number])
+        for number in np.flatnonzero(verdicts != raw_row_kernels.FINE).tolist()
+    }
+    return PickedSamples(counts, times, bits.view(np.float64)), faults
 
 
 def encode_ids(ids: Ids) -> bytes:
@@ -127,29 +174,6 @@ def _encode_times(samples: Samples, window_start: int) -> bytes:
     return bytes([width]) + _varint(lists) + packed + out[:size].tobytes()
 
 
-def _decode_times(
-    data: bytes, series: int, window_start: int, width_ms: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Where each list of times starts, all their times, and the list of each series."""
-    raw = np.frombuffer(data, np.uint8)
-    width = data[0] if data else 255
-    number, at = take_varint(raw, 1) if width in (0, 1, 2, 4) else (0, -1)
-    if at < 0 or number > series or len(data) < at + series * width:
-        raise InvalidBlock(BlockFault.WRONG_LENGTH, f"{len(data)} bytes of times of {series} series")
-    if width:
-        codes = np.frombuffer(data, f"<u{width}", series, at).astype(np.int64)
-    else:
-        codes = np.minimum(np.arange(series), 1)
-    starts = np.zeros(int(number) + 1, np.int64)
-    times = np.empty(len(data), np.int64)
-    if not (
-        time_kernels.resolve(codes, len(starts) - 1)
-        and time_kernels.decode(raw[at + series * width :], starts, window_start, width_ms, times)
-    ):
-        raise InvalidBlock(BlockFault.DAMAGED, "times")
-    return starts, times, codes
-
-
 def _encode_values(samples: Samples) -> bytes:
     series, total = len(samples.ids), len(samples.values)
     kinds, scales, widths = (np.empty(series, np.uint8) for _ in range(3))
@@ -165,29 +189,21 @@ def _encode_values(samples: Samples) -> bytes:
     return b"".join(column.tobytes() for column in columns)
 
 
-def _decode_values(
-    data: bytes, counts: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
-    raw = np.frombuffer(data, np.uint8)
-    series = len(counts)
-    if len(raw) < 2 * series:
-        raise InvalidBlock(BlockFault.WRONG_LENGTH, f"{len(data)} bytes of values of {series} series")
-    kinds, scales = raw[:series], raw[series : 2 * series]
-    varying = int(np.count_nonzero((kinds & 7) > raw_kernels.EXACT))
-    at = 2 * series + varying
-    if len(raw) < at:
-        raise InvalidBlock(BlockFault.WRONG_LENGTH, f"{len(data)} bytes of values, {varying} of them widths")
-    widths = raw[2 * series : at]
-    sizes = np.empty(raw_kernels.PLANES + 1, np.int64)
-    damaged = raw_kernels.measure(kinds, scales, widths, counts, sizes)
-    if damaged >= 0:
-        raise InvalidBlock(BlockFault.DAMAGED, f"values of series {damaged} of {series}")
-    if at + sizes.sum() != len(raw):
-        raise InvalidBlock(BlockFault.WRONG_LENGTH, f"{len(data)} bytes of values, not {at + sizes.sum()}")
-    heads = at + np.cumsum(sizes) - sizes
-    bits = np.empty(counts[rows].sum(), np.uint64)
-    raw_kernels.decode(kinds, scales, widths, counts, rows, heads, raw, bits)
-    return bits.view(np.float64)
+def _joined(blobs: Sequence[bytes]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Blobs one after the other, and where each ends."""
+    ends = np.cumsum([len(blob) for blob in blobs], dtype=np.int64)
+    return np.frombuffer(b"".join(blobs), np.uint8), ends
+
+
+def _fault(verdict: int, timestamps: bytes, samples: bytes, series: int) -> InvalidBlock:
+    if verdict == raw_row_kernels.TIMES:
+        return InvalidBlock(BlockFault.DAMAGED, "times")
+    if verdict == raw_row_kernels.VALUES:
+        return InvalidBlock(BlockFault.DAMAGED, f"values of {series} series")
+    if verdict == raw_row_kernels.TOO_MANY:
+        return InvalidBlock(BlockFault.WRONG_LENGTH, f"more than {MAX_SAMPLES} samples")
+    name, blob = ("times", timestamps) if verdict == raw_row_kernels.TIMES_LENGTH else ("values", samples)
+    return InvalidBlock(BlockFault.WRONG_LENGTH, f"{len(blob)} bytes of {name} of {series} series")
 
 
 def _varint(number: int) -> bytes:

@@ -85,6 +85,15 @@ def encode(offsets, values, kinds, scales, widths, firsts, packed):  # type: ign
 
 
 @njit(cache=True, nogil=True)
+def varying(kinds):  # type: ignore[no-untyped-def]
+    """How many series are not constant, and so have a width."""
+    count = 0
+    for kind in kinds:
+        count += _form(kind) > EXACT
+    return count
+
+
+@njit(cache=True, nogil=True)
 def measure(kinds, scales, widths, counts, sizes):  # type: ignore[no-untyped-def]
     """Fill `sizes` (PLANES + 1,) int64 with the length of each plane and of all packed bytes.
 

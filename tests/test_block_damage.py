@@ -16,6 +16,7 @@ from schemas import blocks, columns
 from schemas.blocks import RawBlock
 from schemas.invalid_block import BlockFault, InvalidBlock
 from schemas.tables import ROLLUP_COLUMNS
+from streamgauge.series.samples import Samples
 
 BLOBS = ["ids", "timestamps", "samples"]
 
@@ -37,6 +38,40 @@ def test_a_damaged_raw_block_is_a_block_or_refused(rows, data):
     assert (decoded.timestamps < START + WIDTH).all()
     for begin, end in zip(decoded.offsets, decoded.offsets[1:], strict=False):
         assert (np.diff(decoded.timestamps[begin:end]) > 0).all()
+
+
+@given(st.lists(rows(min_size=1), min_size=1, max_size=5), st.data())
+@settings(max_examples=100)
+def test_blocks_read_together_are_as_read_one_by_one(several, data):
+    read, spoilt = [], []
+    for own in several:
+        block = blocks.encode_raw(samples_of(own), START)
+        if data.draw(st.booleans()):
+            block = dataclasses.replace(block, samples=data.draw(damaged(block.samples)))
+        picked = np.array(sorted(data.draw(st.sets(st.integers(0, len(own) - 1)))), np.int64)
+        read.append((block, picked, samples_of(own).ids))
+    found, faults = blocks.decode_raw_rows(
+        [block.timestamps for block, _, _ in read],
+        [block.samples for block, _, _ in read],
+        [len(ids) for _, _, ids in read],
+        [picked for _, picked, _ in read],
+        [START] * len(read),
+        WIDTH,
+    )
+    alone = []
+    for number, (block, picked, ids) in enumerate(read):
+        try:
+            own = blocks.decode_raw(block, START, WIDTH, ids[picked])
+        except InvalidBlock as fault:
+            spoilt.append((number, fault.reason))
+            own = Samples(
+                ids[picked], np.zeros(len(picked) + 1, np.int64), np.zeros(0, np.int64), np.zeros(0)
+            )
+        alone.append(own)
+    assert [(number, fault.reason) for number, fault in faults.items()] == spoilt
+    assert found.counts.tolist() == [count for own in alone for count in np.diff(own.offsets)]
+    assert found.timestamps.tobytes() == b"".join(own.timestamps.tobytes() for own in alone)
+    assert found.values.tobytes() == b"".join(own.values.tobytes() for own in alone)
 
 
 def _spoilt(random, blob):

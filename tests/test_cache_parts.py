@@ -65,10 +65,17 @@ def test_runs_compute_every_slot_once_final_ones_whole(start, step, count, kept,
 
 
 def test_infos_come_from_rates_of_what_may_be_no_counter():
-    assert not may_inform(parse("sum(rate(x_total[5m])) / sum(increase(y_count[5m])) + x"))
+    for text in (
+        "sum(rate(x_total[5m])) / sum(increase(y_count[5m])) + x",
+        "rate({__name__='x_total', a='b'}[5m])",
+        "rate({__name__=~'x_total|y_count'}[5m])",
+    ):
+        assert not may_inform(parse(text)), text
     for text in (
         "rate(x[5m])",
         "rate({__name__=~'x.*'}[5m])",
+        "rate({__name__=~'x_total|y'}[5m])",
+        "rate({a='b'}[5m])",
         "1 + increase((x)[5m:])",
         "rate(x_total[5m:])",
     ):

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamgauge.series import ids, labels, samples
+from streamgauge.series.order import order_of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 LABELS = st.dictionaries(TEXT, TEXT, max_size=5).map(lambda extra: extra | {"__name__": "m"})
@@ -126,3 +127,9 @@ def test_taking_rows_keeps_their_samples():
     assert picked.ids[:, 1].tolist() == [1, 3]
     assert picked.timestamps.tolist() == [1, 2, 9]
     assert picked.offsets.tolist() == [0, 2, 3]
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=60))
+def test_rows_are_put_in_the_order_of_their_ids_equal_ones_as_they_came(pairs):
+    order = order_of(np.array(pairs, np.uint64).reshape(-1, 2))
+    assert order.tolist() == sorted(range(len(pairs)), key=lambda row: pairs[row])

@@ -12,6 +12,7 @@ from prometheus_client import disable_created_metrics
 
 from streamgauge import warm
 from streamgauge.config import Config
+from streamgauge.garbage import keep_for_good
 from streamgauge.gateway.app import Gateway, application
 from streamgauge.store import schema
 from streamgauge.store.reader import Reader
@@ -44,6 +45,7 @@ def run(config: Config) -> None:
         adhoc_session = session.cluster.connect(config.cassandra.keyspace)
         gateway = Gateway(config, reader, store, adhoc_session)
         gateway.board.start()
+        keep_for_good()
         try:
             uvloop.run(_serve(config, gateway))
         finally:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, tzinfo
+from math import isfinite
 from typing import NamedTuple
 
 from rich.console import Console
@@ -44,7 +45,7 @@ def show(found: Sequence[Active], *, as_json: bool, console: Console, zone: tzin
         summary = alert.annotations.get("summary", "")
         table.add_row(
             Text(alert.state, _COLOURS.get(alert.state, "")),
-            *(Text(part) for part in (since, name, alert.value, summary, group)),
+            *(Text(part) for part in (since, name, _number(alert.value), summary, group)),
         )
     console.print(table)
 
@@ -57,9 +58,15 @@ def line(change: Triggered, zone: tzinfo | None = None) -> Text:
         "  ",
         (f"{change.after:8}", _COLOURS.get(change.after, "")),
         f"  {title(change)}",
-        f"  value {change.value}" if change.value else "",
+        f"  value {_number(change.value)}" if change.value else "",
         f"  {told}" if told else "",
     )
+
+
+def _number(value: str) -> str:
+    """A value without the exponent that Prometheus's API writes, where people write none."""
+    number = float(value)
+    return f"{number:.15g}" if isfinite(number) else value
 
 
 def _time(time: int, zone: tzinfo | None) -> str:

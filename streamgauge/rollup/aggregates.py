@@ -16,7 +16,8 @@ import numpy.typing as npt
 from streamgauge.rollup import kernels, merge_kernels, tdigest
 from streamgauge.series import digests
 from streamgauge.series.digests import Digests
-from streamgauge.series.ids import Ids, order_of
+from streamgauge.series.ids import Ids
+from streamgauge.series.order import order_of
 from streamgauge.series.samples import STALE_BITS, Samples
 
 COLUMNS: dict[str, type[np.generic]] = {

@@ -90,16 +90,3 @@ def slices_of(ids: Ids, lanes: int, slices: int) -> npt.NDArray[np.int64]:
     """The slice of each id: bits of the label part that the lane does not use already."""
     label_part = ids[:, 0] & np.uint64(0xFFFFFFFF)
     return ((label_part // np.uint64(lanes)) % np.uint64(slices)).astype(np.int64)
-
-
-def order_of(ids: Ids) -> npt.NDArray[np.int64]:
-    """The row numbers in the order of the ids, equal ones as they came."""
-    high, low = ids[:, 0], ids[:, 1]
-    # a collector's rows are sorted already, and to see that costs less than to sort them again
-    in_order = (high[1:] > high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] >= low[:-1]))
-    if in_order.all():
-        return np.arange(len(ids))
-    # runs in order, as the batches of a lane are, are what a stable sort of one key is quick with
-    order = np.argsort(high, kind="stable")
-    falls = (high[order[1:]] == high[order[:-1]]) & (low[order[1:]] < low[order[:-1]])
-    return np.lexsort((low, high)) if falls.any() else order

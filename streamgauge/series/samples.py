@@ -5,13 +5,15 @@ IEEE 754 total order wins. The rule does not depend on order or repetition, so t
 always gives the same bytes. Its price: a value cannot be corrected downwards.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from streamgauge.series.ids import Ids, order_of
+from streamgauge.series.ids import Ids
+from streamgauge.series.order import order_of
 
 STALE_BITS = 0x7FF0000000000002
 """Bits of the NaN that Prometheus writes when a series ends."""
@@ -33,6 +35,19 @@ class Samples(NamedTuple):
     values: npt.NDArray[np.float64]
 
 
+class Runs(NamedTuple):
+    """Samples in pieces, of which several may be of one series.
+
+    ids: (n, 2) uint64, in any order. counts: (n,) int64; piece i has the next counts[i] samples. timestamps: (m,) int64
+    ms, rising within a piece. values: (m,) float64.
+    """
+
+    ids: Ids
+    counts: npt.NDArray[np.int64]
+    timestamps: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+
+
 def empty() -> Samples:
     """No series at all."""
     return Samples(
@@ -42,13 +57,22 @@ def empty() -> Samples:
 
 def concat(parts: list[Samples]) -> Samples:
     """Merge parts whose series and timestamps may overlap, by the rule of this module."""
-    parts = [part for part in parts if len(part.ids)]
-    if not parts:
+    return joined([runs_of(part) for part in parts])
+
+
+def runs_of(samples: Samples) -> Runs:
+    """A run for each series."""
+    return Runs(samples.ids, np.diff(samples.offsets), samples.timestamps, samples.values)
+
+
+def joined(several: Sequence[Runs]) -> Samples:
+    """Merge runs whose series and timestamps may overlap, by the rule of this module; fastest if times rise."""
+    several = [runs for runs in several if len(runs.ids)]
+    if not several:
         return empty()
-    counts = np.concatenate([np.diff(part.offsets) for part in parts])
-    ids = np.concatenate([part.ids for part in parts])
-    timestamps = np.concatenate([part.timestamps for part in parts])
-    values = np.concatenate([part.values for part in parts])
+    ids, counts, timestamps, values = (
+        several[0] if len(several) == 1 else map(np.concatenate, zip(*several, strict=True))
+    )
     return Samples(*merge(ids, counts, timestamps, values, order_of(ids)))
 
 

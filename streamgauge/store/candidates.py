@@ -71,7 +71,7 @@ class Candidates:
         """Candidates, some of which may come twice.
 
         What matchers list is looked up, the most selective of them first: metric names by ranges of ids, other labels
-        by the ids that have them. How many each would give is found out in one lane; labels hash evenly over lanes.
+        by the ids that have them. How many each would give is found out in two lanes; labels hash evenly over them.
         Where nothing is listed, a regex with few values stands for these; without one everything is read.
 
         :param versions: of the index by day (ms) and lane, read before this is called.
@@ -83,13 +83,13 @@ class Candidates:
             for one in matchers
             if one.values and one.name != NAME
         ]
-        newest = max(places, key=lambda place: (place[1], place[0]))
-        chosen = self._most_selective(prefixes, listed, newest, reading)
+        examples = _examples(places)
+        chosen = self._most_selective(prefixes, listed, examples, reading)
         if chosen:
             yield from self._by_labels(dict.fromkeys(places, chosen), prefixes, reading)
         elif prefixes:
             yield from self._by_range(prefixes, places, versions, reading)
-        elif (few := self._fewest_values(matchers, newest, reading)) is not None:
+        elif (few := self._fewest_values(matchers, examples, reading)) is not None:
             yield from self._by_labels(self._values_of(few, places, reading), prefixes, reading)
         else:
             yield from self._by_range((b"",), places, versions, reading)
@@ -114,37 +114,44 @@ class Candidates:
             yield (lane, period), value
 
     def _most_selective(
-        self, prefixes: Sequence[bytes], listed: Labels, place: Place, reading: Reading
+        self, prefixes: Sequence[bytes], listed: Labels, examples: Sequence[Place], reading: Reading
     ) -> Labels:
         """The conditions whose ids are to be intersected; none if those of the names, or all, are to be read."""
         if len(listed) + bool(prefixes) < 2:
             return listed
         sizes: dict[bytes, int] = defaultdict(int)
-        for _, label, packed in self._fetch_ids([(place[0], [place[1]], _distinct(listed))], reading):
+        wanted = [(lane, [period], _distinct(listed)) for lane, period in examples]
+        for _, label, packed in self._fetch_ids(wanted, reading):
             sizes[label] += len(packed) // series_ids.ID_BYTES
         costs = [sum(sizes[label] for label in labels) + IDS_A_LABEL * (len(labels) - 1) for labels in listed]
         fewest = min(costs)
-        if prefixes and self._count(prefixes, place, fewest, reading) <= fewest:
+        # ranges take a request for each lane and period, labels one a lane
+        if prefixes and self._count(prefixes, examples, fewest, reading) < fewest:
             return []
         return [
             labels for labels, cost in zip(listed, costs, strict=True) if cost <= WORTH_INTERSECTING * fewest
         ]
 
-    def _count(self, prefixes: Sequence[bytes], place: Place, limit: int, reading: Reading) -> int:
-        """How many series with such ids there are in a place, counted to just above a limit."""
+    def _count(
+        self, prefixes: Sequence[bytes], examples: Sequence[Place], limit: int, reading: Reading
+    ) -> int:
+        """How many series with such ids there are in these places, each counted to just above a limit."""
         requests = [
             (*place, group, *_range(prefix), limit + 1)
+            for place in examples
             for prefix in prefixes
             for group in self._groups(prefix)
         ]
         return sum(1 for _ in fetch(self._session, self._select_first, requests, reading))
 
-    def _fewest_values(self, matchers: Sequence[Matcher], place: Place, reading: Reading) -> Matcher | None:
+    def _fewest_values(
+        self, matchers: Sequence[Matcher], examples: Sequence[Place], reading: Reading
+    ) -> Matcher | None:
         """The matcher with the fewest values, that a series must have one of, if these are few."""
         counts = {}
         for one in matchers:
             if one.name != NAME and not one.matches(b""):
-                found = (value for _, value in self.values(one.name, [place], reading))
+                found = {value for _, value in self.values(one.name, examples, reading)}
                 counts[one] = sum(one.matches(value.encode()) for value in found)
         if not counts:
             return None
@@ -263,6 +270,16 @@ class Candidates:
             self._session, self._select_ids, requests, reading
         ):
             yield (lane, period), label, packed
+
+
+def _examples(places: Sequence[Place]) -> Sequence[Place]:
+    """Places that tell what gives the fewest series: of two lanes the last two periods, as one may just have begun."""
+    lanes = {places[0][0], places[-1][0]}
+    return [
+        place
+        for lane in sorted(lanes)
+        for place in sorted(place for place in places if place[0] == lane)[-2:]
+    ]
 
 
 def _union(sets: Iterable[Iterable[bytes]]) -> set[bytes]:

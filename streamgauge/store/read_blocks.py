@@ -1,22 +1,19 @@
 """Reading blocks: raw parts, rollup rows, and how far each lane is sealed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
 from cassandra.cluster import Session
 
-from schemas import blocks
-from schemas.blocks import RawBlock
-from schemas.invalid_block import InvalidBlock
 from schemas.tables import Level, Resolution, StorageClass
 from streamgauge.series.ids import Ids, Shards, groups_of, lanes_of, slices_of
-from streamgauge.series.samples import Samples
+from streamgauge.series.samples import Runs
 from streamgauge.store.block_cache import BlockCache
 from streamgauge.store.changes import ChangeStore, versions_of
+from streamgauge.store.raw_rows import RawRows
 from streamgauge.store.reading import Reading, fetch
-from streamgauge.store.rollup_rows import RollupRows, note, place_of
+from streamgauge.store.rollup_rows import RollupRows
 from streamgauge.store.rollups import RollupRow, stored
 
 Span = tuple[int, int]
@@ -61,33 +58,21 @@ class BlockReader:
             found = reading.known[resolution] = {lane: sealed_to for _, (lane, sealed_to) in rows}
         return found
 
-    def raw(self, ids: Ids, spans: Mapping[int, Span], reading: Reading) -> list[Samples]:
-        """The wanted series of every raw part, windows rising; parts may overlap.
+    def raw(self, ids: Ids, spans: Mapping[int, Span], reading: Reading) -> list[Runs]:
+        """The wanted series of all raw parts, which may overlap.
 
         :raises DeadlinePassed, TooManySamples: by the reading's limits.
         """
         level = Resolution.RAW.value
-        requests, wanted = self._requests(ids, spans, level, self._shards.raw_slices)
-        found: list[tuple[int, Samples]] = []
+        requests, places = self._requests(ids, spans, level, self._shards.raw_slices)
+        found: list[Runs] = []
         versions = versions_of(
             self.changes.read(Resolution.RAW, {period for _, period, *_ in requests}, reading)
         )
-        rows = (
-            self.cache.fetch(number, select, requests, versions, reading)
-            for number, select in enumerate(self._select_raw)
-        )
-        for request, row in chain.from_iterable(rows):
-            window_start, part, version, id_blob, times, values = row
-            reading.take_block(request[0], row)
-            try:
-                block = RawBlock(id_blob, times, values, version)
-                samples = blocks.decode_raw(block, window_start, level.width_ms, wanted[place_of(request)])
-            except InvalidBlock as fault:
-                note(reading, fault, level, request, f"window_start={window_start} part={part.hex()}")
-                continue
-            reading.take_samples(len(samples.values))
-            found.append((window_start, samples))
-        return [samples for _, samples in sorted(found, key=lambda pair: pair[0])]
+        for number, select in enumerate(self._select_raw):
+            rows = self.cache.fetch(number, select, requests, versions, reading)
+            found += RawRows(level, places, reading).decoded(rows)
+        return found
 
     def rollups(
         self,
@@ -111,7 +96,6 @@ class BlockReader:
             name = kept.table(resolution), *names
             held = RollupRows(level, places, reading)
             for request, row in self.cache.fetch(name, statement, requests, versions, reading):
-                reading.take_block(request[0], row)
                 held.add(request, row)
             found += held.decoded(names, wanted)
         return found

@@ -19,7 +19,7 @@ from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids, Shards, lanes_of
 from streamgauge.series.matchers import Matcher
-from streamgauge.series.samples import MINUTE_MS, Samples, between, concat, empty, take
+from streamgauge.series.samples import MINUTE_MS, Samples, between, empty, joined, runs_of, take
 from streamgauge.store.head_cache import HeadCache, Place
 from streamgauge.store.kept_selections import Selection
 from streamgauge.store.read_blocks import BlockReader, Span
@@ -104,8 +104,8 @@ class Reader:
             oldest = max(first, sealed - SEALED_HEAD_MINUTES * MINUTE_MS, minute_of(now - HEAD_RETENTION_MS))
             places += [(lane, minute) for minute in range(oldest, last + 1, MINUTE_MS)]
         parts = self.blocks.raw(selection.ids, spans, reading)
-        parts += self._head(selection.ids, lanes, places, reading, minute_of(now - HEAD_RETENTION_MS))
-        return between(concat(parts), start_ms, end_ms)
+        head = self._head(selection.ids, lanes, places, reading, minute_of(now - HEAD_RETENTION_MS))
+        return between(joined(parts + [runs_of(part) for part in head]), start_ms, end_ms)
 
     def rollups(
         self,

@@ -6,6 +6,7 @@ from streamgauge.gateway.cache.pieces import Note
 from streamgauge.promql.annotations import COUNTER_SUFFIXES
 from streamgauge.promql.ast import Call, Expr, MatrixSelector
 from streamgauge.promql.walk import bare, walk
+from streamgauge.series.matchers import names_of
 
 Notes = tuple[Note, ...]
 
@@ -20,7 +21,10 @@ def may_inform(expression: Expr) -> bool:
 
 def _is_counter(argument: Expr) -> bool:
     ranged = bare(argument)
-    return isinstance(ranged, MatrixSelector) and ranged.selector.name.endswith(COUNTER_SUFFIXES)
+    if not isinstance(ranged, MatrixSelector):
+        return False
+    names = names_of(ranged.selector.conditions)
+    return bool(names) and all(name.endswith(COUNTER_SUFFIXES) for name in names)
 
 
 def together(whole: Iterable[Notes], cut: Iterable[Notes]) -> Notes | None:

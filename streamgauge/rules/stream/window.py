@@ -10,8 +10,9 @@ from streamgauge.rules.stream.pool import Pool, Slots
 from streamgauge.rules.stream.reach import Conditions, Reach, united
 from streamgauge.rules.stream.selectors import Selector, SelectorIndex
 from streamgauge.rules.stream.slot_labels import SlotLabels
-from streamgauge.series.ids import Ids, order_of, split, to_bytes
+from streamgauge.series.ids import Ids, split, to_bytes
 from streamgauge.series.matchers import Matcher
+from streamgauge.series.order import order_of
 from streamgauge.series.samples import Samples
 
 MAX_IGNORED = 2_000_000

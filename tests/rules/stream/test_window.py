@@ -13,9 +13,10 @@ from schemas.batch import Batch, InvalidBatch
 from streamgauge.promql.parser import parse
 from streamgauge.rules.stream.reach import Reach
 from streamgauge.rules.stream.window import Window
-from streamgauge.series.ids import from_bytes, order_of, series_id
+from streamgauge.series.ids import from_bytes, series_id
 from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import fulfils
+from streamgauge.series.order import order_of
 from streamgauge.series.samples import STALE, Samples, concat
 
 HISTORY = 1000
