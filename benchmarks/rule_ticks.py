@@ -21,8 +21,9 @@ from streamgauge.rules.stream.asks import Terms
 from streamgauge.rules.stream.merge import GroupMerge
 from streamgauge.rules.stream.shard import ShardRules
 from streamgauge.rules.stream.window import Window
-from streamgauge.series.ids import ID_BYTES, from_bytes, lanes_of, order_of, series_id
+from streamgauge.series.ids import ID_BYTES, from_bytes, lanes_of, series_id
 from streamgauge.series.labels import canonical
+from streamgauge.series.order import order_of
 from streamgauge.series.samples import Samples, take
 
 EVERY_MS = 10_000

@@ -65,6 +65,13 @@ def runs_of(samples: Samples) -> Runs:
     return Runs(samples.ids, np.diff(samples.offsets), samples.timestamps, samples.values)
 
 
+def inside(runs: Runs, start: int, end: int) -> Runs:
+    """What of each run is from `start` to `end`, both included (ms)."""
+    kept = (runs.timestamps >= start) & (runs.timestamps <= end)
+    before, ends = (np.concatenate([np.zeros(1, np.int64), np.cumsum(each)]) for each in (kept, runs.counts))
+    return Runs(runs.ids, np.diff(before[ends]), runs.timestamps[kept], runs.values[kept])
+
+
 def joined(several: Sequence[Runs]) -> Samples:
     """Merge runs whose series and timestamps may overlap, by the rule of this module; fastest if times rise."""
     several = [runs for runs in several if len(runs.ids)]

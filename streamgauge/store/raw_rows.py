@@ -10,7 +10,7 @@ from schemas.blocks import RAW_FORMAT, decode_raw_rows
 from schemas.invalid_block import BlockFault, InvalidBlock
 from schemas.tables import Level
 from streamgauge.series.ids import Ids
-from streamgauge.series.samples import Runs
+from streamgauge.series.samples import Runs, inside
 from streamgauge.store.reading import Reading
 from streamgauge.store.wanted_series import Picked, WantedSeries
 
@@ -32,11 +32,15 @@ class _Row(NamedTuple):
 class RawRows:
     """The raw rows of a table, of which many are decoded at once.
 
-    :param places: the wanted ids of each lane, metric group and slice.
+    :param places: the wanted ids of each lane, metric group and slice. :param start, end: the first and the last time
+        (ms) of which samples are wanted.
     """
 
-    def __init__(self, level: Level, places: Mapping[tuple[int, ...], Ids], reading: Reading) -> None:
+    def __init__(
+        self, level: Level, places: Mapping[tuple[int, ...], Ids], start: int, end: int, reading: Reading
+    ) -> None:
         self._width_ms = level.width_ms
+        self._start, self._end = start, end
         self._reading = reading
         self._wanted = WantedSeries(level, places, reading)
         self._rows: list[_Row] = []
@@ -50,9 +54,8 @@ class RawRows:
         for request, row in rows:
             self._add(request, row)
             if self._runs >= MOST_RUNS:
-                yield self._decode()
-        if self._rows:
-            yield self._decode()
+                yield from self._decode()
+        yield from self._decode()
 
     def _add(self, request: Sequence[int], row: Sequence[Any]) -> None:
         self._reading.take_block(request[0], row)
@@ -68,9 +71,17 @@ class RawRows:
             self._rows.append(_Row(window_start, request, part, picked, timestamps, samples))
             self._runs += len(picked.rows)
 
-    def _decode(self) -> Runs:
+    def _decode(self) -> Iterator[Runs]:
         rows = sorted(self._rows, key=attrgetter("window_start"))
         self._rows, self._runs = [], 0
+        within = range(self._start, self._end - self._width_ms + 2)
+        # two minutes are cut at most, and to cut all would take as long as to decode them
+        if whole := [row for row in rows if row.window_start in within]:
+            yield self._runs_of(whole)
+        if cut := [row for row in rows if row.window_start not in within]:
+            yield inside(self._runs_of(cut), self._start, self._end)
+
+    def _runs_of(self, rows: Sequence[_Row]) -> Runs:
         found, faults = decode_raw_rows(
             [row.timestamps for row in rows],
             [row.samples for row in rows],

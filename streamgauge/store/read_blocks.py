@@ -58,8 +58,8 @@ class BlockReader:
             found = reading.known[resolution] = {lane: sealed_to for _, (lane, sealed_to) in rows}
         return found
 
-    def raw(self, ids: Ids, spans: Mapping[int, Span], reading: Reading) -> list[Runs]:
-        """The wanted series of all raw parts, which may overlap.
+    def raw(self, ids: Ids, spans: Mapping[int, Span], start: int, end: int, reading: Reading) -> list[Runs]:
+        """The wanted series of all raw parts, which may overlap, from `start` to `end` (ms), both included.
 
         :raises DeadlinePassed, TooManySamples: by the reading's limits.
         """
@@ -71,7 +71,7 @@ class BlockReader:
         )
         for number, select in enumerate(self._select_raw):
             rows = self.cache.fetch(number, select, requests, versions, reading)
-            found += RawRows(level, places, reading).decoded(rows)
+            found += RawRows(level, places, start, end, reading).decoded(rows)
         return found
 
     def rollups(

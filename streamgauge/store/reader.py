@@ -8,7 +8,6 @@ both is merged.
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from cassandra.cluster import Session
 
 from schemas.batch import minute_of
@@ -17,9 +16,9 @@ from schemas.topics import MAX_FUTURE_MS
 from streamgauge.promql.levels import SAMPLES, Level
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.id_kernels import rows_of
-from streamgauge.series.ids import Ids, Shards, lanes_of
+from streamgauge.series.ids import Shards, lanes_of
 from streamgauge.series.matchers import Matcher
-from streamgauge.series.samples import MINUTE_MS, Samples, between, empty, joined, runs_of, take
+from streamgauge.series.samples import MINUTE_MS, Samples, between, empty, inside, joined, runs_of, take
 from streamgauge.store.head_cache import HeadCache, Place
 from streamgauge.store.kept_selections import Selection
 from streamgauge.store.read_blocks import BlockReader, Span
@@ -103,9 +102,16 @@ class Reader:
                 spans[lane] = first, min(last, sealed - MINUTE_MS)
             oldest = max(first, sealed - SEALED_HEAD_MINUTES * MINUTE_MS, minute_of(now - HEAD_RETENTION_MS))
             places += [(lane, minute) for minute in range(oldest, last + 1, MINUTE_MS)]
-        parts = self.blocks.raw(selection.ids, spans, reading)
-        head = self._head(selection.ids, lanes, places, reading, minute_of(now - HEAD_RETENTION_MS))
-        return between(joined(parts + [runs_of(part) for part in head]), start_ms, end_ms)
+        parts = self.blocks.raw(selection.ids, spans, start_ms, end_ms, reading)
+        batches = self.head.read(places, reading, minute_of(now - HEAD_RETENTION_MS))
+        wanted = {lane: selection.ids[lanes == lane] for lane in {lane for lane, _ in places}}
+        for (lane, minute), several in sorted(batches.items(), key=lambda item: item[0][1]):
+            for batch in several:
+                part = runs_of(take(batch, rows_of(batch.ids, wanted[lane])))
+                reading.take_samples(len(part.values))
+                is_whole = start_ms <= minute and minute + MINUTE_MS <= end_ms
+                parts.append(part if is_whole else inside(part, start_ms, end_ms))
+        return joined(parts)
 
     def rollups(
         self,
@@ -164,20 +170,6 @@ class Reader:
             for minute in minutes[(minutes >= begin) & (minutes <= end_ms)].tolist():
                 rows.append(of_samples(between(own, minute, minute + MINUTE_MS - 1), minute, wanted))
         return rows
-
-    def _head(
-        self, ids: Ids, lanes: npt.NDArray[np.int64], places: Sequence[Place], reading: Reading, oldest: int
-    ) -> list[Samples]:
-        wanted = {lane: ids[lanes == lane] for lane in {lane for lane, _ in places}}
-        parts = []
-        for (lane, _), batches in sorted(
-            self.head.read(places, reading, oldest).items(), key=lambda item: item[0][1]
-        ):
-            for batch in batches:
-                part = take(batch, rows_of(batch.ids, wanted[lane]))
-                reading.take_samples(len(part.values))
-                parts.append(part)
-        return parts
 
 
 def _finer(resolution: Resolution) -> list[Resolution]:

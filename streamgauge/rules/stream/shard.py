@@ -61,7 +61,9 @@ class ShardRules:
         :param shard: the number of this one. :param query_offset_ms: of groups that name none.
         """
         self.rules = rules
-        self.groups, self.faults = stream_groups(rules.groups, terms, query_offset_ms)
+        groups, self.faults = stream_groups(rules.groups, terms, query_offset_ms)
+        # what is evaluated most often is what somebody waits for, and is told first
+        self.groups = dict(sorted(groups.items(), key=lambda each: each[1].interval_ms))
         self._terms = terms
         self._shard = shard
         self._families = shard_families(self.groups, terms)

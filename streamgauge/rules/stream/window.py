@@ -84,6 +84,7 @@ class Window:
         lacking = [one.conditions for one in wanted.values() if old.get(one.conditions, -1) < one.history]
         self._selected = {conditions: Selected(selector) for conditions, selector in wanted.items()}
         self._index = SelectorIndex(wanted.values())
+        self.version += 1
         kept = [slot for slot, data in enumerate(self._labels) if data and self._enlist(slot, data)]
         for slot in {slot for slot, data in enumerate(self._labels) if data} - set(kept):
             self._forget(slot)
@@ -195,8 +196,9 @@ class Window:
 
     def _enlist(self, slot: int, data: bytes) -> bool:
         """Give a series to the selectors that it matches; whether there are any."""
-        self.version += 1
         found = [*self._index.matching(data)]
+        # series that no rule looks at come all the time, and what was selected stays
+        self.version += bool(found)
         for selector in found:
             selected = self._selected[selector.conditions]
             selected.members.add(slot)
