@@ -19,6 +19,7 @@ a double's bits with the bytes reversed. Packed bits: for each series that is no
 count) of its width, low bits first, in whole bytes. The forms are in `schemas/raw_kernels.py`.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -101,10 +102,12 @@ def decode_raw_rows(
     rows: Sequence[npt.NDArray[np.int64]],
     window_starts: Sequence[int],
     width_ms: int,
+    enough: int = sys.maxsize,
 ) -> tuple[PickedSamples, dict[int, InvalidBlock]]:
     """Decode some series of many raw blocks at once, whose ids are known.
 
     :param series: how many each block has. :param rows: which of them are wanted, rising.
+    :param enough: samples; as soon as there are more, the blocks that follow are passed over.
     :returns: the wanted series one after the other, and what is wrong with blocks by their numbers; of these no series
         has a sample.
     """
@@ -120,6 +123,7 @@ def decode_raw_rows(
         np.array(window_starts, np.int64),
         width_ms,
         MAX_SAMPLES,
+        enough,
         counts,
         verdicts,
     )

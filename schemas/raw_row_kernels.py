@@ -24,6 +24,7 @@ def pick(  # type: ignore[no-untyped-def]
     window_starts,
     width,
     most,
+    enough,
     counts,
     verdicts,
 ):
@@ -32,6 +33,7 @@ def pick(  # type: ignore[no-untyped-def]
     :param times, values: uint8, the blobs of all blocks, each to its end in `times_ends` and `values_ends`.
     :param series: how many each block has. :param rows: int64, those that are wanted of each block, rising, to its end
         in `rows_ends`. :param width: of a window, ms. :param most: samples of a block.
+    :param enough: samples of all blocks: when there are more, the blocks after them are passed over as if empty.
     :param counts: int64, is filled with the samples of each wanted series: of damaged blocks 0.
     :param verdicts: uint8, is filled with one for each block.
     :returns: timestamps (m,) int64 and values (m,) uint64, as bits.
@@ -47,6 +49,9 @@ def pick(  # type: ignore[no-untyped-def]
         wanted = rows[first : rows_ends[block]]
         own_counts = counts[first : rows_ends[block]]
         from_times, from_values, first = times_ends[block], values_ends[block], rows_ends[block]
+        if written > enough:
+            verdicts[block] = FINE
+            continue
         verdict, lists, starts, list_times = _lists(own_times, series[block], window_starts[block], width)
         verdicts[block] = verdict
         if verdict != FINE:

@@ -32,8 +32,8 @@ def rollups() -> None:
     samples = Samples(ids.from_bytes(packed), np.array([0, 200, 400]), times, values)
     one = batch.decode(batch.encode(samples, pa.array(data, pa.binary())), 0, 0, 1).samples
     raw = blocks.decode_raw(blocks.encode_raw(one, 0), 0, 60_000, samples.ids)
-    # so often that the order of ids that come often has its turn
-    rolled = aggregate(concat([raw, one] * 2), 0)
+    # so often that the order of ids that come often has its turn, and alone what may not be written to
+    rolled = aggregate(concat([raw, one, concat([one])] * 2), 0)
     again = merge([(0, rolled), (60_000, rolled)], 0)
     again.quantiles([0.5, 0.99])
     for name in COLUMNS:

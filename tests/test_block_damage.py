@@ -74,6 +74,17 @@ def test_blocks_read_together_are_as_read_one_by_one(several, data):
     assert found.values.tobytes() == b"".join(own.values.tobytes() for own in alone)
 
 
+def test_blocks_after_those_that_have_enough_samples_are_passed_over():
+    samples = samples_of([[(0, 0), (1, 0)], [(0, 0)]])
+    block, both = blocks.encode_raw(samples, START), np.arange(2)
+    found, faults = blocks.decode_raw_rows(
+        [block.timestamps] * 3, [block.samples] * 3, [2] * 3, [both] * 3, [START] * 3, WIDTH, enough=3
+    )
+    assert found.counts.tolist() == [2, 1, 2, 1, 0, 0]
+    assert len(found.values) == len(found.timestamps) == 6
+    assert not faults
+
+
 def _spoilt(random, blob):
     """The blob with one to three bytes changed, and sometimes cut short or with bytes put in."""
     data = np.frombuffer(blob, np.uint8).copy()

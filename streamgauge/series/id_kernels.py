@@ -1,4 +1,4 @@
-"""Kernels on sorted arrays of series ids."""
+"""Kernels on arrays of series ids."""
 
 import numpy as np
 from numba import njit

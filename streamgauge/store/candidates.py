@@ -4,6 +4,7 @@ import threading
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from cassandra.cluster import Session
@@ -23,7 +24,7 @@ WORTH_INTERSECTING = 4
 IDS_A_LABEL = 4
 """Looking a label up costs about as much as so many ids."""
 MOST_VALUES = 200
-"""Of a regex in one lane, so that its labels are looked up, instead of everything being read."""
+"""Of a regex in some places, so that its labels are looked up, instead of everything being read."""
 Place = tuple[int, int]
 """A lane, and the start (ms) of one of its index periods."""
 Series = tuple[bytes, bytes]
@@ -120,29 +121,36 @@ class Candidates:
         if len(listed) + bool(prefixes) < 2:
             return listed
         sizes: dict[bytes, int] = defaultdict(int)
-        wanted = [(lane, [period], _distinct(listed)) for lane, period in examples]
+        periods: dict[int, list[int]] = defaultdict(list)
+        for lane, period in examples:
+            periods[lane].append(period)
+        wanted = [(lane, own, _distinct(listed)) for lane, own in periods.items()]
         for _, label, packed in self._fetch_ids(wanted, reading):
             sizes[label] += len(packed) // series_ids.ID_BYTES
-        costs = [sum(sizes[label] for label in labels) + IDS_A_LABEL * (len(labels) - 1) for labels in listed]
+        a_label = IDS_A_LABEL * len(examples)
+        costs = [sum(sizes[label] for label in labels) + a_label * (len(labels) - 1) for labels in listed]
         fewest = min(costs)
         # ranges take a request for each lane and period, labels one a lane
-        if prefixes and self._count(prefixes, examples, fewest, reading) < fewest:
+        if prefixes and self._are_fewer(prefixes, examples, fewest, reading):
             return []
         return [
             labels for labels, cost in zip(listed, costs, strict=True) if cost <= WORTH_INTERSECTING * fewest
         ]
 
-    def _count(
-        self, prefixes: Sequence[bytes], examples: Sequence[Place], limit: int, reading: Reading
-    ) -> int:
-        """How many series with such ids there are in these places, each counted to just above a limit."""
+    def _are_fewer(
+        self, prefixes: Sequence[bytes], examples: Sequence[Place], than: int, reading: Reading
+    ) -> bool:
+        """Whether these places have fewer series with such ids than so many."""
+        if not than:
+            return False
         requests = [
-            (*place, group, *_range(prefix), limit + 1)
+            (*place, group, *_range(prefix), than)
             for place in examples
             for prefix in prefixes
             for group in self._groups(prefix)
         ]
-        return sum(1 for _ in fetch(self._session, self._select_first, requests, reading))
+        found = fetch(self._session, self._select_first, requests, reading)
+        return sum(1 for _ in islice(found, than)) < than
 
     def _fewest_values(
         self, matchers: Sequence[Matcher], examples: Sequence[Place], reading: Reading

@@ -1,5 +1,6 @@
 """Raw rows as they come from the store, and what is wanted of them, decoded many at a time."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -15,7 +16,8 @@ from streamgauge.store.reading import Reading
 from streamgauge.store.wanted_series import Picked, WantedSeries
 
 MOST_RUNS = 200_000
-"""So many series, of all rows together, are decoded at once, and so many more samples than allowed are held."""
+MOST_BYTES = 32 * 1024 * 1024
+"""So many wanted series, and bytes, of all rows together are decoded at once."""
 
 
 class _Row(NamedTuple):
@@ -44,7 +46,7 @@ class RawRows:
         self._reading = reading
         self._wanted = WantedSeries(level, places, reading)
         self._rows: list[_Row] = []
-        self._runs = 0
+        self._runs = self._bytes = 0
 
     def decoded(self, rows: Iterator[tuple[Sequence[int], Sequence[Any]]]) -> Iterator[Runs]:
         """The wanted series of all rows; damaged ones are noted.
@@ -53,7 +55,7 @@ class RawRows:
         """
         for request, row in rows:
             self._add(request, row)
-            if self._runs >= MOST_RUNS:
+            if self._runs >= MOST_RUNS or self._bytes >= MOST_BYTES:
                 yield from self._decode()
         yield from self._decode()
 
@@ -70,10 +72,11 @@ class RawRows:
         if len(picked.rows):
             self._rows.append(_Row(window_start, request, part, picked, timestamps, samples))
             self._runs += len(picked.rows)
+            self._bytes += len(timestamps) + len(samples)
 
     def _decode(self) -> Iterator[Runs]:
         rows = sorted(self._rows, key=attrgetter("window_start"))
-        self._rows, self._runs = [], 0
+        self._rows, self._runs, self._bytes = [], 0, 0
         within = range(self._start, self._end - self._width_ms + 2)
         # two minutes are cut at most, and to cut all would take as long as to decode them
         if whole := [row for row in rows if row.window_start in within]:
@@ -89,6 +92,7 @@ class RawRows:
             [row.picked.rows for row in rows],
             [row.window_start for row in rows],
             self._width_ms,
+            int(min(self._reading.max_samples - self._reading.samples, sys.maxsize)),
         )
         for number, fault in sorted(faults.items()):
             row = rows[number]
