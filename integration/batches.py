@@ -13,6 +13,9 @@ from streamgauge.config import Config
 from streamgauge.series import ids, labels
 from streamgauge.series.samples import Samples
 
+STALLED_S = 30.0
+"""A restarted Kafka takes what waits far sooner."""
+
 
 class BatchProducer:
     """Produces in order; `sent` is the time (ms) that each call gives."""
@@ -20,7 +23,10 @@ class BatchProducer:
     def __init__(self, config: Config) -> None:
         self._lanes = config.layout.lanes
         self._partitions = raw_partitions(config)
-        self._kafka = Producer({"bootstrap.servers": config.kafka.bootstrap, "enable.idempotence": True})
+        self._bootstrap = config.kafka.bootstrap
+        self._kafka = self._connect()
+        self._waiting: dict[int, tuple[bytes | None, bytes | None, int, int, dict[str, bytes]]] = {}
+        self._count = 0
 
     def send(self, request: Request, sent: int) -> None:
         """One batch a lane and minute, one row a series."""
@@ -54,9 +60,9 @@ class BatchProducer:
     ) -> None:
         """Any message at all."""
         partition = ids.partition_of(lane, self._partitions)
-        self._kafka.produce(
-            RAW, value, key, partition, timestamp=timestamp, headers=headers, on_delivery=_raise
-        )
+        self._count += 1
+        self._waiting[self._count] = value, key, partition, timestamp, headers
+        self._produce(self._count)
         self._kafka.poll(0)
 
     def flush(self) -> None:
@@ -64,7 +70,26 @@ class BatchProducer:
 
         :raises KafkaException: if it refused a message.
         """
-        self._kafka.flush()
+        if self._kafka.flush(STALLED_S):
+            # librdkafka sometimes waits for ever after a broker's restart; what comes twice changes nothing
+            self._kafka = self._connect()
+            for number in list(self._waiting):
+                self._produce(number)
+            assert not self._kafka.flush(STALLED_S), "Kafka takes nothing"
+
+    def _connect(self) -> Producer:
+        return Producer({"bootstrap.servers": self._bootstrap, "enable.idempotence": True})
+
+    def _produce(self, number: int) -> None:
+        def delivered(error, _):  # type: ignore[no-untyped-def]
+            self._waiting.pop(number, None)
+            if error is not None:
+                raise KafkaException(error)
+
+        value, key, partition, timestamp, headers = self._waiting[number]
+        self._kafka.produce(
+            RAW, value, key, partition, timestamp=timestamp, headers=headers, on_delivery=delivered
+        )
 
 
 def raw_partitions(config: Config) -> int:
@@ -74,11 +99,6 @@ def raw_partitions(config: Config) -> int:
         return len(consumer.list_topics(RAW, timeout=10).topics[RAW].partitions)
     finally:
         consumer.close()
-
-
-def _raise(error, _) -> None:  # type: ignore[no-untyped-def]
-    if error is not None:
-        raise KafkaException(error)
 
 
 def produce(config, simulated, works, once=lambda _: None):

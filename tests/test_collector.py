@@ -1,8 +1,11 @@
 """What a collector does when a part of it fails, without Kafka."""
 
 import asyncio
+import math
+import time
 
 import pytest
+from confluent_kafka import KafkaError
 
 from schemas.batch import HEARTBEAT
 from streamgauge.collect.batcher import Outgoing
@@ -69,3 +72,37 @@ def test_late_batches_hold_up_no_heartbeat(newest, beats, monkeypatch):
 
     asyncio.run(beat())
     assert ((b"0", T) in kafka.heartbeats) is beats
+
+
+@pytest.mark.parametrize(
+    ("answers_for_s", "code", "replaced"),
+    [
+        (9, KafkaError._MSG_TIMED_OUT, True),
+        (1, KafkaError._MSG_TIMED_OUT, False),
+        (-math.inf, KafkaError._MSG_TIMED_OUT, False),
+        (9, KafkaError._PURGE_QUEUE, False),
+    ],
+    ids=["kafka answers", "kafka was away a moment ago", "kafka is away", "another failure"],
+)
+def test_a_producer_that_gets_nothing_through_though_kafka_answers_is_replaced(
+    answers_for_s, code, replaced, monkeypatch
+):
+    made = []
+
+    class Stalled(Sent):
+        def __init__(self):
+            super().__init__()
+            made.append(self)
+
+        def purge(self):
+            pass
+
+        def flush(self, _):
+            return 0
+
+    monkeypatch.setattr(BatchProducer, "_connect", lambda _: Stalled())
+    producer = BatchProducer(Config(), lambda: T, Metrics())
+    producer._partitions, producer._answers_since = 1, time.monotonic() - answers_for_s
+    producer._on_beat(KafkaError(code), None)
+    producer._produce(0, HEARTBEAT, T, T, producer._on_beat)
+    assert (len(made) == 2) is replaced

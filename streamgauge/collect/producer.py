@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -46,6 +47,7 @@ class BatchProducer:
         self._seen_partitions = 0
         self._seen_since = 0.0
         self._unread = 0
+        self._answers_since = math.inf
         self._outage: Outage | None = Outage.NOT_READY
         self._fatal = threading.Event()
         self._stopped = threading.Event()
@@ -98,7 +100,7 @@ class BatchProducer:
         return left
 
     def _produce(
-        self, lane: int, value: bytes, timestamp: int, sent: int, settled: Callable[..., None] | None
+        self, lane: int, value: bytes, timestamp: int, sent: int, settled: Callable[..., None]
     ) -> None:
         if self._fatal.is_set():
             self._fatal.clear()
@@ -122,10 +124,23 @@ class BatchProducer:
             if error is None:
                 self._metrics.delivery_seconds.observe(message.latency() or 0.0)
             else:
-                self._metrics.delivery_failures.labels(error.name()).inc()
+                self._undelivered(error)
             delivery.settle(None if error is None else Unavailable(Outage.NOT_DELIVERED, error.str()))
 
         return settled
+
+    def _on_beat(self, error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            self._undelivered(error)
+
+    def _undelivered(self, error: KafkaError) -> None:
+        self._metrics.delivery_failures.labels(error.name()).inc()
+        has_answered = time.monotonic() - self._answers_since > DELIVERY_TIMEOUT_MS / 1000
+        if error.code() == KafkaError._MSG_TIMED_OUT and has_answered and not self._fatal.is_set():
+            # librdkafka sometimes waits for ever for what a restarted broker told long ago
+            log.error("kafka answers but takes nothing: %s; another producer is made", error.str())
+            self._answers_since = math.inf
+            self._fatal.set()
 
     async def _follow_partitions(self) -> None:
         while True:
@@ -139,11 +154,13 @@ class BatchProducer:
                 raise KafkaException(topic.error)
         except KafkaException as error:
             self._unread += 1
+            self._answers_since = math.inf
             log.warning("kafka metadata not read: %s", error)
             if self._unread >= UNREAD_LIMIT:
                 self._outage = Outage.NOT_READY
             return
         self._unread = 0
+        self._answers_since = min(self._answers_since, time.monotonic())
         found = len(topic.partitions)
         fits = found and self._config.layout.lanes % found == 0
         if found != self._seen_partitions:
@@ -172,7 +189,7 @@ class BatchProducer:
             for lane, reached in enumerate(self._time):
                 if now // BEAT_MS > reached // BEAT_MS:
                     try:
-                        self._produce(lane, HEARTBEAT, now, now, None)
+                        self._produce(lane, HEARTBEAT, now, now, self._on_beat)
                     except (BufferError, KafkaException) as error:
                         self._metrics.delivery_failures.labels(type(error).__name__).inc()
                         break
