@@ -3,12 +3,12 @@
 import asyncio
 import json
 from datetime import UTC
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 
 import httpx
 import pytest
 from click.testing import CliRunner
+from http_server import serving
 from test_gateway_queries import Shelf
 
 from streamgauge.cli import main
@@ -37,12 +37,8 @@ def url():
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+    with serving(Handler) as url:
+        yield url
 
 
 @pytest.fixture
