@@ -29,6 +29,7 @@ import numpy.typing as npt
 
 from schemas import id_kernels, raw_kernels, raw_row_kernels, time_kernels
 from schemas.bit_kernels import MAX_VARINT, put_planes, put_varint, take_varint
+from schemas.blobs import joined
 from schemas.invalid_block import BlockFault, InvalidBlock
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids
@@ -115,8 +116,8 @@ def decode_raw_rows(
     if not rows:
         return PickedSamples(counts, np.zeros(0, np.int64), np.zeros(0)), {}
     times, bits = raw_row_kernels.pick(
-        *_joined(timestamps),
-        *_joined(samples),
+        *joined(timestamps),
+        *joined(samples),
         np.array(series, np.int64),
         np.concatenate(rows),
         np.cumsum([len(own) for own in rows], dtype=np.int64),
@@ -191,12 +192,6 @@ def _encode_values(samples: Samples) -> bytes:
     length = put_planes(places, (kinds >> 4).astype(np.int64), firsts, planes)
     columns = (kinds, scales, widths[:varying], planes[:length], packed[:size])
     return b"".join(column.tobytes() for column in columns)
-
-
-def _joined(blobs: Sequence[bytes]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Blobs one after the other, and where each ends."""
-    ends = np.cumsum([len(blob) for blob in blobs], dtype=np.int64)
-    return np.frombuffer(b"".join(blobs), np.uint8), ends
 
 
 def _fault(verdict: int, timestamps: bytes, samples: bytes, series: int) -> InvalidBlock:

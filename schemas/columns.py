@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas import column_kernels
+from schemas.blobs import joined
 from schemas.invalid_block import BlockFault, InvalidBlock
 from schemas.tables import QUANTILES, ROLLUP_COLUMNS
 
@@ -63,9 +64,9 @@ def decode_columns(
     kind = np.dtype(_KINDS[name])
     if not blobs:
         return np.zeros(0, kind), {}
-    ends = np.cumsum([len(blob) for blob in blobs], dtype=np.int64)
+    data, ends = joined(blobs)
     rows_ends = np.cumsum([len(own) for own in rows], dtype=np.int64)
-    data, wanted = np.frombuffer(b"".join(blobs), np.uint8), np.concatenate(rows)
+    wanted = np.concatenate(rows)
     bits, verdicts = np.empty(len(wanted), np.uint64), np.empty(len(blobs), np.uint8)
     column_kernels.pick(data, ends, np.array(series, np.int64), wanted, rows_ends, bits, verdicts)
     faults = {

@@ -68,6 +68,8 @@ def runs_of(samples: Samples) -> Runs:
 def inside(runs: Runs, start: int, end: int) -> Runs:
     """What of each run is from `start` to `end`, both included (ms)."""
     kept = (runs.timestamps >= start) & (runs.timestamps <= end)
+    if kept.all():
+        return runs
     before, ends = (np.concatenate([np.zeros(1, np.int64), np.cumsum(each)]) for each in (kept, runs.counts))
     return Runs(runs.ids, np.diff(before[ends]), runs.timestamps[kept], runs.values[kept])
 
@@ -105,18 +107,12 @@ def take(samples: Samples, rows: npt.NDArray[np.int64]) -> Samples:
 
 def between(samples: Samples, start: int, end: int) -> Samples:
     """The samples from `start` to `end`, both included (ms), of the series that have any."""
-    kept = (samples.timestamps >= start) & (samples.timestamps <= end)
-    if kept.all():
+    cut = inside(runs_of(samples), start, end)
+    if len(cut.values) == len(samples.values):
         return samples
-    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])
-    offsets = before[samples.offsets]
-    rows = np.flatnonzero(np.diff(offsets))
-    return Samples(
-        samples.ids[rows],
-        np.concatenate([np.zeros(1, np.int64), offsets[rows + 1]]),
-        samples.timestamps[kept],
-        samples.values[kept],
-    )
+    rows = np.flatnonzero(cut.counts)
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(cut.counts[rows])])
+    return Samples(cut.ids[rows], offsets, cut.timestamps, cut.values)
 
 
 @njit(cache=True, nogil=True)
