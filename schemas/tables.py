@@ -71,6 +71,9 @@ CHANGES_RETENTION_MS = 7 * DAY_MS
 """Longer than anything that was made of blocks is kept."""
 OUTCOME_RETENTION_MS = 6 * HOUR_MS
 """How long what became of a mark can be read."""
+STORED_BATCHES_PERIOD_MS = HOUR_MS
+STORED_BATCHES_RETENTION_MS = 26 * HOUR_MS
+"""How long after a batch was stored the audit can still see that it was."""
 INDEX_PERIOD_MS = DAY_MS
 INDEX_RETENTION_MS = 3 * 365 * DAY_MS
 
@@ -132,6 +135,8 @@ def ddl(keyspace: str, replication: int, classes: Sequence[StorageClass]) -> lis
         f"CREATE TABLE IF NOT EXISTS {keyspace}.rollup_marks (lane int, resolution text, window_start bigint, "
         "pending boolean, complete boolean, origin text, outcome text, "
         "PRIMARY KEY (lane, resolution, window_start)) " + _options(HOUR_MS, chunk_kb=16),
+        f"CREATE TABLE IF NOT EXISTS {keyspace}.stored_batches (lane int, period bigint, minute bigint, part blob, "
+        "batches blob, PRIMARY KEY ((lane, period), minute, part)) " + _options(HOUR_MS, chunk_kb=16),
     ]
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 RAW = "metrics.raw"
 REJECTED = "metrics.rejected"
+ACKNOWLEDGED = "metrics.acknowledged"
 RULES = "alerts.rules"
 TRIGGERED = "alerts.triggered"
 ALERT_STATE = "alerts.state"
@@ -49,6 +50,13 @@ def topics(partitions: int, replication: int, retention_ms: int) -> list[Topic]:
             },
         ),
         Topic(REJECTED, 1, replication, shared | {"retention.ms": str(7 * 24 * HOUR_MS)}),
+        # what collectors have acknowledged, for the audit; the broker's clock tells from where a reader begins
+        Topic(
+            ACKNOWLEDGED,
+            1,
+            replication,
+            shared | {"retention.ms": str(retention_ms), "message.timestamp.type": "LogAppendTime"},
+        ),
         # one partition: a rule set is read in the order in which it was written; sets that were replaced stay for a
         # while, for a job that goes on from an old snapshot
         Topic(

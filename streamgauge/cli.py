@@ -8,6 +8,7 @@ import click
 
 from streamgauge import __version__
 from streamgauge import config as configuration
+from streamgauge.cli_audit import audit
 from streamgauge.cli_notify import alerts, notify
 from streamgauge.cli_rules import rules
 from streamgauge.cli_users import password, token
@@ -228,6 +229,7 @@ def query(config: Config, /, expression: str, url: str | None, **options: str | 
 main.add_command(rules)
 main.add_command(notify)
 main.add_command(alerts)
+main.add_command(audit)
 main.add_command(password)
 main.add_command(token)
 

@@ -6,11 +6,13 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas import topics
 from schemas.batch import HEARTBEAT, headers_of, key_of
+from streamgauge.collect.acknowledged import Acknowledged, Page
 from streamgauge.collect.batcher import Outgoing
 from streamgauge.collect.delivery import Delivery
 from streamgauge.collect.faults import Outage, Unavailable
@@ -29,6 +31,8 @@ UNREAD_LIMIT = 3
 """Failed reads of metadata after which senders are turned away at once."""
 POLL_S = 0.1
 BEAT_MS = 1000
+PUBLISH_S = 5.0
+"""How often what was acknowledged is published; a collector that is killed has not published what came since."""
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +53,7 @@ class BatchProducer:
         self._unread = 0
         self._answers_since = math.inf
         self._outage: Outage | None = Outage.NOT_READY
+        self._acknowledged = Acknowledged(clock)
         self._fatal = threading.Event()
         self._stopped = threading.Event()
         self._producer = self._connect()
@@ -62,19 +67,22 @@ class BatchProducer:
         return self._outage
 
     async def run(self) -> None:
-        """Follow the topic's partitions and send heartbeats, until cancelled."""
+        """Follow the topic's partitions, send heartbeats, publish what was acknowledged, until cancelled."""
         self._poller.start()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow_partitions())
             tasks.create_task(self._beat())
+            tasks.create_task(self._publish_pages())
 
     def send(self, batches: Iterable[Outgoing], delivery: Delivery) -> None:
         """Queue batches; `delivery` ends when Kafka has acknowledged all, or one has failed."""
         error = Unavailable(self._outage) if self._outage else None
-        settled = self._on_delivery(delivery)
         try:
             for outgoing in batches if error is None else ():
                 delivery.expect()
+                settled = partial(
+                    self._on_delivery, delivery, outgoing.lane, outgoing.newest, outgoing.samples
+                )
                 try:
                     self._produce(outgoing.lane, outgoing.value, outgoing.newest, self._clock(), settled)
                 except (BufferError, KafkaException) as failure:
@@ -93,7 +101,10 @@ class BatchProducer:
 
     def stop(self, timeout_s: float) -> int:
         """Wait for what is queued, at most this long; returns how many messages were left."""
-        left: int = self._producer.flush(timeout_s)
+        began = time.monotonic()
+        self._producer.flush(timeout_s)
+        self._publish()
+        left: int = self._producer.flush(max(timeout_s - (time.monotonic() - began), 0.0))
         self._stopped.set()
         if self._poller.is_alive():
             self._poller.join()
@@ -119,15 +130,24 @@ class BatchProducer:
             headers=[*headers_of(self._config.collector.name, sent)],
         )
 
-    def _on_delivery(self, delivery: Delivery) -> Callable[[KafkaError | None, Message], None]:
-        def settled(error: KafkaError | None, message: Message) -> None:
-            if error is None:
-                self._metrics.delivery_seconds.observe(message.latency() or 0.0)
-            else:
-                self._undelivered(error)
-            delivery.settle(None if error is None else Unavailable(Outage.NOT_DELIVERED, error.str()))
-
-        return settled
+    def _on_delivery(
+        self,
+        delivery: Delivery,
+        lane: int,
+        newest: int,
+        samples: int,
+        error: KafkaError | None,
+        message: Message,
+    ) -> None:
+        if error is None:
+            self._metrics.delivery_seconds.observe(message.latency() or 0.0)
+            partition, offset = message.partition(), message.offset()
+            # without an offset librdkafka knows from the broker that an earlier try got through, but not where to
+            if partition is not None and offset is not None and offset >= 0:
+                self._acknowledged.note(lane, newest, partition, offset, samples)
+        else:
+            self._undelivered(error)
+        delivery.settle(None if error is None else Unavailable(Outage.NOT_DELIVERED, error.str()))
 
     def _on_beat(self, error: KafkaError | None, _: Message) -> None:
         if error is not None:
@@ -193,6 +213,29 @@ class BatchProducer:
                     except (BufferError, KafkaException) as error:
                         self._metrics.delivery_failures.labels(type(error).__name__).inc()
                         break
+
+    async def _publish_pages(self) -> None:
+        while True:
+            await asyncio.sleep(PUBLISH_S)
+            self._publish()
+
+    def _publish(self) -> None:
+        for page in self._acknowledged.pages():
+            try:
+                self._producer.produce(
+                    topics.ACKNOWLEDGED,
+                    page.value,
+                    headers=page.headers(self._config.collector.name),
+                    on_delivery=partial(self._on_page, page),
+                )
+            except (BufferError, KafkaException) as error:
+                self._acknowledged.settle(page, published=False)
+                self._metrics.delivery_failures.labels(type(error).__name__).inc()
+
+    def _on_page(self, page: Page, error: KafkaError | None, _: Message) -> None:
+        self._acknowledged.settle(page, published=error is None)
+        if error is not None:
+            self._undelivered(error)
 
     def _connect(self) -> Producer:
         limits = self._config.collector

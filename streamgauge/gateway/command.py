@@ -15,8 +15,10 @@ from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good
 from streamgauge.gateway.app import Gateway, application
 from streamgauge.store import schema
+from streamgauge.store.audit import LOOK_BACK_MS, Audit
 from streamgauge.store.reader import Reader
 from streamgauge.store.session import connect
+from streamgauge.times import now_ms
 
 INDEX_FRESH_S = 1.0
 """So much later than its samples a new series may show."""
@@ -45,10 +47,14 @@ def run(config: Config) -> None:
         adhoc_session = session.cluster.connect(config.cassandra.keyspace)
         gateway = Gateway(config, reader, store, adhoc_session)
         gateway.board.start()
+        audit = Audit(config, adhoc_session, now_ms() - LOOK_BACK_MS)
+        gateway.metrics.registry.register(audit)
+        audit.start()
         keep_for_good()
         try:
             uvloop.run(_serve(config, gateway))
         finally:
+            audit.stop()
             gateway.board.stop()
             if gateway.kept is not None:
                 gateway.kept.remote.close()

@@ -9,6 +9,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from streamgauge.local.audited import Audited, audited, lines
 from streamgauge.local.process import ProcessState, session_members
 from streamgauge.local.stack import WELL, Stack
 
@@ -36,15 +37,20 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The whole stack; `well` if it runs and everything that is wanted serves."""
+    """The whole stack; `well` if it runs, everything that is wanted serves, and the audit finds nothing missing.
+
+    audit: what the gateway's audit has found, None if nobody could be asked.
+    """
 
     supervised: bool
     rows: tuple[Row, ...]
+    audit: Audited | None = None
 
     @property
     def well(self) -> bool:
         """Whether nothing needs a look."""
-        return self.supervised and all(row.state in WELL or row.state in STOPPED for row in self.rows)
+        serves = all(row.state in WELL or row.state in STOPPED for row in self.rows)
+        return self.supervised and serves and not (self.audit and self.audit.missing)
 
 
 def look(stack: Stack) -> Status:
@@ -77,7 +83,8 @@ def look(stack: Stack) -> Status:
         )
         for name, each in state.get("jobs", {}).items()
     ]
-    return Status(supervised, (*processes, *jobs))
+    serves = any(row.name == "gateway" and row.state in WELL for row in processes)
+    return Status(supervised, (*processes, *jobs), audited(stack.config.gateway.url) if serves else None)
 
 
 def show(status: Status, *, as_json: bool) -> None:
@@ -92,6 +99,9 @@ def show(status: Status, *, as_json: bool) -> None:
         console.print("The local stack is not running: `streamgauge up` starts it.")
         return
     console.print(_table(status))
+    if status.audit:
+        style = "red" if status.audit.missing else ""
+        console.print("\n".join(lines(status.audit)), style=style, highlight=False)
 
 
 def _table(status: Status) -> Table:

@@ -13,6 +13,7 @@ from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series.known_classes import KnownClasses
 from streamgauge.series.samples import Samples, concat
 from streamgauge.store.changes import ChangeStore
+from streamgauge.store.stored_batches import StoredBatches
 from streamgauge.store.waiting import Waiting
 from streamgauge.store.write_blocks import BlockStore
 
@@ -32,16 +33,18 @@ class MinuteStore:
         self._rules = config.class_rules
         self._stores = [BlockStore(session, config.shards, kept) for kept in config.storage_classes]
         self._changes = ChangeStore(session)
+        self._stored = StoredBatches(session)
         self._known: dict[int, KnownClasses] = {}
 
     def write_on_time(self, lane: int, minute: int, batches: Sequence[Waiting]) -> Written:
         """Store the on-time raw block of a minute (ms), and its rollup."""
-        samples, skipped = self._decode(lane, minute, batches)
+        samples, found = self._decode(lane, minute, batches)
         for store, own in self._by_class(lane, minute, samples, batches):
             store.write_raw(lane, minute, ON_TIME, own)
             rolled = aggregate(own, minute, with_digests=store.kept.digests)
             store.write_rollup(Resolution.MIN1, lane, minute, rolled)
-        return Written(len(samples.values), skipped)
+        self._stored.write(lane, minute, ON_TIME, found)
+        return Written(len(samples.values), len(batches) - len(found))
 
     def write_late(self, lane: int, minute: int, batches: Sequence[Waiting], keep_ms: int = 0) -> Written:
         """Store a late part of a minute (ms), named after the offsets of its batches, all of one partition.
@@ -50,34 +53,40 @@ class MinuteStore:
         """
         offsets = [batch.offset for batch in batches]
         part = late_part(batches[0].partition, min(offsets), max(offsets))
-        samples, skipped = self._decode(lane, minute, batches)
+        samples, found = self._decode(lane, minute, batches)
         for store, own in self._by_class(lane, minute, samples, batches):
             store.write_raw(lane, minute, part, own, keep_ms)
         self._changes.write(Resolution.RAW, lane, minute)
-        return Written(len(samples.values), skipped)
+        self._stored.write(lane, minute, part, found)
+        return Written(len(samples.values), len(batches) - len(found))
 
     def compare(self, lane: int, minute: int, batches: Sequence[Waiting]) -> tuple[Written, bool]:
         """What `write_late` would store, and whether the minute's rollup would then be another.
 
         :raises InvalidBlock: for a damaged raw block.
         """
-        samples, skipped = self._decode(lane, minute, batches)
+        samples, good = self._decode(lane, minute, batches)
         changes = False
         for store, own in self._by_class(lane, minute, samples, batches):
             everything = concat([store.read_raw(lane, minute), own])
             rolled = aggregate(everything, minute, with_digests=store.kept.digests)
             found = store.rollup_blobs(rolled)
             changes |= found != store.read_rollup_blobs(Resolution.MIN1, lane, minute)
-        return Written(len(samples.values), skipped), changes
+        return Written(len(samples.values), len(batches) - len(good)), changes
 
-    def _decode(self, lane: int, minute: int, batches: Sequence[Waiting]) -> tuple[Samples, int]:
-        parts = []
+    def _decode(
+        self, lane: int, minute: int, batches: Sequence[Waiting]
+    ) -> tuple[Samples, list[tuple[int, int, int]]]:
+        """All samples, and of each message that is a batch partition, offset and number of samples."""
+        parts, found = [], []
         for batch in batches:
             try:
-                parts.append(decode(batch.payload, lane, minute, self._lanes).samples)
+                samples = decode(batch.payload, lane, minute, self._lanes).samples
             except InvalidBatch:
                 continue
-        return concat(parts), len(batches) - len(parts)
+            parts.append(samples)
+            found.append((batch.partition, batch.offset, len(samples.values)))
+        return concat(parts), found
 
     def _by_class(
         self, lane: int, minute: int, samples: Samples, batches: Sequence[Waiting]

@@ -1,0 +1,61 @@
+"""`streamgauge audit`: what a command needs is imported inside it."""
+
+import json
+import sys
+
+import click
+
+from streamgauge.config import Config
+
+
+@click.command()
+@click.option("--since", default="2h", show_default=True, help="How far back to look, as a duration.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_obj
+def audit(config: Config, since: str, as_json: bool) -> None:
+    """Compare what collectors have acknowledged with what is stored; exit code 1 if something is missing."""
+    from cassandra import DriverException
+    from cassandra.cluster import NoHostAvailable
+    from confluent_kafka import KafkaException
+
+    from streamgauge.promql.literals import duration
+    from streamgauge.store.audit import Audit
+    from streamgauge.store.session import connect
+    from streamgauge.times import now_ms, rfc3339
+
+    try:
+        begin = now_ms() - duration(since)
+    except ValueError as fault:
+        raise click.BadParameter(str(fault), param_hint="--since") from None
+    try:
+        session = connect(config.cassandra)
+        try:
+            found = Audit(config, session, begin)
+            found.look_once()
+        finally:
+            session.cluster.shutdown()
+    except (KafkaException, DriverException, NoHostAvailable) as error:
+        raise click.ClickException(str(error)) from None
+    missing = [
+        {
+            "lane": each.lane,
+            "minute": rfc3339(each.minute),
+            "samples": each.samples,
+            "batches": [{"partition": partition, "offset": offset} for partition, offset in each.offsets],
+        }
+        for each in found.missing
+    ]
+    if as_json:
+        click.echo(
+            json.dumps({"verified": found.verified, "waiting": found.waiting, "missing": missing}, indent=1)
+        )
+    else:
+        click.echo(f"{found.verified} batches verified as stored, {found.waiting} too new to be compared")
+        for each in found.missing:
+            places = ", ".join(f"{partition}/{offset}" for partition, offset in each.offsets[:5])
+            more = f" and {len(each.offsets) - 5} more" if len(each.offsets) > 5 else ""
+            click.echo(
+                f"missing: lane {each.lane}, minute {rfc3339(each.minute)}, {each.samples} samples: "
+                f"partition/offset {places}{more}"
+            )
+    sys.exit(1 if missing else 0)

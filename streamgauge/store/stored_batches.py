@@ -1,0 +1,52 @@
+"""Which batches of Kafka the blocks of a lane's minutes hold, written beside them and read by the audit."""
+
+from collections.abc import Iterable, Sequence
+
+from cassandra.cluster import Session
+
+from schemas.batch_records import Records, concat, decode, encode, records
+from schemas.tables import STORED_BATCHES_PERIOD_MS, STORED_BATCHES_RETENTION_MS
+
+MINUTES_A_READ = 60
+
+
+class StoredBatches:
+    """Writes and reads `stored_batches`: a row for each part of a minute."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._insert = session.prepare(
+            "INSERT INTO stored_batches (lane, period, minute, part, batches) VALUES (?, ?, ?, ?, ?) USING TTL ?"
+        )
+        self._select = session.prepare(
+            "SELECT batches FROM stored_batches WHERE lane = ? AND period = ? AND minute IN ?"
+        )
+
+    def write(self, lane: int, minute: int, part: bytes, batches: Sequence[tuple[int, int, int]]) -> None:
+        """Note that batches of a minute (ms) are in its blocks; after they are, and before they are forgotten.
+
+        :param batches: partition, offset and number of samples of each.
+        """
+        if batches:
+            blob = encode(records([(lane, minute, *batch) for batch in batches]))
+            row = (lane, _period(minute), minute, part, blob, STORED_BATCHES_RETENTION_MS // 1000)
+            self._session.execute(self._insert, row)
+
+    def read(self, lane: int, minutes: Iterable[int]) -> Records:
+        """The batches that the blocks of these minutes (ms) of a lane hold.
+
+        :raises schemas.batch_records.InvalidRecords: for a damaged row.
+        """
+        by_period: dict[int, list[int]] = {}
+        for minute in minutes:
+            by_period.setdefault(_period(minute), []).append(minute)
+        futures = [
+            self._session.execute_async(self._select, (lane, period, own[at : at + MINUTES_A_READ]))
+            for period, own in by_period.items()
+            for at in range(0, len(own), MINUTES_A_READ)
+        ]
+        return concat([decode(row.batches) for future in futures for row in future.result()])
+
+
+def _period(minute: int) -> int:
+    return minute - minute % STORED_BATCHES_PERIOD_MS
