@@ -38,7 +38,7 @@ def test_what_is_acknowledged_is_verified_and_what_is_not_stored_is_named(
     after = _audit(stack)
     assert after["missing"] == []
     # every lane and minute, and the late ones
-    assert after["verified"] - before["verified"] >= 2 * stack.config.layout.lanes
+    assert after["verified"] - before["verified"] >= 2 * stack.config.layout.lanes, after
 
     lost = _lose_a_batch(stack.config, start)
     try:
