@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from confluent_kafka import KafkaException, Producer
 
-from schemas import batch
+from schemas import batch, limits
 from schemas.protobuf import varint
 from schemas.topics import RAW
 from streamgauge.collect.remote_write_request import encode
@@ -67,7 +67,7 @@ def by_lane(numbers: Iterable[int], lanes: int) -> Iterator[tuple[int, dict[byte
         identity = series_ids.series_id(data)
         lane = series_ids.lane_of(identity, lanes)
         waiting.setdefault(lane, {})[identity] = data
-        if len(waiting[lane]) == batch.MAX_SERIES:
+        if len(waiting[lane]) == limits.MAX_BATCH_SERIES:
             yield lane, waiting.pop(lane)
     yield from waiting.items()
 
@@ -183,7 +183,7 @@ def _batches_of(config: Config, series: int) -> Iterator[_Batch]:
     for lane in range(config.layout.lanes):
         own = np.flatnonzero(lanes == lane)
         own = own[np.lexsort((ids[own, 1], ids[own, 0]))]
-        for numbers in np.array_split(own, -(-len(own) // batch.MAX_SERIES)) if len(own) else ():
+        for numbers in np.array_split(own, -(-len(own) // limits.MAX_BATCH_SERIES)) if len(own) else ():
             yield _Batch(lane, numbers, ids[numbers], pa.array([labels[n] for n in numbers], pa.binary()))
 
 

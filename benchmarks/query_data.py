@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from load import Requests, by_lane, label_set, of_lane
 
-from schemas import batch
+from schemas import batch, limits
 from schemas.blocks import ON_TIME
 from schemas.tables import Resolution
 from streamgauge.config import Config
@@ -115,8 +115,8 @@ class Filling:
         self._head.settle()
 
     def _write_head(self, lane: int, minute: int, samples: Samples, labels: Sequence[bytes]) -> None:
-        for first in range(0, len(labels), batch.MAX_SERIES):
-            rows = np.arange(first, min(first + batch.MAX_SERIES, len(labels)))
+        for first in range(0, len(labels), limits.MAX_BATCH_SERIES):
+            rows = np.arange(first, min(first + limits.MAX_BATCH_SERIES, len(labels)))
             payload = batch.encode(take(samples, rows), pa.array([labels[row] for row in rows], pa.binary()))
             self._head.write(lane, minute, 0, next(self._offsets), payload)
 

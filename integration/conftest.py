@@ -14,6 +14,7 @@ import pytest
 
 from integration.alerting import Feed, Rules
 from integration.fast_collector import FastClock
+from integration.set_aside import restarts
 from integration.stored import Stored, wait_for
 from streamgauge.config import (
     Alerts,
@@ -97,6 +98,17 @@ def own_collector(stack: Stack) -> Iterator[None]:
     stack.wait_ready({"collector", "gateway", "store", "rollup"})
     yield
     stack.stop("collector")
+
+
+@pytest.fixture
+def undisturbed(stack: Stack) -> Iterator[None]:
+    """No job is restarted by the test."""
+    jobs = {"store", "rollup", "alerts"}
+    stack.wait_ready(jobs)
+    before = restarts(stack)
+    yield
+    stack.wait_ready(jobs)
+    assert restarts(stack) == before
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import yaml
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from integration.collecting import DEADLINE_S, collecting, named
 from schemas import batch, topics
 from streamgauge.collect.app import application
 from streamgauge.collect.collector import Collector
@@ -22,8 +23,6 @@ from streamgauge.local.ports import free_ports
 from streamgauge.series.ids import partition_of
 from streamgauge.series.labels import parse
 from streamgauge.times import now_ms
-
-DEADLINE_S = 60
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -90,24 +89,6 @@ class Reader:
 def reader(config):
     with contextlib.closing(Reader(config)) as reading:
         yield reading
-
-
-def named(config, name, **changes):
-    collector = config.collector.model_copy(update={"name": name, **changes})
-    return config.model_copy(update={"collector": collector})
-
-
-@contextlib.asynccontextmanager
-async def collecting(config, clock=now_ms):
-    """A collector that runs, and a client of its application."""
-    collector = Collector(config, clock)
-    transport = httpx.ASGITransport(application(collector))
-    async with collector.running(), httpx.AsyncClient(transport=transport, base_url="http://c") as http:
-        deadline = time.monotonic() + DEADLINE_S
-        while (await http.get("/-/ready")).status_code != 200:
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.05)
-        yield http
 
 
 def labels_of(number):

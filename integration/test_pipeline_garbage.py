@@ -5,22 +5,21 @@ import time
 import numpy as np
 import pyarrow as pa
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException
 
 from integration.batches import BatchProducer, produce
 from integration.conftest import HOUR_MS, KEPT_HOURS
-from integration.stored import wait_for
+from integration.set_aside import RejectedMessages, restarts
 from integration.workload import Workload
 from schemas import batch
 from schemas.blocks import ON_TIME
-from schemas.topics import REJECTED
 from streamgauge.series import ids, labels
 from streamgauge.series.samples import Samples
 
 
 def test_garbage_is_set_aside_with_its_reason_and_makes_nothing_late(stack, stored, simulated):
     stack.wait_ready({"store", "rollup"})
-    before = _restarts(stack)
+    before = restarts(stack)
     work = Workload("beside_garbage", simulated.next, minutes=2)
     rejected = RejectedMessages(stack.config)
     garbage = _garbage(simulated.next + 1, stack.config.layout.lanes)
@@ -34,8 +33,11 @@ def test_garbage_is_set_aside_with_its_reason_and_makes_nothing_late(stack, stor
     assert stored.raw(work.expected) == work.expected
     assert set(stored.parts(work.expected)) == {ON_TIME}
     found = rejected.read(len(garbage))
-    assert set(found) == {(value, reason) for _, value, _, _, reason in garbage}
-    assert _restarts(stack) == before
+    assert {(value, headers["reason"]) for value, headers in found} == {
+        (value, reason) for _, value, _, _, reason in garbage
+    }
+    assert {headers["producer"] for value, headers in found if value != b"no headers"} == {"test"}
+    assert restarts(stack) == before
 
 
 def test_kafka_refuses_a_message_from_the_future(stack):
@@ -45,11 +47,6 @@ def test_kafka_refuses_a_message_from_the_future(stack):
     with pytest.raises(KafkaException) as refusal:
         producer.flush()
     assert refusal.value.args[0].code() == KafkaError.INVALID_TIMESTAMP
-
-
-def _restarts(stack):
-    """How often each job that runs was restarted."""
-    return {name: job["restarts"] for name, job in stack.state()["jobs"].items() if job["state"] == "RUNNING"}
 
 
 def _batch_of_other_labels(timestamp):
@@ -86,25 +83,3 @@ def _garbage(timestamp, lanes):
         (b"0", _batch_of_other_labels(timestamp), good, timestamp, "bad_labels"),
         (batch.key_of(lane), too_old, good, long_ago, "too_old"),
     ]
-
-
-class RejectedMessages:
-    """Reads `metrics.rejected` from where it ends now."""
-
-    def __init__(self, config):
-        self._consumer = Consumer({"bootstrap.servers": config.kafka.bootstrap, "group.id": "rejected-test"})
-        _, end = self._consumer.get_watermark_offsets(TopicPartition(REJECTED, 0))
-        self._consumer.assign([TopicPartition(REJECTED, 0, end)])
-
-    def read(self, count):
-        """The values and reasons of this many messages."""
-        found = []
-        wait_for(lambda: self._poll(found) >= count, 60, lambda: f"{found} of {count}")
-        self._consumer.close()
-        return found
-
-    def _poll(self, found):
-        message = self._consumer.poll(0.5)
-        if message is not None and message.error() is None:
-            found.append((message.value(), dict(message.headers())["reason"].decode()))
-        return len(found)

@@ -9,7 +9,8 @@ from pyflink.table import StreamTableEnvironment
 from operators.environment import arguments, environments
 from operators.index_series import IndexSeries
 from operators.raw_batches import Start, batches
-from operators.store_head import NEW_SERIES, REJECTED, StoreHead
+from operators.rejections import REJECTED
+from operators.store_head import NEW_SERIES, StoreHead
 from schemas.topics import REJECTED as REJECTED_TOPIC
 from sinks.kafka import send
 from streamgauge.config import Config
@@ -25,14 +26,15 @@ def build(tables: StreamTableEnvironment, config: Config) -> None:
         .name("store head")
         .uid("store-head")
     )
-    (
+    indexed = (
         stored.key_by(lambda row: row[0], key_type=Types.INT())
         .process(IndexSeries(config), output_type=Types.INT())
         .name("index series")
         .uid("index-series")
     )
     statements = tables.create_statement_set()
-    send(tables, statements, stored.get_side_output(REJECTED), config, REJECTED_TOPIC)
+    rejected = stored.get_side_output(REJECTED).union(indexed.get_side_output(REJECTED))
+    send(tables, statements, rejected, config, REJECTED_TOPIC)
     statements.attach_as_datastream()
 
 

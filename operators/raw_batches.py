@@ -91,11 +91,11 @@ def _places(offsets: dict[int, int]) -> str:
 
 
 def batches(tables: StreamTableEnvironment, config: Config, group: str, start: Start) -> DataStream:
-    """Every message as (key, version, sent, partition, offset, payload); its time is the newest sample's."""
+    """Every message as (key, version, sent, producer, partition, offset, payload); its time is the newest sample's."""
     _declare(tables, config, group, start, _by_samples(config))
     return tables.to_data_stream(
         tables.sql_query(
-            "SELECT `key`, headers['version'] AS version, headers['sent'] AS sent,"
+            "SELECT `key`, headers['version'] AS version, headers['sent'] AS sent, headers['producer'] AS producer,"
             f" `partition`, `offset`, payload, ts FROM {_TABLE}"
         )
     )

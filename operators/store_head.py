@@ -1,49 +1,60 @@
 """The first operator of the store job: every batch to the head at once."""
 
+import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyflink.common import Row, Types
-from pyflink.datastream import OutputTag, ProcessFunction, RuntimeContext
+from pyflink.datastream import ProcessFunction, RuntimeContext
 
-from operators.worker import restore_print, show
-from sinks.kafka import MESSAGE
+from operators.rejections import Rejections
+from operators.worker import restore_print
 from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good
 
 if TYPE_CHECKING:
     from schemas.batch import Batch, Envelope, InvalidBatch
 
-REJECTED = OutputTag("rejected", MESSAGE)
 NEW_SERIES = Types.ROW_NAMED(
-    ["lane", "minute", "payload"], [Types.INT(), Types.LONG(), Types.PRIMITIVE_ARRAY(Types.BYTE())]
+    ["lane", "minute", "partition", "offset", "payload"],
+    [Types.INT(), Types.LONG(), Types.INT(), Types.LONG(), Types.PRIMITIVE_ARRAY(Types.BYTE())],
 )
 KNOWN_LIMIT = 1_000_000
-MAX_REJECTED_BYTES = 900_000
-"""What a Kafka producer sends as it is configured by default, with room for key and headers."""
+
+
+class _Decoded(NamedTuple):
+    """A message: where it belongs, its batch, series that are new to this worker, and those that no table takes."""
+
+    place: "Envelope"
+    batch: "Batch | None"
+    new: set[bytes]
+    refused: "dict[bytes, InvalidBatch]"
 
 
 class StoreHead(ProcessFunction):
-    """Stores good batches; yields those with series that it has not seen, and the bad ones as REJECTED."""
+    """Stores good batches; yields those with series that it has not seen, and what is set aside as REJECTED.
+
+    That may be a message, or single series of a batch whose others are stored.
+    """
 
     def __init__(self, config: Config) -> None:
         self._config = config
 
     def open(self, context: RuntimeContext) -> None:
         restore_print()
-        from schemas.tables import Resolution
+        from streamgauge.store.refused_series import RefusedSeries
         from streamgauge.store.session import connect
         from streamgauge.store.write_head import HeadStore
 
         self._session = connect(self._config.cassandra)
         self._head = HeadStore(self._session)
-        self._raw_kept_ms = max(kept.retention_ms[Resolution.RAW] for kept in self._config.storage_classes)
+        self._refused = RefusedSeries(self._config.storage_classes, self._config.class_rules)
         self._known: dict[tuple[int, int], set[bytes]] = {}
         self._known_count = 0
         counters = context.get_metrics_group()
         self._batches = counters.counter("batches")
         self._samples = counters.counter("samples")
-        self._rejected = counters.counter("rejected")
+        self._rejections = Rejections(counters)
         # PyFlink reads gauges at the end of every bundle, and only there: nothing is under way when a checkpoint begins
         counters.gauge("stored_together", self._head.settle)
         keep_for_good()
@@ -54,45 +65,69 @@ class StoreHead(ProcessFunction):
     def process_element(self, row: Row, context: ProcessFunction.Context) -> Iterator[object]:
         from schemas.batch import HEARTBEAT, InvalidBatch
 
-        key, version, sent, partition, offset, payload, _ = row
+        key, version, sent, producer, partition, offset, payload, _ = row
+        origin = {
+            "producer": (producer or b"").decode(errors="replace"),
+            "partition": str(partition),
+            "offset": str(offset),
+        }
         try:
-            place, batch, new = self._decode(
+            place, batch, new, refused = self._decode(
                 key, {"version": version, "sent": sent}, payload, context.timestamp()
             )
         except InvalidBatch as fault:
-            self._rejected.inc()
-            yield REJECTED, _rejected(key, payload, partition, offset, fault)
+            yield from self._rejections.messages(fault, origin, key, lambda: payload)
             return
         if payload == HEARTBEAT:
             return
-        self._head.write(place.lane, place.minute, partition, offset, payload)
-        show(self._rejected)
+        if refused:
+            yield from self._reject(place, payload, refused, origin, key)
+        if len(refused) < len(batch.samples.ids):
+            self._head.write(place.lane, place.minute, partition, offset, payload)
+        self._rejections.show()
         self._batches.inc()
         self._samples.inc(len(batch.samples.values))
         if new:
             self._remember(new, place)
-            yield Row(place.lane, place.minute, payload)
+            yield Row(place.lane, place.minute, partition, offset, payload)
 
     def _decode(
         self, key: bytes | None, headers: dict[str, bytes], payload: bytes | None, timestamp: int
-    ) -> "tuple[Envelope, Batch | None, set[bytes]]":
-        """The envelope, the batch, and its series that this worker does not know, whose labels are then checked."""
-        import time
-
+    ) -> _Decoded:
+        """The message, with the labels of new series checked."""
         from schemas import batch
-        from schemas.tables import ttl_seconds
 
         lanes = self._config.layout.lanes
         place = batch.envelope(key, headers, timestamp, lanes)
         if payload == batch.HEARTBEAT:
-            return place, None, set()
+            return _Decoded(place, None, set(), {})
         decoded = batch.decode(payload, place.lane, place.minute, lanes)
-        if ttl_seconds(int(time.time() * 1000), place.minute, self._raw_kept_ms) <= 0:
-            raise batch.InvalidBatch(batch.BatchFault.TOO_OLD, f"minute {place.minute} is no longer kept")
+
+        def labels() -> dict[bytes, bytes]:
+            return batch.labels_by_id(batch.decode(payload, place.lane, place.minute, lanes, labels=True))
+
         new = self._new(place, decoded)
         if new:
-            batch.labels_by_id(batch.decode(payload, place.lane, place.minute, lanes, labels=True))
-        return place, decoded, new
+            self._refused.learn(labels())
+        now = int(time.time() * 1000)
+        return _Decoded(place, decoded, new, self._refused.of(place, decoded.samples, now, labels))
+
+    def _reject(
+        self,
+        place: "Envelope",
+        payload: bytes,
+        refused: "dict[bytes, InvalidBatch]",
+        origin: dict[str, str],
+        key: bytes,
+    ) -> Iterator[object]:
+        """Set series aside, each as a batch of its own; the other series of the batch are stored."""
+        from schemas import batch
+
+        decoded = batch.decode(payload, place.lane, place.minute, self._config.layout.lanes, labels=True)
+        for identity, fault in refused.items():
+            yield from self._rejections.messages(
+                fault, origin, key, lambda identity=identity: batch.single(decoded, identity)
+            )
 
     def _new(self, place: "Envelope", batch: "Batch") -> set[bytes]:
         """The ids that are new to this worker in the lane's index period."""
@@ -103,6 +138,7 @@ class StoreHead(ProcessFunction):
     def _remember(self, ids: set[bytes], place: "Envelope") -> None:
         if self._known_count > KNOWN_LIMIT:
             self._known.clear()
+            self._refused.clear()
             self._known_count = 0
         self._known.setdefault(_index_place(place), set()).update(ids)
         self._known_count += len(ids)
@@ -112,18 +148,3 @@ def _index_place(place: "Envelope") -> tuple[int, int]:
     from schemas.tables import index_period
 
     return place.lane, index_period(place.minute, place.lane)
-
-
-def _rejected(
-    key: bytes | None, payload: bytes | None, partition: int, offset: int, fault: "InvalidBatch"
-) -> Row:
-    headers = {
-        "reason": fault.reason.value,
-        "detail": fault.detail,
-        "partition": str(partition),
-        "offset": str(offset),
-    }
-    if payload and len(payload) > MAX_REJECTED_BYTES:
-        headers["truncated_from"] = str(len(payload))
-        payload = payload[:MAX_REJECTED_BYTES]
-    return Row(key, payload, {name: text.encode() for name, text in headers.items()})

@@ -3,8 +3,9 @@
 import builtins
 import time
 from collections.abc import Callable
+from enum import StrEnum
 
-from pyflink.metrics import Counter
+from pyflink.metrics import Counter, MetricGroup
 
 from streamgauge.garbage import keep_for_good
 
@@ -25,6 +26,17 @@ def show(*counters: Counter) -> None:
     """
     for counter in counters:
         counter.inc(0)
+
+
+class ReasonCounters:
+    """A counter for every reason, each named after it."""
+
+    def __init__(self, group: MetricGroup, prefix: str, reasons: type[StrEnum]) -> None:
+        self._counters = {reason: group.counter(f"{prefix}_{reason.value}") for reason in reasons}
+
+    def inc(self, reason: StrEnum, count: int = 1) -> None:
+        """Count something that happened for this reason."""
+        self._counters[reason].inc(count)
 
 
 class Growth:

@@ -15,13 +15,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from schemas import batch_kernels
+from schemas.limits import MAX_BATCH_SERIES
 from streamgauge.series import ids as series_ids
 from streamgauge.series import labels as series_labels
-from streamgauge.series.samples import MINUTE_MS, Samples, empty
+from streamgauge.series.samples import MINUTE_MS, Samples, empty, take
 
 VERSION = b"1"
-MAX_SERIES = 1000
 HEARTBEAT = b""
+MAX_DETAIL = 500
+"""Characters of what is told of a message that was set aside."""
 
 SCHEMA = pa.schema(
     [
@@ -52,6 +54,8 @@ class BatchFault(StrEnum):
     WRONG_MINUTE = "wrong_minute"
     BAD_LABELS = "bad_labels"
     TOO_OLD = "too_old"
+    LABELS_TOO_LONG = "labels_too_long"
+    NOT_STORED = "not_stored"
 
 
 class InvalidBatch(ValueError):
@@ -62,9 +66,9 @@ class InvalidBatch(ValueError):
     """
 
     def __init__(self, reason: BatchFault, detail: str) -> None:
-        super().__init__(f"{reason.value}: {detail}")
-        self.reason = reason
-        self.detail = detail
+        # what was found comes from outside, and a header has to hold it
+        self.reason, self.detail = reason, detail[:MAX_DETAIL]
+        super().__init__(f"{reason.value}: {self.detail}")
 
 
 class Envelope(NamedTuple):
@@ -138,13 +142,13 @@ def envelope(key: bytes | None, headers: dict[str, bytes] | None, timestamp: int
     headers = headers or {}
     version = headers.get("version")
     if version != VERSION:
-        raise InvalidBatch(BatchFault.BAD_VERSION, f"version {version!r}, this reads {VERSION!r}")
+        raise InvalidBatch(BatchFault.BAD_VERSION, f"version {version!r:.100}, this reads {VERSION!r}")
     lane = int(key) if key and len(key) < 10 and key.isdigit() else lanes
     if lane >= lanes or key != key_of(lane):
-        raise InvalidBatch(BatchFault.BAD_KEY, f"key {key!r} is not a lane below {lanes}")
+        raise InvalidBatch(BatchFault.BAD_KEY, f"key {key!r:.100} is not a lane below {lanes}")
     sent = headers.get("sent")
     if not sent or not sent.isdigit() or len(sent) > 18:
-        raise InvalidBatch(BatchFault.BAD_SENT, f"sent {sent!r}")
+        raise InvalidBatch(BatchFault.BAD_SENT, f"sent {sent!r:.100}")
     return Envelope(lane, int(sent), minute_of(timestamp))
 
 
@@ -157,8 +161,10 @@ def decode(value: bytes | None, lane: int, minute: int, lanes: int, *, labels: b
     if value is None:
         raise InvalidBatch(BatchFault.NO_VALUE, "null value")
     record = _read(value, labels)
-    if record.num_rows > MAX_SERIES:
-        raise InvalidBatch(BatchFault.TOO_MANY_SERIES, f"{record.num_rows} series, at most {MAX_SERIES}")
+    if record.num_rows > MAX_BATCH_SERIES:
+        raise InvalidBatch(
+            BatchFault.TOO_MANY_SERIES, f"{record.num_rows} series, at most {MAX_BATCH_SERIES}"
+        )
     samples = _samples(record, lane, minute, lanes)
     return Batch(samples, record.column("labels") if labels else None)
 
@@ -178,9 +184,17 @@ def labels_by_id(batch: Batch) -> dict[bytes, bytes]:
         except series_labels.InvalidLabels as error:
             raise InvalidBatch(BatchFault.BAD_LABELS, str(error)) from None
         if series_ids.series_id(data) != identity:
-            raise InvalidBatch(BatchFault.BAD_LABELS, f"the id of {data!r} is not {identity.hex()}")
+            raise InvalidBatch(BatchFault.BAD_LABELS, f"{identity.hex()} is not the id of {data[:200]!r}")
         found[identity] = data
     return found
+
+
+def single(batch: Batch, identity: bytes) -> bytes:
+    """A batch with nothing but the series of this id, of one that was decoded with labels and has it."""
+    if batch.labels is None:
+        raise ValueError("the batch was decoded without labels")
+    row = series_ids.split(series_ids.to_bytes(batch.samples.ids)).index(identity)
+    return encode(take(batch.samples, np.array([row])), batch.labels.take(pa.array([row])))
 
 
 def _read(value: bytes, labels: bool) -> pa.RecordBatch:

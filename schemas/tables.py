@@ -65,6 +65,8 @@ OF_WIDTH = {resolution.value.width_ms: resolution for resolution in ROLLED}
 HEAD_RETENTION_MS = 6 * HOUR_MS
 RAW_GRACE_MS = HOUR_MS
 """Raw parts outlive their retention by this, so that a late rebuild still finds them."""
+LATENESS_MS = 10 * 60_000
+"""How long the jobs may take to store what a collector has accepted, without its having become too old meanwhile."""
 MARK_RETENTION_MS = 7 * DAY_MS
 """How long a bucket may wait to be rebuilt."""
 CHANGES_RETENTION_MS = 7 * DAY_MS
@@ -96,6 +98,12 @@ QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 DIGEST = "digest"
 ROLLUP_BLOBS = (*ROLLUP_COLUMNS, *QUANTILES, DIGEST)
 """The blob columns of a rollup table, beside the ids; those of QUANTILES and DIGEST are null without digests."""
+
+
+def accepted_ms(kept: StorageClass) -> int:
+    """How old (ms) a sample of this class may be for a collector to accept it: the tables take it for longer."""
+    retention = kept.retention_ms[Resolution.RAW]
+    return retention - min(LATENESS_MS, retention // 10)
 
 
 def ttl_seconds(now_ms: int, window_start: int, retention_ms: int) -> int:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from schemas.limits import MAX_MESSAGE_BYTES
+
 RAW = "metrics.raw"
 REJECTED = "metrics.rejected"
 ACKNOWLEDGED = "metrics.acknowledged"
@@ -16,7 +18,8 @@ MAX_FUTURE_MS = 60_000
 RULES_KEPT_MS = 24 * HOUR_MS
 ALERT_PARTITIONS = 4
 TRIGGERED_KEPT_MS = 30 * 24 * HOUR_MS
-MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+REJECTED_KEPT_BYTES = 256 * 1024 * 1024
+"""Of each replica: what was set aside must not fill the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,18 @@ def topics(partitions: int, replication: int, retention_ms: int) -> list[Topic]:
                 "compression.type": "producer",
             },
         ),
-        Topic(REJECTED, 1, replication, shared | {"retention.ms": str(7 * 24 * HOUR_MS)}),
+        Topic(
+            REJECTED,
+            1,
+            replication,
+            shared
+            | {
+                "retention.ms": str(7 * 24 * HOUR_MS),
+                "retention.bytes": str(REJECTED_KEPT_BYTES),
+                # whole segments are deleted, and never the one that is written to
+                "segment.bytes": str(REJECTED_KEPT_BYTES // 8),
+            },
+        ),
         # what collectors have acknowledged, for the audit; the broker's clock tells from where a reader begins
         Topic(
             ACKNOWLEDGED,

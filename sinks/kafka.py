@@ -4,6 +4,7 @@ from pyflink.common import Types
 from pyflink.datastream import DataStream
 from pyflink.table import DataTypes, Schema, StatementSet, StreamTableEnvironment
 
+from schemas.limits import MAX_MESSAGE_BYTES
 from streamgauge.config import Config
 
 _BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
@@ -36,6 +37,7 @@ def send(
             'properties.bootstrap.servers' = '{config.kafka.bootstrap}',
             'properties.compression.type' = 'lz4',
             'properties.linger.ms' = '0',
+            'properties.max.request.size' = '{MAX_MESSAGE_BYTES}',
             'key.format' = 'raw', 'key.fields' = 'key',
             'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY',
             'sink.delivery-guarantee' = 'at-least-once'

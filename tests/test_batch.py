@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import batch
+from schemas import batch, limits
 from schemas.batch import BatchFault, InvalidBatch
 from streamgauge.series import ids, labels
 from streamgauge.series.samples import STALE, Samples
@@ -96,7 +96,7 @@ def test_what_a_batch_must_not_hold_is_refused_with_its_reason():
 
 
 def test_too_many_series_are_refused():
-    samples, names = _batch(counts=(1,) * (batch.MAX_SERIES + 1))
+    samples, names = _batch(counts=(1,) * (limits.MAX_BATCH_SERIES + 1))
     assert _refused(samples, names) is BatchFault.TOO_MANY_SERIES
 
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from schemas.batch import MAX_SERIES, decode, labels_by_id
+from schemas.batch import decode, labels_by_id
 from schemas.batch_packing import pack
+from schemas.limits import MAX_BATCH_SERIES
 from streamgauge.series.ids import from_bytes, series_id, to_bytes
 from streamgauge.series.labels import canonical
 from streamgauge.series.samples import MINUTE_MS, Samples, concat
@@ -28,7 +29,7 @@ def test_every_sample_is_in_a_batch_of_its_lane_and_minute():
     parts = []
     for one in found:
         batch = decode(one.payload, one.lane, one.minute, LANES, labels=True)
-        assert len(batch.samples.ids) <= MAX_SERIES
+        assert len(batch.samples.ids) <= MAX_BATCH_SERIES
         assert one.newest == batch.samples.timestamps.max()
         assert labels_by_id(batch).items() <= labels.items()
         parts.append(batch.samples)

@@ -3,16 +3,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import batch
+from schemas import batch, limits
 from streamgauge.collect import batcher
+from streamgauge.collect.ages import Ages
 from streamgauge.collect.faults import SampleFault
+from streamgauge.collect.refusals import Refusals
 from streamgauge.collect.rows import Rows, admit
 from streamgauge.collect.series_table import SeriesTable
-from streamgauge.series.labels import canonical, parse
+from streamgauge.config import Config
+from streamgauge.series.labels import canonical
 from streamgauge.series.samples import STALE, wins
 
 LANES = 4
 NOW = 1_800_000_000_000
+AGES = Ages(Config().storage_classes, Config().class_rules)
 points = st.tuples(st.integers(0, 30), st.integers(NOW - 200_000, NOW), st.sampled_from([1.0, -2.0, STALE]))
 
 
@@ -32,7 +36,7 @@ def read_back(outgoing):
     for out in outgoing:
         decoded = batch.decode(out.value, out.lane, batch.minute_of(out.newest), LANES, labels=True)
         samples = decoded.samples
-        assert out.series == len(samples.ids) <= batch.MAX_SERIES
+        assert out.series == len(samples.ids) <= limits.MAX_BATCH_SERIES
         assert out.samples == len(samples.timestamps)
         assert out.newest == samples.timestamps.max()
         for row, labels in enumerate(decoded.labels.to_pylist()):
@@ -73,28 +77,29 @@ def test_a_batch_of_long_labels_is_cut_by_its_bytes():
     rows = Rows(np.array(long), one, one * NOW, one * 1.0)
     outgoing = list(batcher.batches(table, [rows]))
     assert sum(out.series for out in outgoing) == 100
-    assert max(out.series for out in outgoing) * 54_000 <= batcher.MAX_CONTENT_BYTES
+    assert max(out.series for out in outgoing) * 54_000 <= limits.MAX_BATCH_BYTES
 
 
 def test_samples_more_than_a_minute_ahead_are_left_out():
     table = SeriesTable(LANES, 100)
     times = [NOW + 60_001, NOW + 60_000, 0, NOW + 70_000, -5]
     rows = rows_of(table, [(n, at, 1.0) for n, at in enumerate(times)])
-    good, refused = admit(rows, NOW)
+    refusals = Refusals()
+    good = admit(rows, table, NOW, AGES, refusals)
     assert good.timestamps.tolist() == [NOW + 60_000]
     assert good.ordinals.tolist() == [1]
-    assert [(fault.reason, fault.samples, fault.first_timestamp) for fault in refused] == [
+    assert [(each.reason, each.samples, each.first_timestamp) for each in refusals] == [
         (SampleFault.FUTURE, 2, NOW + 60_001),
         (SampleFault.BEFORE_EPOCH, 2, 0),
     ]
-    assert parse(table.canonical(refused[0].first_ordinal))["n"] == "0"
+    assert "'n': '0'" in str(next(iter(refusals)))
 
 
 def test_admitted_rows_keep_their_runs():
-    rows = Rows(
-        np.array([0, 1]), np.array([2, 1]), np.array([NOW, NOW + 99_999, NOW]), np.array([1.0, 2.0, 3.0])
-    )
-    good, _ = admit(rows, NOW)
+    table = SeriesTable(LANES, 100)
+    ordinals = rows_of(table, [(0, NOW, 0.0), (1, NOW, 0.0)]).ordinals
+    rows = Rows(ordinals, np.array([2, 1]), np.array([NOW, NOW + 99_999, NOW]), np.array([1.0, 2.0, 3.0]))
+    good = admit(rows, table, NOW, AGES, Refusals())
     assert good.counts.tolist() == [1, 1]
     assert good.values.tolist() == [1.0, 3.0]
 

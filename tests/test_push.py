@@ -15,7 +15,9 @@ NOW = 1_800_000_000_000
 
 def decode(body):
     table = SeriesTable(4, 100)
-    return push.decode(body if isinstance(body, bytes) else json.dumps(body).encode(), table, NOW), table
+    pushed = push.decode(body if isinstance(body, bytes) else json.dumps(body).encode(), table, NOW)
+    assert not pushed.refused
+    return pushed.rows, table
 
 
 def refusal(body):

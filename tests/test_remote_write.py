@@ -84,7 +84,6 @@ def test_the_stale_marker_keeps_its_bits():
         ([(b"__name__", b"m"), (b"a", b"\xc3")], RequestFault.NOT_UTF8),
         ([(b"__name__", b"m\xff")], RequestFault.NOT_UTF8),
         ([(b"", b"x"), (b"__name__", b"m")], RequestFault.EMPTY_LABEL_NAME),
-        ([(b"__name__", b"m"), (b"a", b"x" * 70_000)], RequestFault.LABELS_TOO_LONG),
     ],
 )
 def test_labels_that_cannot_be_a_series_refuse_the_request(labels, reason):

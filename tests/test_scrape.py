@@ -292,7 +292,7 @@ class Took:
     def table(self):
         return self._table
 
-    def add(self, table, _rows, _source):
+    def add(self, table, _rows, _source, _refusals):
         assert table is self._table
         if self._failures:
             self._failures -= 1
@@ -300,7 +300,7 @@ class Took:
         self.added += 1
         delivery = Delivery()
         delivery.settle(None)
-        return [], delivery
+        return delivery
 
     def flush(self):
         """Nothing waits."""

@@ -13,9 +13,9 @@ from streamgauge.collect.collector import Collector
 from streamgauge.collect.faults import InvalidRequest, Outage, RequestFault, SampleFault, Unavailable
 from streamgauge.collect.metadata import by_family
 from streamgauge.collect.page import page
+from streamgauge.collect.refusals import Refusals
 from streamgauge.collect.rows import Rows
 from streamgauge.collect.series_table import SeriesTable
-from streamgauge.series import labels as series_labels
 
 RETRY_AFTER_S = 5
 _STATUS = {RequestFault.TOO_LARGE: 413, RequestFault.UNSUPPORTED_VERSION: 415}
@@ -73,26 +73,25 @@ async def _write(collector: Collector, request: Request) -> Response:
         collector.metrics.refused.labels(SampleFault.EXEMPLAR).inc(written.exemplars)
         collector.metrics.metadata_refused.inc(written.invalid_metadata)
         collector.written_metadata.take(written.metadata)
-        return await _store(collector, table, written.rows, "remote_write")
+        return await _store(collector, table, written.rows, "remote_write", written.refused)
 
 
 async def _push(collector: Collector, request: Request) -> Response:
     async with _Body(collector, request) as body:
         table = collector.intake.table()
-        rows = push.decode(body, table, collector.clock())
-        return await _store(collector, table, rows, "push")
+        pushed = push.decode(body, table, collector.clock())
+        return await _store(collector, table, pushed.rows, "push", pushed.refused)
 
 
-async def _store(collector: Collector, table: SeriesTable, rows: Rows, source: str) -> Response:
+async def _store(
+    collector: Collector, table: SeriesTable, rows: Rows, source: str, refusals: Refusals
+) -> Response:
     """Wait until Kafka has the rows; 400 where samples were refused, as Prometheus answers such requests."""
-    refused, delivery = collector.intake.add(table, rows, source)
+    delivery = collector.intake.add(table, rows, source, refusals)
     await delivery.wait()
-    if not refused:
+    if not refusals:
         return Response(status_code=204)
-    lines = []
-    for reason, count, ordinal, timestamp in refused:
-        labels = series_labels.parse(table.canonical(ordinal))
-        lines.append(f"{reason.value}: {count} samples refused, the first at {timestamp} ms of {labels}\n")
+    lines = [f"{refused}\n" for refused in refusals]
     return PlainTextResponse("".join(lines) + "all other samples were written\n", 400)
 
 

@@ -7,13 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas import batch
+from schemas.batch_packing import cut, weigh, within
 from streamgauge.collect.batch_kernels import split_minutes
 from streamgauge.collect.rows import Rows
 from streamgauge.collect.series_table import Ordinals, SeriesTable
 from streamgauge.series.samples import Samples, merge
 
-MAX_CONTENT_BYTES = 2 * 1024 * 1024
-"""Uncompressed content of a batch; a larger one is cut. Half of what a message may be."""
 MAX_TOGETHER_BYTES = 64 * 1024 * 1024
 """Uncompressed content of batches that are made together."""
 
@@ -49,17 +48,17 @@ def batches(table: SeriesTable, parts: list[Rows]) -> Iterator[Outgoing]:
     if not len(rows.timestamps):
         return
     samples, ordinals, bounds = _by_lane_and_minute(table, rows)
-    weights = table.label_bytes[ordinals] + 16 * np.diff(samples.offsets) + 24
+    weights = weigh(table.label_bytes[ordinals], samples.offsets)
     lanes = table.lanes[ordinals[bounds[:-1]]]
     totals = np.add.reduceat(weights, bounds[:-1])
-    for begin, end in _within(totals, MAX_TOGETHER_BYTES, len(totals)):
+    for begin, end in within(totals, MAX_TOGETHER_BYTES, len(totals)):
         own = slice(int(bounds[begin]), int(bounds[end]))
         part = _rows(samples, own)
         # made at once and cut then: of many small batches most of the cost is not their samples
         record = batch.record_of(part, table.labels(ordinals[own]))
         for number in range(begin, end):
             base = int(bounds[number])
-            for start, stop in _chunks(weights[base : int(bounds[number + 1])], int(totals[number])):
+            for start, stop in cut(weights[base : int(bounds[number + 1])]):
                 start, stop = base + start - own.start, base + stop - own.start
                 times = part.timestamps[int(part.offsets[start]) : int(part.offsets[stop])]
                 value = batch.encode_record(record.slice(start, stop - start))
@@ -89,20 +88,3 @@ def _by_lane_and_minute(table: SeriesTable, rows: Rows) -> _Sorted:
     merged = owners[:, 1].astype(np.int64)
     bounds = np.searchsorted(owners[:, 0], np.arange(int(owners[-1, 0]) + 2, dtype=np.uint64))
     return _Sorted(Samples(table.ids[merged], offsets, timestamps, values), merged, bounds)
-
-
-def _chunks(weights: npt.NDArray[np.int64], total: int) -> Iterator[tuple[int, int]]:
-    """Rows of a batch, from and to, of nearly equal weight (bytes), none of more series than a batch may have."""
-    parts = max(-(-len(weights) // batch.MAX_SERIES), -(-total // MAX_CONTENT_BYTES))
-    return _within(weights, MAX_CONTENT_BYTES, -(-len(weights) // parts))
-
-
-def _within(weights: npt.NDArray[np.int64], most: int, count: int) -> Iterator[tuple[int, int]]:
-    """From and to of what together weighs at most so much, and is at most so many; one alone may weigh more."""
-    ends = np.cumsum(weights)
-    start = 0
-    while start < len(weights):
-        limit = (int(ends[start - 1]) if start else 0) + most
-        end = min(max(int(np.searchsorted(ends, limit, side="right")), start + 1), start + count)
-        yield start, end
-        start = end

@@ -15,7 +15,6 @@ class RequestFault(StrEnum):
     DUPLICATE_LABEL = "duplicate_label"
     UNSORTED_LABELS = "labels_unsorted"
     NOT_UTF8 = "labels_not_utf8"
-    LABELS_TOO_LONG = "labels_too_long"
     TOO_LARGE = "too_large"
     UNSUPPORTED_VERSION = "unsupported_version"
 
@@ -25,6 +24,12 @@ class SampleFault(StrEnum):
 
     FUTURE = "too_far_in_future"
     BEFORE_EPOCH = "before_epoch"
+    TOO_OLD = "too_old"
+    METRIC_NAME_TOO_LONG = "metric_name_too_long"
+    LABEL_NAME_TOO_LONG = "label_name_too_long"
+    LABEL_VALUE_TOO_LONG = "label_value_too_long"
+    LABELS_TOO_LONG = "labels_too_long"
+    TOO_MANY_LABELS = "too_many_labels"
     HISTOGRAM = "native_histogram"
     EXEMPLAR = "exemplar"
     UNDELIVERED = "undelivered"

@@ -2,24 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import NamedTuple
 
-from schemas.batch import MAX_SERIES
+from schemas.limits import MAX_BATCH_SERIES
+from streamgauge.collect.ages import Ages
 from streamgauge.collect.batcher import batches
 from streamgauge.collect.delivery import Delivery
 from streamgauge.collect.faults import Unavailable
 from streamgauge.collect.metrics import Metrics
 from streamgauge.collect.producer import BatchProducer
-from streamgauge.collect.rows import Refused, Rows, admit
+from streamgauge.collect.refusals import Refusals
+from streamgauge.collect.rows import Rows, admit
 from streamgauge.collect.series_table import SeriesTable
 from streamgauge.config import Config
-
-
-class Taken(NamedTuple):
-    """What became of rows: the refused ones, and what to wait for until Kafka has all others."""
-
-    refused: list[Refused]
-    delivery: Delivery
 
 
 class Intake:
@@ -35,6 +29,7 @@ class Intake:
         self._producer = producer
         self._clock = clock
         self._metrics = metrics
+        self._ages = Ages(config.storage_classes, config.class_rules)
         self._parts: list[Rows] = []
         self._runs = 0
         self._delivery: Delivery | None = None
@@ -50,19 +45,20 @@ class Intake:
             self._metrics.cache_restarts.inc()
         return self._table
 
-    def add(self, table: SeriesTable, rows: Rows, source: str) -> Taken:
-        """Take rows in.
+    def add(self, table: SeriesTable, rows: Rows, source: str, refusals: Refusals) -> Delivery:
+        """Take rows in; gives what to wait for until Kafka has them.
 
         :param table: whose ordinals they are: what `table()` gave, with no `await` since.
+        :param refusals: what was refused already; what is refused here is added, and all is counted.
         :raises Unavailable: if Kafka cannot be reached at all.
         """
         if table is not self._table:
             raise RuntimeError("rows of a table that has been replaced")
         if self._producer.outage is not None:
             raise Unavailable(self._producer.outage)
-        rows, refused = admit(rows, self._clock())
-        for fault in refused:
-            self._metrics.refused.labels(fault.reason).inc(fault.samples)
+        rows = admit(rows, table, self._clock(), self._ages, refusals)
+        for refused in refusals:
+            self._metrics.refused.labels(refused.reason).inc(refused.samples)
         self._metrics.samples.labels(source).inc(len(rows.timestamps))
         if self._delivery is None:
             self._delivery = Delivery()
@@ -71,9 +67,9 @@ class Intake:
         delivery = self._delivery
         self._parts.append(rows)
         self._runs += len(rows.counts)
-        if self._runs >= MAX_SERIES * self._config.layout.lanes:
+        if self._runs >= MAX_BATCH_SERIES * self._config.layout.lanes:
             self.flush()
-        return Taken(refused, delivery)
+        return delivery
 
     def flush(self) -> None:
         """Hand what was gathered to Kafka now."""

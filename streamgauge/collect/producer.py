@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas import topics
 from schemas.batch import HEARTBEAT, headers_of, key_of
+from schemas.limits import MAX_MESSAGE_BYTES
 from streamgauge.collect.acknowledged import Acknowledged, Page
 from streamgauge.collect.batcher import Outgoing
 from streamgauge.collect.delivery import Delivery
@@ -248,7 +249,7 @@ class BatchProducer:
                 "compression.type": "none",
                 "linger.ms": 2,
                 "message.timeout.ms": DELIVERY_TIMEOUT_MS,
-                "message.max.bytes": topics.MAX_MESSAGE_BYTES,
+                "message.max.bytes": MAX_MESSAGE_BYTES,
                 "queue.buffering.max.kbytes": limits.max_queue_bytes // 1024,
                 "queue.buffering.max.messages": 1_000_000,
                 "topic.metadata.refresh.interval.ms": int(METADATA_INTERVAL_S * 1000),

@@ -7,12 +7,15 @@ out, and `timestamp` (ms) too: it is then the time of arrival. Instead of these 
 
 import json
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from schemas import limits
+from schemas.limits import ExceededLimit
 from streamgauge.collect.faults import InvalidRequest, RequestFault
-from streamgauge.collect.remote_write import LABEL_FAULTS, MAX_LABEL_BYTES
+from streamgauge.collect.refusals import Refusals
+from streamgauge.collect.remote_write import LABEL_FAULTS
 from streamgauge.collect.rows import Rows
 from streamgauge.collect.series_table import SeriesTable
 from streamgauge.series import labels as series_labels
@@ -23,29 +26,44 @@ NUMBERS = {"NaN": math.nan, "Inf": math.inf, "+Inf": math.inf, "-Inf": -math.inf
 _TIMES = range(-(1 << 63), 1 << 63)
 
 
-def decode(body: bytes, table: SeriesTable, now: int) -> Rows:
-    """Read pushed samples.
+class Pushed(NamedTuple):
+    """What a request holds: its samples, and what was refused of them."""
+
+    rows: Rows
+    refused: Refusals
+
+
+def decode(body: bytes, table: SeriesTable, now: int) -> Pushed:
+    """Read pushed samples; a series whose labels exceed a limit is refused by itself.
 
     :param now: the time in ms of those that carry none.
     :raises InvalidRequest: naming the index of the object and its field.
     """
+    refused = Refusals()
     ordinals, counts = [], []
     timestamps: list[int] = []
     values: list[float] = []
     for index, entry in enumerate(_entries(body)):
-        canonical = _canonical(entry, index)
+        try:
+            canonical, exceeded = _canonical(entry, index), None
+        except ExceededLimit as fault:
+            canonical, exceeded = b"", fault
         taken = _values(entry, index)
         times = _times(entry, index, len(taken), now)
+        if exceeded is not None:
+            refused.add_series(exceeded, len(taken), times[0] if times else 0)
+            continue
         ordinals.append(canonical)
         counts.append(len(taken))
         timestamps += times
         values += taken
-    return Rows(
+    rows = Rows(
         np.array([table.intern(canonical) for canonical in ordinals], np.int64),
         np.array(counts, np.int64),
         np.array(timestamps, np.int64),
         np.array(values, np.float64),
     )
+    return Pushed(rows, refused)
 
 
 def _entries(body: bytes) -> list[Any]:
@@ -80,10 +98,11 @@ def _canonical(entry: Any, index: int) -> bytes:
         raise _fault(index, "labels", f"{series_labels.NAME} is given by metric")
     try:
         canonical = series_labels.canonical({**labels, series_labels.NAME: metric})
+        limits.check(canonical)
+    except ExceededLimit:
+        raise
     except InvalidLabels as error:
         raise InvalidRequest(LABEL_FAULTS[error.reason], f"sample {index}, labels: {error.detail}") from None
-    if len(canonical) > MAX_LABEL_BYTES:
-        raise InvalidRequest(RequestFault.LABELS_TOO_LONG, f"sample {index}: at most {MAX_LABEL_BYTES} bytes")
     return canonical
 
 

@@ -1,7 +1,8 @@
 """Prometheus remote write 1.0: a snappy block that holds a protobuf `WriteRequest`.
 
 Labels must come sorted by name, as the specification demands of senders; a label with an empty value counts
-as absent. Whatever is wrong with one series refuses the whole request.
+as absent. A series whose labels exceed a limit is refused by itself; whatever else is wrong with one refuses the whole
+request.
 """
 
 from typing import NamedTuple
@@ -10,16 +11,20 @@ import cramjam
 import numpy as np
 import numpy.typing as npt
 
+from schemas import limits
+from schemas.limits import ExceededLimit
 from streamgauge.collect import remote_write_kernels as kernels
 from streamgauge.collect.faults import InvalidRequest, RequestFault
 from streamgauge.collect.metadata import Metadata, written_metadata
-from streamgauge.collect.rows import Rows
+from streamgauge.collect.refusals import Refusals
+from streamgauge.collect.rows import Rows, without
 from streamgauge.collect.series_table import SeriesTable
 from streamgauge.series import labels as series_labels
 from streamgauge.series.labels import InvalidLabels, LabelsFault
 
 Bytes = npt.NDArray[np.uint8]
-MAX_LABEL_BYTES = 64 * 1024
+MAX_KEY_BYTES = 16 * limits.MAX_LABELS_BYTES
+"""Of a series' labels as they are sent; beyond, they are not even looked at."""
 
 LABEL_FAULTS = {
     LabelsFault.NO_NAME: RequestFault.NO_NAME,
@@ -31,9 +36,10 @@ LABEL_FAULTS = {
 
 
 class WriteRequest(NamedTuple):
-    """What a request holds: its samples and metadata, and how much of what was passed over."""
+    """What a request holds: its samples and metadata, what was refused, and how much of what was passed over."""
 
     rows: Rows
+    refused: Refusals
     exemplars: int
     histograms: int
     metadata: list[Metadata]
@@ -73,32 +79,38 @@ def decode(body: bytes | Bytes, table: SeriesTable) -> WriteRequest:
     if at < 0:
         raise InvalidRequest(RequestFault.NOT_PROTOBUF, f"at offset {-1 - at} of {len(body)}")
     ordinals, counts = ordinals[:series], counts[:series]
+    refused, starts = Refusals(), np.cumsum(counts) - counts
     for row in np.flatnonzero(ordinals < 0):
         start, end = int(keys[row, 0]), int(keys[row, 1])
         key = data[start:end].tobytes()
-        canonical = _canonical(key, start)
+        try:
+            canonical = _canonical(key, start)
+        except ExceededLimit as fault:
+            if counts[row]:
+                refused.add_series(fault, int(counts[row]), int(timestamps[starts[row]]))
+            continue
         if counts[row]:
             ordinals[row] = table.intern(canonical)
             known.insert(key, int(ordinals[row]))
     values = bits[:samples].view(np.float64)
-    if not counts.all():
-        ordinals, counts = ordinals[counts > 0], counts[counts > 0]
     # copies, so that the roomy arrays are not kept alive while Kafka is waited for
     rows = Rows(ordinals.copy(), counts.copy(), timestamps[:samples].copy(), values.copy())
+    if refused or not counts.all():
+        rows = without(rows, np.repeat(ordinals < 0, counts))
     metadata = written_metadata(data.tobytes()) if seen[2] else []
-    return WriteRequest(rows, int(seen[0]), int(seen[1]), metadata, int(seen[2]) - len(metadata))
+    return WriteRequest(rows, refused, int(seen[0]), int(seen[1]), metadata, int(seen[2]) - len(metadata))
 
 
 def _canonical(key: bytes, offset: int) -> bytes:
     """The canonical bytes of the labels part of a series, which starts at `offset` of the body."""
+    if len(key) > MAX_KEY_BYTES:
+        detail = f"labels_length_limit exceeded (length: {len(key)} bytes as sent, at offset {offset})"
+        raise ExceededLimit(LabelsFault.LABELS_TOO_LONG, detail)
     spans = np.empty((len(key) // 2 + 1, 4), np.int64)
     at, count = kernels.label_spans(np.frombuffer(key, np.uint8), spans)
     if at < 0:
         raise InvalidRequest(RequestFault.NOT_PROTOBUF, f"at offset {offset - 1 - at}, in labels")
     pairs = [(key[a:b], key[c:d]) for a, b, c, d in spans[:count].tolist()]
-    if len(key) > MAX_LABEL_BYTES:
-        detail = f"{len(key)} bytes at offset {offset}, at most {MAX_LABEL_BYTES}"
-        raise InvalidRequest(RequestFault.LABELS_TOO_LONG, detail)
     try:
         b"\0".join(part for pair in pairs for part in pair).decode()
         canonical = series_labels.canonical_pairs(pairs)
@@ -110,4 +122,5 @@ def _canonical(key: bytes, offset: int) -> bytes:
         raise InvalidRequest(
             LABEL_FAULTS[error.reason], f"{error.detail}, labels at offset {offset}"
         ) from None
+    limits.check(canonical)
     return canonical

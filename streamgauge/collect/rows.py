@@ -5,9 +5,17 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from schemas.topics import MAX_FUTURE_MS
+from schemas.topics import HOUR_MS, MAX_FUTURE_MS
+from streamgauge.collect.ages import Ages
 from streamgauge.collect.faults import SampleFault
-from streamgauge.collect.series_table import Ordinals
+from streamgauge.collect.refusals import Refusals
+from streamgauge.collect.series_table import Ordinals, SeriesTable
+from streamgauge.series.labels import parse
+
+MAX_DETAIL = 1000
+"""Characters of the labels of a refused series in an answer."""
+SECONDS_WITHIN_MS = 365 * 24 * HOUR_MS
+"""A timestamp that as seconds would be so near to now is taken for one in seconds."""
 
 
 class Rows(NamedTuple):
@@ -23,29 +31,47 @@ class Rows(NamedTuple):
     values: npt.NDArray[np.float64]
 
 
-class Refused(NamedTuple):
-    """Samples left out: how many, and which came first."""
-
-    reason: SampleFault
-    samples: int
-    first_ordinal: int
-    first_timestamp: int
-
-
-def admit(rows: Rows, now: int) -> tuple[Rows, list[Refused]]:
-    """Leave out samples more than a minute ahead of `now` (ms), and those not after 1970 began."""
-    times = rows.timestamps
-    if not len(times) or (times.max() <= now + MAX_FUTURE_MS and times.min() > 0):
-        return rows, []
-    future, ancient = times > now + MAX_FUTURE_MS, times <= 0
+def without(rows: Rows, leave_out: npt.NDArray[np.bool_]) -> Rows:
+    """The rows without some samples (m,), and without runs that have none left."""
     owners = np.repeat(np.arange(len(rows.counts)), rows.counts)
-    refused = []
-    for reason, mask in ((SampleFault.FUTURE, future), (SampleFault.BEFORE_EPOCH, ancient)):
+    counts = np.bincount(owners[~leave_out], minlength=len(rows.counts)).astype(np.int64)
+    kept = counts > 0
+    return Rows(rows.ordinals[kept], counts[kept], rows.timestamps[~leave_out], rows.values[~leave_out])
+
+
+def admit(rows: Rows, table: SeriesTable, now: int, ages: Ages, refusals: Refusals) -> Rows:
+    """Leave out samples more than a minute ahead of `now` (ms), and those that no table takes any more.
+
+    :param table: whose ordinals they are.
+    """
+    times = rows.timestamps
+    if not len(times) or (times.max() <= now + MAX_FUTURE_MS and times.min() >= now - ages.youngest):
+        return rows
+    future, ancient = times > now + MAX_FUTURE_MS, times <= 0
+    old = times < now - ages.youngest
+    owners = np.repeat(rows.ordinals, rows.counts)
+    kept_ms = np.zeros(len(times), np.int64)
+    kept_ms[old] = ages.of(table, owners[old])
+    old &= ~ancient & (times < now - kept_ms)
+    for reason, mask in (
+        (SampleFault.FUTURE, future),
+        (SampleFault.BEFORE_EPOCH, ancient),
+        (SampleFault.TOO_OLD, old),
+    ):
         if mask.any():
             first = int(mask.argmax())
-            owner = int(rows.ordinals[owners[first]])
-            refused.append(Refused(reason, int(mask.sum()), owner, int(times[first])))
-    good = ~(future | ancient)
-    counts = np.bincount(owners[good], minlength=len(rows.counts)).astype(np.int64)
-    kept = counts > 0
-    return Rows(rows.ordinals[kept], counts[kept], times[good], rows.values[good]), refused
+            time = int(times[first])
+            detail = f"of {parse(table.canonical(int(owners[first])))}"[:MAX_DETAIL]
+            if reason is SampleFault.TOO_OLD:
+                detail += _too_old(time, now, int(kept_ms[first]))
+            refusals.add(reason, int(mask.sum()), time, detail)
+    refused = future | ancient | old
+    return without(rows, refused) if refused.any() else rows
+
+
+def _too_old(time: int, now: int, kept_ms: int) -> str:
+    """As Prometheus words it; with a hint for a sender whose clock counts other units."""
+    words = f": too old sample, at most {kept_ms / HOUR_MS:.4g} h are taken"
+    if abs(1000 * time - now) < SECONDS_WITHIN_MS:
+        return f"{words}; the timestamp looks like seconds, milliseconds are wanted"
+    return words

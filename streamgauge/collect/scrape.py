@@ -14,6 +14,7 @@ from streamgauge.collect.fetch import FailedScrape, ScrapeFault, client, fetch
 from streamgauge.collect.intake import Intake
 from streamgauge.collect.metadata import Metadata
 from streamgauge.collect.metrics import Metrics
+from streamgauge.collect.refusals import Refusals, Refused
 from streamgauge.collect.rows import Rows
 from streamgauge.collect.series_table import SeriesTable
 from streamgauge.collect.target_series import TargetSeries
@@ -37,6 +38,7 @@ class ScrapeLoop:
         self.last_scrape: int | None = None
         self.last_seconds = 0.0
         self.last_error = ""
+        self.last_refused: list[Refused] = []
 
     async def run(self, http: httpx.AsyncClient) -> None:
         """Scrape until cancelled, then mark the target's series stale."""
@@ -54,7 +56,7 @@ class ScrapeLoop:
                     self.last_error = str(self._unexpected(error))
         finally:
             table = self._scraper.intake.table()
-            self._scraper.hand_in(table, self._series.ended(table, clock()))
+            self._scraper.hand_in(table, self._series.ended(table, clock()), Refusals())
 
     async def scrape(self, http: httpx.AsyncClient, time: int) -> None:
         """Scrape once, and hand in what came with the timestamp `time` (ms)."""
@@ -71,7 +73,9 @@ class ScrapeLoop:
         table = scraper.intake.table()
         if failure is None:
             try:
-                scraper.hand_in(table, self._series.scraped(page, table, time, seconds))
+                rows = self._series.scraped(page, table, time, seconds)
+                scraper.hand_in(table, rows, self._series.refused)
+                self._tell_refused(self._series.refused)
             except InvalidExposition as fault:
                 failure = FailedScrape(ScrapeFault.BAD_PAGE, str(fault))
             except Exception as error:
@@ -81,12 +85,19 @@ class ScrapeLoop:
         self.last_scrape, self.last_seconds, self.last_error = time, seconds, str(failure or "")
         if failure is not None:
             scraper.metrics.scrape_errors.labels(self.target.job, failure.reason).inc()
-            scraper.hand_in(table, self._series.failed(table, time, seconds))
+            scraper.hand_in(table, self._series.failed(table, time, seconds), Refusals())
 
     @property
     def metadata(self) -> tuple[Metadata, ...]:
         """What the last good page said of its metrics."""
         return self._series.metadata
+
+    def _tell_refused(self, refusals: Refusals) -> None:
+        """Keep what was refused of the page for people; a log line when other reasons come."""
+        reasons = {refused.reason for refused in refusals}
+        if reasons - {refused.reason for refused in self.last_refused}:
+            log.warning("samples refused: url=%s %s", self.target.url, "; ".join(map(str, refusals)))
+        self.last_refused = [*refusals]
 
     def _unexpected(self, error: Exception) -> FailedScrape:
         log.exception("scrape failed: url=%s error=%r", self.target.url, error)
@@ -102,6 +113,7 @@ class ScrapeLoop:
             "scrapeUrl": self.target.url,
             "globalUrl": self.target.url,
             "lastError": self.last_error,
+            "lastRefused": [str(refused) for refused in self.last_refused],
             "lastScrape": rfc3339(self.last_scrape or 0),
             "lastScrapeDuration": self.last_seconds,
             "health": health,
@@ -141,10 +153,10 @@ class Scraper:
             self.intake.flush()
             await asyncio.gather(*self._waiting)
 
-    def hand_in(self, table: SeriesTable, rows: Rows) -> None:
+    def hand_in(self, table: SeriesTable, rows: Rows, refusals: Refusals) -> None:
         """Take rows in; what Kafka does not take is counted and lost, as the next scrape is near."""
         try:
-            _, delivery = self.intake.add(table, rows, "scrape")
+            delivery = self.intake.add(table, rows, "scrape", refusals)
         except Unavailable as error:
             self._lost(rows, error)
             return

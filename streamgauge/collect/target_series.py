@@ -1,27 +1,23 @@
 """From pages of one target to samples: labels attached, vanished series marked stale, reports added.
 
 As Prometheus does it: a series without a timestamp of its own that is missing from the next page gets a stale
-marker there, and all of them do when a scrape fails; of a series given twice on a page the first counts.
+marker there, and all of them do when a scrape fails; of a series given twice on a page the first counts. Unlike there,
+a series whose labels exceed a limit is refused by itself, and the rest of the page is taken.
 """
 
 import numpy as np
 
+from schemas import limits
+from schemas.limits import ExceededLimit
 from streamgauge.collect import exposition
 from streamgauge.collect.exposition import Line
 from streamgauge.collect.metadata import Metadata, exposed_metadata
+from streamgauge.collect.refusals import Refusals
 from streamgauge.collect.rows import Rows
 from streamgauge.collect.series_table import SeriesTable
-from streamgauge.collect.targets import Target
+from streamgauge.collect.targets import REPORTS, Target
 from streamgauge.series.labels import NAME, canonical
 from streamgauge.series.samples import STALE
-
-REPORTS = (
-    "up",
-    "scrape_duration_seconds",
-    "scrape_samples_scraped",
-    "scrape_samples_post_metric_relabeling",
-    "scrape_series_added",
-)
 
 
 class TargetSeries:
@@ -29,9 +25,10 @@ class TargetSeries:
 
     def __init__(self, target: Target) -> None:
         self.metadata: tuple[Metadata, ...] = ()
+        self.refused = Refusals()
         self._target = target
         self._table: SeriesTable | None = None
-        self._known: dict[str, int] = {}
+        self._known: dict[str, int | ExceededLimit] = {}
         self._followed: set[int] = set()
         self._reports: list[int] = []
 
@@ -42,7 +39,8 @@ class TargetSeries:
         """
         self._rebase(table)
         found: list[tuple[int, int, float]] = []
-        known: dict[str, int] = {}
+        known: dict[str, int | ExceededLimit] = {}
+        refused = Refusals()
         followed: set[int] = set()
         given: set[int] = set()
         comments: dict[str, None] = {}
@@ -53,17 +51,21 @@ class TargetSeries:
             if ordinal is None:
                 ordinal = known[line.series] = self._ordinal(line, table)
             own_time = line.timestamp if self._target.honor_timestamps else None
+            if isinstance(ordinal, ExceededLimit):
+                refused.add_series(ordinal, 1, time if own_time is None else own_time)
+                continue
             if own_time is None:
                 followed.add(ordinal)
                 if ordinal in given:
                     continue
                 given.add(ordinal)
             found.append((ordinal, time if own_time is None else own_time, line.value))
-        added = len(known.keys() - self._known.keys())
+        taken = count - sum(each.samples for each in refused)
+        added = sum(isinstance(known[series], int) for series in known.keys() - self._known.keys())
         found += [(ordinal, time, STALE) for ordinal in sorted(self._followed - followed)]
-        self._known, self._followed = known, followed
+        self._known, self._followed, self.refused = known, followed, refused
         self.metadata = exposed_metadata(tuple(comments))
-        return _rows(found + self._report(time, (1.0, seconds, count, count, added)))
+        return _rows(found + self._report(time, (1.0, seconds, count, taken, added)))
 
     def failed(self, table: SeriesTable, time: int, seconds: float) -> Rows:
         """Stale markers and reports of a scrape that failed at `time` (ms) after so long."""
@@ -79,11 +81,17 @@ class TargetSeries:
         self._followed = set()
         return _rows([(ordinal, time, STALE) for ordinal in ordinals])
 
-    def _ordinal(self, line: Line, table: SeriesTable) -> int:
+    def _ordinal(self, line: Line, table: SeriesTable) -> int | ExceededLimit:
         ordinal = self._known.get(line.series)
         if ordinal is not None:
             return ordinal
-        return table.intern(canonical(self._target.attach(exposition.series_labels(line.series))))
+        data = canonical(self._target.attach(exposition.series_labels(line.series)))
+        try:
+            limits.check(data)
+        except ExceededLimit as fault:
+            # without its traceback, which would keep the page alive
+            return fault.with_traceback(None)
+        return table.intern(data)
 
     def _report(self, time: int, values: tuple[float, ...]) -> list[tuple[int, int, float]]:
         return [(ordinal, time, value) for ordinal, value in zip(self._reports, values, strict=True)]
@@ -94,8 +102,15 @@ class TargetSeries:
         if table is old:
             return
         if old is not None:
-            moved = {ordinal: table.intern(old.canonical(ordinal)) for ordinal in self._known.values()}
-            self._known = {series: moved[ordinal] for series, ordinal in self._known.items()}
+            moved = {
+                ordinal: table.intern(old.canonical(ordinal))
+                for ordinal in self._known.values()
+                if isinstance(ordinal, int)
+            }
+            self._known = {
+                series: moved[known] if isinstance(known, int) else known
+                for series, known in self._known.items()
+            }
             self._followed = {moved[ordinal] for ordinal in self._followed}
         self._reports = [table.intern(canonical(self._target.attach({NAME: name}))) for name in REPORTS]
 

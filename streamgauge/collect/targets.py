@@ -8,8 +8,18 @@ from urllib.parse import urlencode
 import xxhash
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from schemas import limits
+from streamgauge.series.labels import NAME, InvalidLabels, canonical
 from streamgauge.yaml_file import Section, load
 
+REPORTS = (
+    "up",
+    "scrape_duration_seconds",
+    "scrape_samples_scraped",
+    "scrape_samples_post_metric_relabeling",
+    "scrape_series_added",
+)
+"""What each scrape says of itself."""
 _UNITS_MS = {
     "y": 31_536_000_000,
     "w": 604_800_000,
@@ -99,6 +109,8 @@ class ScrapeFile(Section):
             if names.count(name) > 1:
                 raise ValueError(f"two jobs are named {name!r}")
         for job in self.scrape_configs:
+            for static in job.static_configs:
+                _check_labels(self.global_, job, static)
             if (job.scrape_timeout or 0) > (job.scrape_interval or self.global_.scrape_interval):
                 raise ValueError(f"job {job.job_name!r}: scrape_timeout is longer than scrape_interval")
         return self
@@ -136,6 +148,16 @@ class Target(Section):
                         renamed = f"exported_{renamed}"
                     labels[renamed] = exposed[name]
         return self.external | labels
+
+
+def _check_labels(defaults: Global, job: ScrapeJob, static: StaticConfig) -> None:
+    """Refuse labels with which not even what a scrape says of itself could be stored."""
+    for address in static.targets:
+        try:
+            labels = _target(defaults, job, static, address).attach({NAME: max(REPORTS, key=len)})
+            limits.check(canonical(labels))
+        except InvalidLabels as fault:
+            raise ValueError(f"job {job.job_name!r}, target {address[:50]!r}: {fault.detail}") from None
 
 
 def read_targets(path: Path) -> list[Target]:

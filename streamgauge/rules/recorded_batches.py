@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from schemas.batch_packing import Packed, pack
+from schemas.limits import check
 from streamgauge.rules.evaluation import Point
 from streamgauge.series.ids import from_bytes, series_id
 from streamgauge.series.labels import InvalidLabels, canonical
@@ -16,13 +17,14 @@ PRODUCER = "alerts"
 def batches(points: Iterable[Point], time: int, lanes: int) -> Iterator[Packed]:
     """Samples of series at one time (ms). One that two rules write has the first that is no stale marker.
 
-    What cannot be stored, such as a label that is not UTF-8, is left out.
+    What cannot be stored, such as a label that is not UTF-8 or longer than any way in takes, is left out.
     """
     values: dict[bytes, float] = {}
     labels: dict[bytes, bytes] = {}
     for point in points:
         try:
             data = canonical(point.labels)
+            check(data)
         except InvalidLabels:
             continue
         identity = series_id(data)

@@ -21,6 +21,11 @@ class LabelsFault(StrEnum):
     NOT_UTF8 = "labels_not_utf8"
     MALFORMED = "labels_malformed"
     UNSORTED = "labels_unsorted"
+    METRIC_NAME_TOO_LONG = "metric_name_too_long"
+    LABEL_NAME_TOO_LONG = "label_name_too_long"
+    LABEL_VALUE_TOO_LONG = "label_value_too_long"
+    LABELS_TOO_LONG = "labels_too_long"
+    TOO_MANY_LABELS = "too_many_labels"
 
 
 class InvalidLabels(ValueError):

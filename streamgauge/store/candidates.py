@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from cassandra.cluster import Session
 
+from schemas.limits import MAX_INDEX_LABEL_BYTES
 from schemas.tables import DAY_MS
 from streamgauge.series import ids as series_ids
 from streamgauge.series.ids import Shards
@@ -110,7 +111,8 @@ class Candidates:
 
         :raises DeadlinePassed: by the reading.
         """
-        requests = ((lane, period, name) for lane, period in places)
+        fits = len(name.encode()) <= MAX_INDEX_LABEL_BYTES
+        requests = ((lane, period, name) for lane, period in places if fits)
         for (lane, period, _), (value,) in fetch(self._session, self._select_values, requests, reading):
             yield (lane, period), value
 
@@ -267,11 +269,14 @@ class Candidates:
     def _fetch_ids(
         self, wanted: Iterable[tuple[int, Sequence[int], Sequence[bytes]]], reading: Reading
     ) -> Iterator[tuple[Place, bytes, bytes]]:
-        """The packed ids of lanes, periods and labels; those of one label may come in several pieces."""
+        """The packed ids of lanes, periods and labels; those of one label may come in several pieces.
+
+        A label that the index cannot hold has none: Cassandra would refuse to be asked for it.
+        """
         requests = (
             (lane, some_periods, some_labels)
             for lane, periods, labels in wanted
-            for some_labels in _parts(labels)
+            for some_labels in _parts([label for label in labels if len(label) <= MAX_INDEX_LABEL_BYTES])
             for some_periods in _parts(periods, max(1, KEYS_A_REQUEST // len(some_labels)))
         )
         for (lane, _, _), (period, label, packed) in fetch(

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
+from schemas.limits import MAX_MESSAGE_BYTES
 from schemas.notified_messages import (
     HEADERS,
     OFFSET_KEY,
@@ -162,6 +163,7 @@ class Journal:
                 "bootstrap.servers": self._kafka.bootstrap,
                 "transactional.id": f"{GROUP}-{partition}",
                 "transaction.timeout.ms": TRANSACTION_MS,
+                "message.max.bytes": MAX_MESSAGE_BYTES,
                 "compression.type": "zstd",
                 "linger.ms": 0,
                 "log_level": 2,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from confluent_kafka import KafkaError, Message, Producer, TopicPartition
 
+from schemas.limits import MAX_MESSAGE_BYTES
 from schemas.rule_messages import RuleMessage
 from schemas.topics import RULES
 from streamgauge.config import Kafka
@@ -39,6 +40,7 @@ class RuleTopic:
             {
                 "bootstrap.servers": self._kafka.bootstrap,
                 "transactional.id": _TRANSACTION,
+                "message.max.bytes": MAX_MESSAGE_BYTES,
                 "compression.type": "zstd",
             }
         )

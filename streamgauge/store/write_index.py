@@ -4,10 +4,13 @@ Per lane and period. The row in `series` comes last, so that a series found ther
 made of the index before is outdated (`changes`).
 """
 
+import re
+import struct
 import time
 from collections import defaultdict
 
 import xxhash
+from cassandra import InvalidRequest
 from cassandra.cluster import Session
 from cassandra.concurrent import execute_concurrent
 from cassandra.query import BatchStatement, BatchType
@@ -20,6 +23,19 @@ from streamgauge.store.progress import ProgressStore
 
 CONCURRENCY = 32
 ROWS_A_WRITE = 100
+
+
+_SIZES = re.compile(
+    r"Key length of \d+ is longer than|exceeds allowed maximum|oversized mutation|too large", re.IGNORECASE
+)
+
+
+def is_about_size(error: Exception) -> bool:
+    """Whether what was to be written is too large, and not a table or column wrong or missing.
+
+    The driver packs the parts of a key with their lengths in 16 bits, and fails with `struct.error` itself.
+    """
+    return isinstance(error, struct.error) or _SIZES.search(str(error)) is not None
 
 
 class IndexStore:
@@ -45,24 +61,46 @@ class IndexStore:
             "INSERT INTO label_values (lane, period, name, value) VALUES (?, ?, ?, ?) USING TTL ?"
         )
 
-    def write(self, lane: int, timestamp: int, rows: dict[bytes, bytes]) -> None:
+    def write(self, lane: int, timestamp: int, rows: dict[bytes, bytes]) -> dict[bytes, str]:
         """Store the series with these ids and canonical labels that had samples at `timestamp` (ms).
+
+        Gives the ids of those that Cassandra refuses for their size, and what it says; the others are stored.
 
         :raises InvalidLabels: if labels are not canonical; nothing is written then.
         """
         period = index_period(timestamp, lane)
         ttl = ttl_seconds(int(time.time() * 1000), period + INDEX_PERIOD_MS, INDEX_RETENTION_MS)
         if ttl <= 0:
-            return
+            return {}
         known = self._load(lane, period)
         new = {identity: data for identity, data in rows.items() if identity not in known}
+        refused: dict[bytes, str] = {}
         if new:
-            self._write_new(lane, period, new, ttl)
+            refused = self._write_new(lane, period, new, ttl)
             known.update(new)
         # also if all is there: whoever wrote it may have failed before it was noted
         self._note(lane, period, timestamp)
+        return refused
 
-    def _write_new(self, lane: int, period: int, new: dict[bytes, bytes], ttl: int) -> None:
+    def _write_new(self, lane: int, period: int, new: dict[bytes, bytes], ttl: int) -> dict[bytes, str]:
+        """Write these series; if Cassandra refuses something for its size, each half alone, and so on."""
+        try:
+            self._write_together(lane, period, new, ttl)
+        except (InvalidRequest, struct.error) as error:
+            if not is_about_size(error):
+                raise
+            if len(new) == 1:
+                return dict.fromkeys(new, str(error))
+            rows = list(new.items())
+            halves = dict(rows[: len(rows) // 2]), dict(rows[len(rows) // 2 :])
+            return {
+                identity: said
+                for half in halves
+                for identity, said in self._write_new(lane, period, half, ttl).items()
+            }
+        return {}
+
+    def _write_together(self, lane: int, period: int, new: dict[bytes, bytes], ttl: int) -> None:
         by_label: dict[tuple[str, str], list[bytes]] = defaultdict(list)
         for identity, data in new.items():
             for pair in series_labels.parse(data).items():
