@@ -2,9 +2,11 @@
 
 import os
 import socket
+import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
+import yaml
 from pydantic import Field, field_validator, model_validator
 
 from schemas.rule_files import SEVERITIES
@@ -288,6 +290,24 @@ def read(path: Path | None = None) -> Config:
         return _absolute(Config(), Path.cwd())
     file = named or DEFAULT_FILE
     return _absolute(load(file, Config), file.resolve().parent)
+
+
+def text(config: Config) -> str:
+    """The configuration as YAML, with passwords in URLs: for a file that nobody else may read."""
+    document = config.model_dump(mode="json")
+    return str(yaml.safe_dump(document, sort_keys=False))
+
+
+def write(config: Config, path: Path) -> None:
+    """Write the configuration to a file of its owner's, at once or not at all."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name, delete=False) as unfinished:
+        new = Path(unfinished.name)
+        try:
+            unfinished.write(text(config))
+            unfinished.close()
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)
 
 
 def _absolute(config: Config, folder: Path) -> Config:

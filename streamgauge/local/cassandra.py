@@ -113,6 +113,9 @@ def _settings(config: Config, data: Path) -> dict[str, object]:
         "commitlog_directory": str(data / "commitlog"),
         "saved_caches_directory": str(data / "saved_caches"),
         "hints_directory": str(data / "hints"),
+        # by default it would go on with a disk that fails; as a process that has ended it is seen and started again
+        "disk_failure_policy": "die",
+        "commit_failure_policy": "die",
         "commitlog_sync": "periodic",
         "commitlog_sync_period": "1000ms",
         # half a segment is the largest mutation

@@ -18,8 +18,8 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import psutil
-import yaml
 
+from streamgauge import config as configuration
 from streamgauge.config import Config
 from streamgauge.local import jars
 from streamgauge.local.home import Home
@@ -183,7 +183,7 @@ class Stack:
         self._ports_free(chosen)
         self.home.make()
         self.home.state.unlink(missing_ok=True)
-        self.home.config.write_text(self._configuration())
+        configuration.write(self.config, self.home.config)
         for name in self.parts():
             marker = self.home.stopped / name
             marker.unlink(missing_ok=True)
@@ -201,11 +201,8 @@ class Stack:
         daemon.returncode = 0
         self._await(lambda: bool(self.state()), "to start", ("supervisor",), 30.0)
 
-    def _configuration(self) -> str:
-        return yaml.safe_dump(self.config.model_dump(mode="json"), sort_keys=False)
-
     def _same_configuration(self) -> None:
-        if self.home.config.read_text() != self._configuration():
+        if self.home.config.read_text() != configuration.text(self.config):
             raise StackError("the configuration is not the one that the stack runs with: take it down first")
 
     def _ports_free(self, chosen: Collection[str]) -> None:
