@@ -5,6 +5,7 @@ from pyflink.datastream import DataStream
 from pyflink.table import DataTypes, Schema, StatementSet, StreamTableEnvironment
 
 from streamgauge.config import Config
+from streamgauge.kafka_client import table_options
 
 _BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 _HEADERS = Types.MAP(Types.STRING(), _BYTES)
@@ -27,19 +28,21 @@ def send(
 ) -> None:
     """Add a sink for rows of MESSAGE, or of TIMED_MESSAGE with `timed`."""
     table = topic.replace(".", "_")
+    options = {
+        "topic": topic,
+        "properties.compression.type": "lz4",
+        "properties.linger.ms": "0",
+        "key.format": "raw",
+        "key.fields": "key",
+        "value.format": "raw",
+        "value.fields-include": "EXCEPT_KEY",
+        "sink.delivery-guarantee": "at-least-once",
+    }
     tables.execute_sql(
         f"""CREATE TEMPORARY TABLE {table} (
             `key` BYTES, payload BYTES, headers MAP<STRING, BYTES> METADATA
             {", ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'" if timed else ""}
-        ) WITH (
-            'connector' = 'kafka', 'topic' = '{topic}',
-            'properties.bootstrap.servers' = '{config.kafka.bootstrap}',
-            'properties.compression.type' = 'lz4',
-            'properties.linger.ms' = '0',
-            'key.format' = 'raw', 'key.fields' = 'key',
-            'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY',
-            'sink.delivery-guarantee' = 'at-least-once'
-        )"""
+        ) WITH ({table_options(config.kafka, options)})"""
     )
     schema = (
         Schema.new_builder()

@@ -20,7 +20,7 @@ import psutil
 
 from streamgauge import config as configuration
 from streamgauge.config import Config
-from streamgauge.local import jars
+from streamgauge.local import credentials, jars
 from streamgauge.local.home import Home
 from streamgauge.local.jobs import JOBS
 from streamgauge.local.keeper import WITHOUT_STATE
@@ -179,6 +179,8 @@ class Stack:
         self._ports_free(chosen)
         try:
             self._prepare(chosen)
+        except credentials.CannotSecure as fault:
+            raise StackError(str(fault)) from None
         except OSError as error:
             raise StackError(f"{self.home.path} takes nothing: {error}") from None
         with self.home.log("supervisor").open("ab") as log:
@@ -196,6 +198,7 @@ class Stack:
     def _prepare(self, chosen: Collection[str]) -> None:
         """Write what the supervisor reads."""
         self.home.make()
+        credentials.make(self.config, self.home)
         self.home.state.unlink(missing_ok=True)
         configuration.write(self.config, self.home.config)
         for name in self.parts():
