@@ -16,6 +16,7 @@ from pyflink.table import StreamTableEnvironment
 from schemas.batch import VERSION
 from schemas.topics import MAX_FUTURE_MS, RAW
 from streamgauge.config import Config
+from streamgauge.kafka_client import table_options
 from streamgauge.times import LAST_DATE_MS
 
 _TABLE = "raw_batches"
@@ -171,9 +172,7 @@ def _declare(
     tables: StreamTableEnvironment, config: Config, group: str, start: Start, watermark: str
 ) -> None:
     options = {
-        "connector": "kafka",
         "topic": RAW,
-        "properties.bootstrap.servers": config.kafka.bootstrap,
         "properties.group.id": group,
         "key.format": "raw",
         "key.fields": "key",
@@ -185,7 +184,6 @@ def _declare(
         **start.alignment(group),
         **start.options(),
     }
-    settings = ", ".join(f"'{name}' = '{value}'" for name, value in options.items())
     tables.execute_sql(
         f"""CREATE TEMPORARY TABLE {_TABLE} (
             `key` BYTES,
@@ -197,5 +195,5 @@ def _declare(
             lane AS TRY_CAST(CAST(`key` AS STRING) AS INT),
             sent AS TO_TIMESTAMP_LTZ(LEAST(GREATEST(COALESCE({_SENT}, 0), 0), {LAST_DATE_MS}), 3),
             WATERMARK FOR ts AS {watermark}
-        ) WITH ({settings})"""
+        ) WITH ({table_options(config.kafka, options)})"""
     )

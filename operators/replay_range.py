@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, TopicPartition
 from operators.raw_batches import Start
 from schemas.topics import MAX_FUTURE_MS, RAW
 from streamgauge.config import Config
+from streamgauge.kafka_client import client_settings
 from streamgauge.times import LAST_DATE_MS
 
 TIMEOUT_S = 30.0
@@ -104,7 +105,7 @@ def _range(start: Start, complete_from: float) -> ReplayRange:
 
 
 def _consumer(config: Config) -> Consumer:
-    return Consumer({"bootstrap.servers": config.kafka.bootstrap, "group.id": "streamgauge-backfill"})
+    return Consumer({**client_settings(config.kafka), "group.id": "streamgauge-backfill"})
 
 
 def _bounds(consumer: Consumer) -> dict[int, tuple[int, int]]:

@@ -9,6 +9,7 @@ from operators.raw_batches import Start
 from schemas.tables import Resolution
 from schemas.topics import RAW
 from streamgauge.config import Config
+from streamgauge.kafka_client import client_settings
 from streamgauge.store.progress import ProgressStore
 
 MARGIN_MS = 120_000
@@ -25,7 +26,7 @@ def from_progress(session: Session, config: Config, group: str) -> Start:
     sealed = ProgressStore(session).read(Resolution.MIN1)
     # a lane that was never sealed may have its first samples anywhere in the topic
     everywhere = len(sealed) == config.layout.lanes
-    consumer = Consumer({"bootstrap.servers": config.kafka.bootstrap, "group.id": group})
+    consumer = Consumer({**client_settings(config.kafka), "group.id": group})
     try:
         return Start(_offsets_at(consumer, min(sealed.values()) - MARGIN_MS if everywhere else 0))
     finally:

@@ -6,6 +6,7 @@ from pyflink.table import DataTypes, Schema, StatementSet, StreamTableEnvironmen
 
 from schemas.limits import MAX_MESSAGE_BYTES
 from streamgauge.config import Config
+from streamgauge.kafka_client import table_options
 
 _BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 _HEADERS = Types.MAP(Types.STRING(), _BYTES)
@@ -28,20 +29,22 @@ def send(
 ) -> None:
     """Add a sink for rows of MESSAGE, or of TIMED_MESSAGE with `timed`."""
     table = topic.replace(".", "_")
+    options = {
+        "topic": topic,
+        "properties.compression.type": "lz4",
+        "properties.linger.ms": "0",
+        "properties.max.request.size": str(MAX_MESSAGE_BYTES),
+        "key.format": "raw",
+        "key.fields": "key",
+        "value.format": "raw",
+        "value.fields-include": "EXCEPT_KEY",
+        "sink.delivery-guarantee": "at-least-once",
+    }
     tables.execute_sql(
         f"""CREATE TEMPORARY TABLE {table} (
             `key` BYTES, payload BYTES, headers MAP<STRING, BYTES> METADATA
             {", ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'" if timed else ""}
-        ) WITH (
-            'connector' = 'kafka', 'topic' = '{topic}',
-            'properties.bootstrap.servers' = '{config.kafka.bootstrap}',
-            'properties.compression.type' = 'lz4',
-            'properties.linger.ms' = '0',
-            'properties.max.request.size' = '{MAX_MESSAGE_BYTES}',
-            'key.format' = 'raw', 'key.fields' = 'key',
-            'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY',
-            'sink.delivery-guarantee' = 'at-least-once'
-        )"""
+        ) WITH ({table_options(config.kafka, options)})"""
     )
     schema = (
         Schema.new_builder()

@@ -2,13 +2,20 @@
 
 import os
 import socket
+import tempfile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
+import yaml
 from pydantic import Field, field_validator, model_validator
 
 from schemas.rule_files import SEVERITIES
 from schemas.tables import STANDARD, Resolution, StorageClass
+from streamgauge.connections import REVEALED
+from streamgauge.connections import Cassandra as Cassandra
+from streamgauge.connections import Flink as Flink
+from streamgauge.connections import Kafka as Kafka
+from streamgauge.connections import Redis as Redis
 from streamgauge.gateway.settings import Gateway as Gateway
 from streamgauge.notify.urls import check_url
 from streamgauge.promql.literals import duration
@@ -19,42 +26,7 @@ from streamgauge.yaml_file import Section, load
 
 DEFAULT_FILE = Path("streamgauge.yml")
 ENVIRONMENT_VARIABLE = "STREAMGAUGE_CONFIG"
-
-
-class Kafka(Section):
-    """Where Kafka is, and how the topics are made."""
-
-    bootstrap: str = "127.0.0.1:9092"
-    partitions: int = Field(4, ge=1)
-    replication: int = Field(1, ge=1)
-    retention_hours: int = Field(24, ge=1)
-
-
-class Cassandra(Section):
-    """Where Cassandra is."""
-
-    hosts: tuple[str, ...] = ("127.0.0.1",)
-    port: int = 9042
-    keyspace: str = Field("streamgauge", pattern=r"^[a-z][a-z0-9_]{0,47}$")
-    replication: int = Field(1, ge=1)
-
-
-class Redis(Section):
-    """Where Redis is."""
-
-    url: str = "redis://127.0.0.1:6379/0"
-    timeout_ms: int = Field(50, ge=1)
-    """How long the gateway waits for it."""
-    pause_s: float = Field(5.0, gt=0)
-    """For how long the gateway does without it after a failure."""
-
-
-class Flink(Section):
-    """Where Flink is, and how the jobs run on it."""
-
-    rest: str = "http://127.0.0.1:8081"
-    parallelism: int = Field(2, ge=1)
-    checkpoint_interval_s: int = Field(10, ge=1)
+SomeSection = TypeVar("SomeSection", bound=Section)
 
 
 class Layout(Section):
@@ -290,16 +262,33 @@ def read(path: Path | None = None) -> Config:
     return _absolute(load(file, Config), file.resolve().parent)
 
 
-def _absolute(config: Config, folder: Path) -> Config:
-    def at(section: Section, *keys: str) -> Section:
-        found = {key: getattr(section, key) for key in keys}
-        return section.model_copy(update={key: path and folder / path for key, path in found.items()})
+def text(config: Config) -> str:
+    """The configuration as YAML, with its passwords: for a file that nobody else may read."""
+    document = config.model_dump(mode="json", context={**REVEALED})
+    return str(yaml.safe_dump(document, sort_keys=False))
 
-    tls = config.gateway.tls and at(config.gateway.tls, "cert_file", "key_file")
-    sections = {
-        "local": at(config.local, "home"),
-        "collector": at(config.collector, "scrape_config"),
-        "gateway": at(config.gateway, "users_file").model_copy(update={"tls": tls}),
-        "notify": at(config.notify, "token_file"),
-    }
-    return config.model_copy(update=sections)
+
+def write(config: Config, path: Path) -> None:
+    """Write the configuration to a file of its owner's, at once or not at all."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name, delete=False) as unfinished:
+        new = Path(unfinished.name)
+        try:
+            unfinished.write(text(config))
+            unfinished.close()
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)
+
+
+def _absolute(section: SomeSection, folder: Path) -> SomeSection:
+    """The section with every path in it relative to a folder."""
+    changed: dict[str, object] = {}
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, Path):
+            changed[name] = folder / value
+        elif isinstance(value, Section):
+            changed[name] = _absolute(value, folder)
+        elif isinstance(value, tuple) and any(isinstance(each, Path) for each in value):
+            changed[name] = tuple(folder / each for each in value)
+    return section.model_copy(update=changed)

@@ -12,7 +12,7 @@ Model = TypeVar("Model", bound=BaseModel)
 class Section(BaseModel):
     """A part of a configuration file: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class InvalidFile(ValueError):
@@ -32,12 +32,22 @@ def load(path: Path, model: type[Model]) -> Model:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise InvalidFile(f"{path}: not YAML: {error}") from None
+        raise InvalidFile(f"{path}:{_place(error)}: not YAML: {_problem(error)}") from None
     try:
         return model.model_validate({} if content is None else content)
     except ValidationError as error:
         faults = [_fault(path, root, fault) for fault in error.errors(include_url=False)]
         raise InvalidFile("\n".join(faults)) from None
+
+
+def _place(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    """What is wrong, without the line itself: it may hold a password."""
+    return str(getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read")
 
 
 def _fault(path: Path, root: yaml.Node | None, fault: Any) -> str:

@@ -13,8 +13,8 @@ def text(content):
     return bytes([len(content) + 1]) + content.encode()
 
 
-def answer(*disks, correlation=1, error=0, disk_error=0, partitions=1):
-    """As a broker of version 4 of the call writes it."""
+def answer(*disks, error=0, disk_error=0, partitions=1):
+    """As a broker of version 4 of the call writes it, behind the header."""
     places = [struct.pack(">iqq?", number, 5, 6, False) + b"\0" for number in range(partitions)]
     topic = text("metrics.raw") + bytes([partitions + 1]) + b"".join(places) + b"\0"
     results = [
@@ -26,7 +26,7 @@ def answer(*disks, correlation=1, error=0, disk_error=0, partitions=1):
         + b"\0"
         for folder, total, usable in disks
     ]
-    head = struct.pack(">iBih", correlation, 0, 0, error)
+    head = struct.pack(">ih", 0, error)
     return head + bytes([len(disks) + 1]) + b"".join(results) + b"\0"
 
 
@@ -40,7 +40,7 @@ def test_a_disk_of_unknown_size_is_left_out():
     assert read_answer(answer(("/a", -1, -1))) == []
 
 
-@pytest.mark.parametrize("fault", [{"correlation": 2}, {"error": 31}, {"disk_error": 56}])
+@pytest.mark.parametrize("fault", [{"error": 31}, {"disk_error": 56}])
 def test_an_answer_with_an_error_is_refused(fault):
     with pytest.raises(ValueError, match=r"\d"):
         read_answer(answer(("/a", 1, 1), **fault))

@@ -15,6 +15,10 @@ from streamgauge.local.jobs import JOBS
 
 ROOT = Path(__file__).parents[1]
 VARIABLE = re.compile(r"\$\{\w+:-([^}]*)\}")
+ONCE = {"schema"}
+"""Services that end when they are done."""
+FLINK_REST = "8081"
+"""Whoever reaches it can run code in the cluster."""
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +44,46 @@ def test_everything_that_serves_has_a_health_check_and_what_waits_for_it_waits_f
     compose: dict[str, Any],
 ) -> None:
     services = compose["services"]
-    once = {"schema", "jobs"}
-    assert {name for name, service in services.items() if "healthcheck" not in service} == once
+    assert {name for name, service in services.items() if "healthcheck" not in service} == ONCE
     for service in services.values():
         for needed, how in service.get("depends_on", {}).items():
-            condition = "service_completed_successfully" if needed in once else "service_healthy"
+            condition = "service_completed_successfully" if needed in ONCE else "service_healthy"
             assert how["condition"] == condition
+
+
+def test_ports_are_published_on_the_loopback_address_and_flinks_not_at_all(compose: dict[str, Any]) -> None:
+    published = [port for service in compose["services"].values() for port in service.get("ports", [])]
+    assert published
+    for port in published:
+        address, outside, inside = port.split(":")
+        assert address == "127.0.0.1"
+        assert FLINK_REST not in (outside, inside)
+    assert not any("network_mode" in service for service in compose["services"].values())
+
+
+def test_services_are_started_again_whenever_they_end_but_those_that_end_when_they_are_done(
+    compose: dict[str, Any],
+) -> None:
+    for name, service in compose["services"].items():
+        assert service["restart"] == ("on-failure" if name in ONCE else "unless-stopped")
+
+
+def test_visitors_of_grafana_only_look_and_its_password_comes_from_the_environment(
+    compose: dict[str, Any],
+) -> None:
+    environment = compose["services"]["grafana"]["environment"]
+    assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    # without one compose refuses to start
+    assert environment["GF_SECURITY_ADMIN_PASSWORD"].startswith("${GRAFANA_ADMIN_PASSWORD:?")
+
+
+def test_a_cassandra_whose_disk_fails_ends(compose: dict[str, Any]) -> None:
+    options = compose["services"]["cassandra"]["environment"]["JVM_EXTRA_OPTS"].split()
+    assert "-Dcassandra.config.allow_system_properties=true" in options
+    assert {option for option in options if option.endswith("_failure_policy=die")} == {
+        "-Dcassandra.settings.disk_failure_policy=die",
+        "-Dcassandra.settings.commit_failure_policy=die",
+    }
 
 
 def test_every_volume_and_mounted_file_is_there(compose: dict[str, Any]) -> None:

@@ -1,7 +1,10 @@
 """Tenants see only their own series: nothing that can be asked shows another's."""
 
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from promql_expressions import expressions
 
 from streamgauge.gateway.askers import Asker
@@ -13,23 +16,39 @@ from streamgauge.promql.parser import selector
 from streamgauge.promql.walk import walk
 
 OWN = selector('{tenant="a",stage!~"x|y"}')
+MATCHES = [
+    OWN,
+    *(
+        selector(text)
+        for text in (
+            '{__name__=~"node_.*"}',
+            '{__name__!~"secret_.*",tenant="a"}',
+            "up",
+            '{__name__="up",a!=""}',
+        )
+    ),
+]
+"""What users may be let see, also by the metric name."""
 
 
-@given(expressions)
-def test_every_selector_has_the_matchers_and_nothing_else_changes(expr):
+@given(expressions, st.sampled_from(MATCHES))
+def test_every_selector_has_the_matchers_and_nothing_else_changes(expr, matchers):
     before = [node for node in walk(expr) if isinstance(node, VectorSelector)]
-    found = [node for node in walk(restricted(expr, OWN)) if isinstance(node, VectorSelector)]
-    assert [set(node.matchers) for node in found] == [{*node.matchers, *OWN} for node in before]
+    found = [node for node in walk(restricted(expr, matchers)) if isinstance(node, VectorSelector)]
+    assert [set(node.conditions) for node in found] == [{*node.conditions, *matchers} for node in before]
     assert restricted(expr, ()) == expr
 
 
-@given(expressions)
-def test_the_text_that_is_evaluated_is_restricted_too(expr):
-    asked = Form("", asker=Asker("a", OWN)).with_pairs([("query", printer.canonical(expr))])
-    again = parser.parse(enforced(asked).get("query"))
-    for node in walk(again):
-        if isinstance(node, VectorSelector):
-            assert set(node.matchers) >= set(OWN)
+@given(expressions, st.sampled_from(MATCHES))
+def test_the_text_that_is_evaluated_is_restricted_too(expr, matchers):
+    text = printer.canonical(expr)
+    asked = Form("", asker=Asker("a", matchers)).with_pairs([("query", text)])
+    before = [node for node in walk(parser.parse(text)) if isinstance(node, VectorSelector)]
+    # it can be read, and is not left as it was because it cannot
+    found = [
+        node for node in walk(parser.parse(enforced(asked).get("query"))) if isinstance(node, VectorSelector)
+    ]
+    assert [set(node.conditions) for node in found] == [{*node.conditions, *matchers} for node in before]
 
 
 @pytest.mark.parametrize(
@@ -47,6 +66,24 @@ def test_the_text_that_is_evaluated_is_restricted_too(expr):
 def test_what_is_asked_gets_the_matchers(given, asked):
     form = enforced(Form(given, asker=Asker("a", OWN)))
     assert {name: form.get(name) for name in asked} == asked
+
+
+@pytest.mark.parametrize(
+    ("match", "query", "asked"),
+    [
+        ('{__name__=~"node_.*"}', "node_load1", '{__name__="node_load1",__name__=~"node_.*"}'),
+        ('{__name__=~"node_.*"}', '{job="a"}', '{__name__=~"node_.*",job="a"}'),
+        (
+            '{__name__=~"node_.*"}',
+            "rate(up[5m] offset 1m)",
+            'rate({__name__="up",__name__=~"node_.*"}[5m] offset 1m)',
+        ),
+        ("up", "down", '{__name__="down",__name__="up"}'),
+    ],
+)
+def test_a_user_may_be_let_see_metrics_by_their_names(match, query, asked):
+    form = enforced(Form(f"query={quote(query)}", asker=Asker("a", selector(match))))
+    assert form.get("query") == asked
 
 
 def test_all_parameters_of_a_name_are_restricted():

@@ -19,6 +19,7 @@ from streamgauge.collect.delivery import Delivery
 from streamgauge.collect.faults import Outage, Unavailable
 from streamgauge.collect.metrics import Metrics
 from streamgauge.config import Config
+from streamgauge.kafka_client import client_settings
 from streamgauge.series.ids import partition_of
 
 DELIVERY_TIMEOUT_MS = 8_000
@@ -242,7 +243,7 @@ class BatchProducer:
         limits = self._config.collector
         return Producer(
             {
-                "bootstrap.servers": self._config.kafka.bootstrap,
+                **client_settings(self._config.kafka),
                 "client.id": limits.name,
                 "enable.idempotence": True,
                 "acks": "all",

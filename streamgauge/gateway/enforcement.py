@@ -20,6 +20,7 @@ from streamgauge.promql.ast import (
 )
 from streamgauge.promql.invalid_expression import InvalidExpression
 from streamgauge.promql.literals import matcher_text
+from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher
 
 Matchers = tuple[Matcher, ...]
@@ -59,9 +60,12 @@ def restricted(expr: Part, matchers: Matchers) -> Part:
     """The expression with matchers in each of its selectors."""
     match expr:
         case VectorSelector():
+            # where there are other conditions for the metric name, it may only stand among them
+            is_named_again = any(matcher.name == NAME for matcher in matchers)
+            own, name = (expr.conditions, "") if is_named_again else (expr.matchers, expr.name)
             # in the order in which the parser puts them
-            found = sorted((*expr.matchers, *matchers), key=matcher_text)
-            return replace(expr, matchers=tuple(found))
+            found = sorted((*own, *matchers), key=matcher_text)
+            return replace(expr, name=name, matchers=tuple(found))
         case MatrixSelector():
             return replace(expr, selector=restricted(expr.selector, matchers))
         case Subquery() | Paren() | Unary():

@@ -1,14 +1,25 @@
 """Cassandra 5: one node that owns the whole ring."""
 
+import logging
 from pathlib import Path
 
 import yaml
+from cassandra import DriverException
+from cassandra.cluster import NoHostAvailable
+from cassandra.protocol import ErrorMessage
+from pydantic import SecretStr
 
-from streamgauge.config import Config
+from streamgauge.config import Cassandra, Config
 from streamgauge.local import jars
+from streamgauge.local.credentials import authority, server_pem
 from streamgauge.local.home import Home
 from streamgauge.local.service import Service, listens
+from streamgauge.store.session import connect
 
+log = logging.getLogger(__name__)
+
+FIRST_USER = "cassandra"
+"""The one that a new node has, with its name as password."""
 LOGGING = Path(__file__).parent / "logging" / "cassandra.xml"
 
 EXPORTS = [
@@ -53,7 +64,8 @@ def service(config: Config, home: Home) -> Service:
     data = home.data / "cassandra"
 
     def command() -> list[str]:
-        settings_file.write_text(yaml.safe_dump(_settings(config, data), sort_keys=False))
+        settings = _settings(config, data) | _security(config.cassandra, home)
+        settings_file.write_text(yaml.safe_dump(settings, sort_keys=False))
         jamm = next((jars.fetch() / "cassandra").glob("jamm-*.jar"))
         return [
             "java",
@@ -76,13 +88,14 @@ def service(config: Config, home: Home) -> Service:
             # a ring of one has nobody to gossip with
             "-Dcassandra.skip_wait_for_gossip_to_settle=0",
             "-Dcassandra.ring_delay_ms=0",
+            "-Dcassandra.superuser_setup_delay_ms=0",
             "-cp",
             jars.class_path("cassandra"),
             "org.apache.cassandra.service.CassandraDaemon",
         ]
 
     def ready() -> bool:
-        return listens(_host(config), config.cassandra.port)
+        return listens(_host(config), config.cassandra.port) and _enrolled(config.cassandra)
 
     ports = {
         "cassandra.port": config.cassandra.port,
@@ -113,6 +126,9 @@ def _settings(config: Config, data: Path) -> dict[str, object]:
         "commitlog_directory": str(data / "commitlog"),
         "saved_caches_directory": str(data / "saved_caches"),
         "hints_directory": str(data / "hints"),
+        # by default it would go on with a disk that fails; as a process that has ended it is seen and started again
+        "disk_failure_policy": "die",
+        "commit_failure_policy": "die",
         "commitlog_sync": "periodic",
         "commitlog_sync_period": "1000ms",
         # half a segment is the largest mutation
@@ -138,6 +154,59 @@ def _settings(config: Config, data: Path) -> dict[str, object]:
         "auto_snapshot": False,
         "hinted_handoff_enabled": False,
     }
+
+
+def _security(cassandra: Cassandra, home: Home) -> dict[str, object]:
+    """What the node demands of clients, which is what they are configured to give."""
+    found: dict[str, object] = {}
+    if cassandra.user:
+        package = "org.apache.cassandra.auth"
+        found |= {
+            "authenticator": f"{package}.PasswordAuthenticator",
+            "authorizer": f"{package}.CassandraAuthorizer",
+            "role_manager": f"{package}.CassandraRoleManager",
+        }
+    if cassandra.tls:
+        found["client_encryption_options"] = {
+            "enabled": True,
+            "optional": False,
+            "require_client_auth": cassandra.tls.cert_file is not None,
+            "keystore": str(server_pem(home)),
+            "truststore": str(authority(home)),
+            "ssl_context_factory": {"class_name": "org.apache.cassandra.security.PEMBasedSslContextFactory"},
+        }
+    return found
+
+
+def _enrolled(cassandra: Cassandra) -> bool:
+    """Whether the node lets the configured user in; if it has only the user that a new node has, both change places."""
+    if not cassandra.user or _run(cassandra):
+        return True
+    name, password = cassandra.user.replace('"', '""'), cassandra.secret().replace("'", "''")
+    role = f"\"{name}\" WITH PASSWORD = '{password}' AND SUPERUSER = true AND LOGIN = true"
+    first = cassandra.model_copy(
+        update={"user": FIRST_USER, "password": SecretStr(FIRST_USER), "password_file": None}
+    )
+    if cassandra.user == FIRST_USER:
+        return _run(first, f"ALTER ROLE \"{name}\" WITH PASSWORD = '{password}'")
+    return _run(first, f"CREATE ROLE {role}") and _run(cassandra, f"DROP ROLE {FIRST_USER}")
+
+
+def _run(cassandra: Cassandra, *statements: str) -> bool:
+    """Whether the node lets a user in, and does what the user wants."""
+    try:
+        session = connect(cassandra, keyspace=False)
+    except NoHostAvailable:
+        return False
+    try:
+        for statement in statements:
+            session.execute(statement)
+    except (DriverException, ErrorMessage, NoHostAvailable) as error:
+        log.warning("cassandra has refused: error=%s", error)
+        return False
+    finally:
+        session.cluster.shutdown()
+    return True
 
 
 def _host(config: Config) -> str:

@@ -1,68 +1,76 @@
-"""What our image runs in containers: a part of Flink, or the submission of the jobs.
+"""What our image runs in containers: a part of Flink, or what keeps the jobs running on it.
 
-python -m streamgauge.local.container jobmanager | taskmanager | submit
+python -m streamgauge.local.container jobmanager | taskmanager | jobs | healthy
 """
 
+import logging
 import os
+import signal
 import socket
 import sys
-import time
+import threading
 
 from streamgauge import config as configuration
 from streamgauge.config import Config
 from streamgauge.local import flink
-from streamgauge.local.flink_rest import ALIVE, FlinkRest
+from streamgauge.local.flink_rest import FlinkRest
 from streamgauge.local.home import Home
-from streamgauge.local.jobs import JOBS, Submission, Submissions, new_id, submit
+from streamgauge.local.jobs import JOBS, Submissions
+from streamgauge.local.keeper import Keeper
 from streamgauge.local.service import environment
 
-SLOTS_TIMEOUT_S = 180.0
 EVERYWHERE = "0.0.0.0"
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
     """Run the part that the one argument names, with the configuration that STREAMGAUGE_CONFIG names."""
     config = configuration.read()
     home = Home(config.local.home)
+    part = sys.argv[1]
+    if part == "healthy":
+        sys.exit(0 if all_run(config, home) else 1)
     home.make()
-    if sys.argv[1] == "submit":
-        submit_all(config, home)
+    # what Flink starts looks for it there, as on the local stack
+    configuration.write(config, home.config)
+    if part == "jobs":
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        keep(config, home)
         return
     flink.write_configuration(config, home)
-    service = {"jobmanager": flink.jobmanager, "taskmanager": flink.taskmanager}[sys.argv[1]](config, home)
+    service = {"jobmanager": flink.jobmanager, "taskmanager": flink.taskmanager}[part](config, home)
     command = service.command() + [part for setting in _listen() for part in ("-D", setting)]
     os.execvpe(command[0], command, {**environment(home), **service.environment})
 
 
-def submit_all(config: Config, home: Home) -> None:
-    """Submit each job that does not run, from its newest snapshot.
+def keep(config: Config, home: Home) -> None:
+    """Keep the jobs running until SIGTERM or SIGINT, then stop them with a savepoint."""
+    ending = threading.Event()
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sig, lambda *_: ending.set())
+    keeper = Keeper(config, home, environment(home), may_submit=lambda: True)
+    keeper.start()
+    log.info("keeps the jobs: %s", ", ".join(keeper.jobs))
+    ending.wait()
+    keeper.stop()
 
-    :raises TimeoutError: if the cluster has no slots in time. :raises SubmissionFailed: with Flink's reason.
-    """
-    rest = FlinkRest(config.flink.rest)
+
+def all_run(config: Config, home: Home) -> bool:
+    """Whether Flink runs every job's newest submission."""
     submissions = Submissions(home)
-    for name in JOBS:
-        newest = submissions.newest(name)
-        if newest and rest.states().get(newest.id) in ALIVE:
-            continue
-        _await_slots(rest, config.flink.parallelism)
-        submission = Submission(new_id(), submissions.snapshot(name))
-        submissions.remember(name, submission)
-        submit(name, submission, home, environment(home))
+    try:
+        states = FlinkRest(config.flink.rest).states()
+    except (OSError, ValueError):
+        return False
+    newest = [submissions.newest(name) for name in JOBS]
+    return all(each is not None and states.get(each.id) == "RUNNING" for each in newest)
 
 
 def _listen() -> list[str]:
     """A container answers on all its addresses, under its own name."""
     bind = ("jobmanager.bind-host", "rest.bind-address", "taskmanager.bind-host")
     return [*(f"{key}={EVERYWHERE}" for key in bind), f"taskmanager.host={socket.gethostname()}"]
-
-
-def _await_slots(rest: FlinkRest, wanted: int) -> None:
-    deadline = time.monotonic() + SLOTS_TIMEOUT_S
-    while rest.free_slots() < wanted:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"Flink has fewer than {wanted} free slots after {SLOTS_TIMEOUT_S:.0f} s")
-        time.sleep(1)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ def cache() -> Path:
 
 
 class Home:
-    """The one folder of a stack: `conf`, `data`, `logs` and `run` below `path`."""
+    """The one folder of a stack: `conf`, `data`, `logs`, `run` and `tls` below `path`."""
 
     def __init__(self, path: Path) -> None:
         path = path.absolute()
@@ -22,6 +22,7 @@ class Home:
         self.data = path / "data"
         self.logs = path / "logs"
         self.run = path / "run"
+        self.tls = path / "tls"
         self.config = self.conf / "streamgauge.yml"
         self.state = self.run / "state.json"
         self.stopped = self.run / "stopped"

@@ -66,6 +66,7 @@ class Process:
         self._child: subprocess.Popen[bytes] | None = None
         self._backoff = Backoff()
         self._deadline = 0.0
+        self._given_up = ""
 
     @property
     def pid(self) -> int | None:
@@ -106,10 +107,15 @@ class Process:
             return start_in_session(command, self.service.name, self._home, environment, log)
 
     def _await_ready(self, now: float) -> None:
-        if self.service.ready():
-            self._move(ProcessState.READY, now)
-        elif now > self._deadline and self._child:
-            self.last_failure = f"not ready after {START_TIMEOUT_S:.0f} s"
+        reason = ""
+        try:
+            if self.service.ready():
+                self._move(ProcessState.READY, now)
+                return
+        except Exception as error:
+            reason = f": {type(error).__name__}: {error}"
+        if now > self._deadline and self._child:
+            self._given_up = f"not ready after {START_TIMEOUT_S:.0f} s{reason}"
             kill_session(self._child.pid)
 
     def _ended(self, now: float, code: int, wanted: bool) -> None:
@@ -117,10 +123,11 @@ class Process:
         kill_session(self._child.pid)
         self._home.pid(self.service.name).unlink(missing_ok=True)
         self._child = None
+        given_up, self._given_up = self._given_up, ""
         if self.service.once and code == 0:
             self._move(ProcessState.DONE, now)
         elif wanted and self.state is not ProcessState.STOPPING:
-            self._failed(now, _verdict(code, self._home.log(self.service.name)))
+            self._failed(now, given_up or _verdict(code, self._home.log(self.service.name)))
         else:
             self._move(ProcessState.STOPPED, now)
 
@@ -149,7 +156,10 @@ class Process:
 def start_in_session(
     command: list[str], name: str, home: Home, environment: Mapping[str, str], log: IO[bytes]
 ) -> subprocess.Popen[bytes]:
-    """Start a process as leader of a session of its own, with a pid file to find it by."""
+    """Start a process as leader of a session of its own, with a pid file to find it by.
+
+    :raises OSError: if it cannot be started, or its pid file not be written; nothing runs then.
+    """
     child = subprocess.Popen(
         command,
         cwd=home.path,
@@ -159,7 +169,13 @@ def start_in_session(
         stderr=log,
         start_new_session=True,
     )
-    home.pid(name).write_text(f"{child.pid} {psutil.Process(child.pid).create_time()}")
+    try:
+        home.pid(name).write_text(f"{child.pid} {psutil.Process(child.pid).create_time()}")
+    except BaseException:
+        # nobody would find it again
+        kill_session(child.pid)
+        child.wait()
+        raise
     return child
 
 

@@ -8,7 +8,6 @@ stack.down()
 """
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -18,16 +17,17 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import psutil
-import yaml
 
+from streamgauge import config as configuration
 from streamgauge.config import Config
-from streamgauge.local import jars
+from streamgauge.local import credentials, jars
 from streamgauge.local.home import Home
 from streamgauge.local.jobs import JOBS
 from streamgauge.local.keeper import WITHOUT_STATE
 from streamgauge.local.process import kill_session, last_lines, recorded_session
 from streamgauge.local.service import listens
 from streamgauge.local.services import services
+from streamgauge.local.state_file import StateFile
 
 UP_TIMEOUT_S = 300.0
 DOWN_TIMEOUT_S = 120.0
@@ -64,11 +64,7 @@ class Stack:
 
     def state(self) -> dict[str, Any]:
         """`processes` and `jobs` by name, each with its `state`; empty if the stack never ran."""
-        try:
-            found: dict[str, Any] = json.loads(self.home.state.read_text())
-        except FileNotFoundError:
-            return {}
-        return found
+        return StateFile(self.home.state).read()
 
     def up(
         self,
@@ -181,14 +177,12 @@ class Stack:
         self._end_leftovers()
         jars.fetch(report)
         self._ports_free(chosen)
-        self.home.make()
-        self.home.state.unlink(missing_ok=True)
-        self.home.config.write_text(self._configuration())
-        for name in self.parts():
-            marker = self.home.stopped / name
-            marker.unlink(missing_ok=True)
-            if name not in chosen:
-                marker.touch()
+        try:
+            self._prepare(chosen)
+        except credentials.CannotSecure as fault:
+            raise StackError(str(fault)) from None
+        except OSError as error:
+            raise StackError(f"{self.home.path} takes nothing: {error}") from None
         with self.home.log("supervisor").open("ab") as log:
             daemon = subprocess.Popen(
                 [sys.executable, "-m", "streamgauge.local.supervisor", str(self.home.config)],
@@ -201,11 +195,20 @@ class Stack:
         daemon.returncode = 0
         self._await(lambda: bool(self.state()), "to start", ("supervisor",), 30.0)
 
-    def _configuration(self) -> str:
-        return yaml.safe_dump(self.config.model_dump(mode="json"), sort_keys=False)
+    def _prepare(self, chosen: Collection[str]) -> None:
+        """Write what the supervisor reads."""
+        self.home.make()
+        credentials.make(self.config, self.home)
+        self.home.state.unlink(missing_ok=True)
+        configuration.write(self.config, self.home.config)
+        for name in self.parts():
+            marker = self.home.stopped / name
+            marker.unlink(missing_ok=True)
+            if name not in chosen:
+                marker.touch()
 
     def _same_configuration(self) -> None:
-        if self.home.config.read_text() != self._configuration():
+        if self.home.config.read_text() != configuration.text(self.config):
             raise StackError("the configuration is not the one that the stack runs with: take it down first")
 
     def _ports_free(self, chosen: Collection[str]) -> None:

@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import shutil
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import psutil
 from rich.console import Console
@@ -16,6 +18,8 @@ from streamgauge.local.stack import WELL, Stack
 WIDTH = 160
 """Of the table in a file or a pipe."""
 STOPPED = ("stopped",)
+SCARCE_BYTES = 64 * 1024 * 1024
+"""With less room on the disk nothing works any more."""
 TROUBLED_STATES = (ProcessState.FAILED, "FAILED", "RESTARTING", "FAILING", "not submitted")
 
 
@@ -39,18 +43,21 @@ class Row:
 class Status:
     """The whole stack; `well` if it runs, everything that is wanted serves, and the audit finds nothing missing.
 
-    audit: what the gateway's audit has found, None if nobody could be asked.
+    audit: what the gateway's audit has found, None if nobody could be asked. troubles: what keeps the supervisor
+    from its work, and a disk that is nearly full.
     """
 
     supervised: bool
     rows: tuple[Row, ...]
     audit: Audited | None = None
+    troubles: tuple[str, ...] = ()
 
     @property
     def well(self) -> bool:
         """Whether nothing needs a look."""
         serves = all(row.state in WELL or row.state in STOPPED for row in self.rows)
-        return self.supervised and serves and not (self.audit and self.audit.missing)
+        is_missing = self.audit is not None and bool(self.audit.missing)
+        return self.supervised and serves and not self.troubles and not is_missing
 
 
 def look(stack: Stack) -> Status:
@@ -84,7 +91,13 @@ def look(stack: Stack) -> Status:
         for name, each in state.get("jobs", {}).items()
     ]
     serves = any(row.name == "gateway" and row.state in WELL for row in processes)
-    return Status(supervised, (*processes, *jobs), audited(stack.config.gateway.url) if serves else None)
+    failures = [f"supervisor: {what}: {failure}" for what, failure in state.get("troubles", {}).items()]
+    return Status(
+        supervised,
+        (*processes, *jobs),
+        audited(stack.config.gateway.url) if serves else None,
+        (*failures, *_full_disk(stack.home.path)),
+    )
 
 
 def show(status: Status, *, as_json: bool) -> None:
@@ -102,6 +115,15 @@ def show(status: Status, *, as_json: bool) -> None:
     if status.audit:
         style = "red" if status.audit.missing else ""
         console.print("\n".join(lines(status.audit)), style=style, highlight=False)
+    for trouble in status.troubles:
+        console.print(trouble, style="red", markup=False)
+
+
+def _full_disk(folder: Path) -> list[str]:
+    """What is above may be old then."""
+    if not folder.exists() or (free := shutil.disk_usage(folder).free) >= SCARCE_BYTES:
+        return []
+    return [f"the disk of {folder} is full: {free / 2**20:.0f} MB are free"]
 
 
 def _table(status: Status) -> Table:

@@ -2,14 +2,16 @@
 
 import contextlib
 import fcntl
-import json
+import logging
 import os
 import shutil
 import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,15 +25,20 @@ from streamgauge.local.keeper import Keeper
 from streamgauge.local.process import Process, ProcessState
 from streamgauge.local.service import environment
 from streamgauge.local.services import services
+from streamgauge.local.state_file import StateFile
 
 STEP_S = 0.2
 ROTATE_S = 30.0
 LOG_BYTES = 64 * 1024 * 1024
 SERVING = (ProcessState.READY, ProcessState.DONE)
+STATE = "its state"
+"""In the published troubles."""
+
+log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Runs until it is told to stop; publishes what it sees in the home's state file."""
+    """Runs until it is told to stop, whatever fails; publishes what it sees in the home's state file."""
 
     def __init__(self, config: Config, home: Home) -> None:
         environ = environment(home)
@@ -40,7 +47,9 @@ class Supervisor:
         self._processes = {each.name: Process(each, home, environ, now) for each in services(config, home)}
         self._keeper = Keeper(config, home, environ, self._may_submit)
         self._ending = threading.Event()
-        self._published = ""
+        self._state = StateFile(home.state)
+        self._published: dict[str, Any] = {}
+        self._troubles: dict[str, str] = {}
         self._rotate_at = now
 
     def end(self, *_: int | FrameType | None) -> None:
@@ -52,12 +61,31 @@ class Supervisor:
         self._keeper.start()
         while not self._ending.wait(STEP_S):
             for name, process in self._processes.items():
-                wanted = not (self._home.stopped / name).exists()
-                process.step(time.monotonic(), wanted=wanted, may_start=self._serve(process.service.after))
+                self._attempt(name, partial(self._step, process))
             self._publish("running")
             self._rotate_logs()
         self._stop_all()
         self._publish("stopped")
+
+    def _step(self, process: Process) -> None:
+        service = process.service
+        wanted = not (self._home.stopped / service.name).exists()
+        process.step(time.monotonic(), wanted=wanted, may_start=self._serve(service.after))
+
+    def _attempt(self, what: str, action: Callable[[], None]) -> None:
+        """Do something that will be tried again; what fails is published, and stops nothing else."""
+        try:
+            action()
+        except Exception as error:
+            self._trouble(what, error)
+        else:
+            self._troubles.pop(what, None)
+
+    def _trouble(self, what: str, error: Exception) -> None:
+        failure = f"{type(error).__name__}: {error}"
+        if self._troubles.get(what) != failure:
+            log.warning("supervisor has trouble: with=%s error=%s", what, failure)
+        self._troubles[what] = failure
 
     def _serve(self, names: tuple[str, ...]) -> bool:
         return all(self._processes[name].state in SERVING for name in names)
@@ -72,7 +100,8 @@ class Supervisor:
             needed = {name for process in alive for name in process.service.after}
             for process in alive:
                 if process.service.name not in needed:
-                    process.step(time.monotonic(), wanted=False, may_start=False)
+                    stop = partial(process.step, time.monotonic(), wanted=False, may_start=False)
+                    self._attempt(process.service.name, stop)
             self._publish("stopping")
             time.sleep(STEP_S / 2)
 
@@ -93,22 +122,43 @@ class Supervisor:
             },
             "jobs": {name: asdict(job) for name, job in self._keeper.jobs.items()},
         }
-        text = json.dumps(state, indent=1)
-        if text != self._published:
-            unfinished = self._home.state.with_suffix(".new")
-            unfinished.write_text(text)
-            unfinished.replace(self._home.state)
-            self._published = text
+        self._write(state)
+
+    def _write(self, state: dict[str, Any]) -> None:
+        """Publish the state if it is new; in place where the disk takes nothing more, with that among its troubles."""
+        others = {what: failure for what, failure in self._troubles.items() if what != STATE}
+        published = state | {"troubles": others}
+        if published == self._published and STATE not in self._troubles:
+            return
+        try:
+            self._state.replace(published)
+            self._troubles = others
+        except OSError as error:
+            self._trouble(STATE, error)
+            published = state | {"troubles": {**self._troubles}}
+            with contextlib.suppress(OSError):
+                self._state.overwrite(published)
+        self._published = published
 
     def _rotate_logs(self) -> None:
-        """Children append, so a log that has been copied can be cut under them."""
         if time.monotonic() < self._rotate_at:
             return
         self._rotate_at = time.monotonic() + ROTATE_S
-        for log in self._home.logs.glob("*.log"):
-            if log.stat().st_size > LOG_BYTES:
-                shutil.copyfile(log, log.with_suffix(".log.1"))
-                os.truncate(log, 0)
+        for file in self._home.logs.glob("*.log"):
+            self._attempt(file.name, partial(_rotate, file))
+
+
+def _rotate(file: Path) -> None:
+    """Keep a copy of a log that is long, and cut it under those that append to it; without a copy it is not cut."""
+    if file.stat().st_size <= LOG_BYTES:
+        return
+    kept = file.with_suffix(".log.1")
+    try:
+        shutil.copyfile(file, kept)
+    except OSError:
+        kept.unlink(missing_ok=True)
+        raise
+    os.truncate(file, 0)
 
 
 def main() -> None:

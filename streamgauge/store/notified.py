@@ -21,6 +21,7 @@ from schemas.notified_messages import (
 from schemas.rule_messages import InvalidMessage
 from schemas.topics import NOTIFIED, TRIGGERED
 from streamgauge.config import Kafka
+from streamgauge.kafka_client import client_settings
 from streamgauge.notify.bridge import Assigned
 from streamgauge.notify.ledger import Written
 from streamgauge.store.partition import TIMEOUT_S, end_of, read_partition, text_of
@@ -61,7 +62,7 @@ class Journal:
         self._producers: dict[int, Producer] = {}
         self._consumer = Consumer(
             {
-                "bootstrap.servers": kafka.bootstrap,
+                **client_settings(kafka),
                 "group.id": GROUP,
                 "group.instance.id": name,
                 "session.timeout.ms": SESSION_MS,
@@ -160,7 +161,7 @@ class Journal:
     def _producer(self, partition: int) -> Producer:
         return Producer(
             {
-                "bootstrap.servers": self._kafka.bootstrap,
+                **client_settings(self._kafka),
                 "transactional.id": f"{GROUP}-{partition}",
                 "transaction.timeout.ms": TRANSACTION_MS,
                 "message.max.bytes": MAX_MESSAGE_BYTES,

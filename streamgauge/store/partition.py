@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from streamgauge.config import Kafka
+from streamgauge.kafka_client import client_settings
 
 TIMEOUT_S = 30.0
 
@@ -13,7 +14,7 @@ def reader(kafka: Kafka) -> Consumer:
     """A consumer of what is committed, which is told where to read and where the end is; close it."""
     return Consumer(
         {
-            "bootstrap.servers": kafka.bootstrap,
+            **client_settings(kafka),
             "group.id": "streamgauge-reader",
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",

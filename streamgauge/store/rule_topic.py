@@ -9,6 +9,7 @@ from schemas.limits import MAX_MESSAGE_BYTES
 from schemas.rule_messages import RuleMessage
 from schemas.topics import RULES
 from streamgauge.config import Kafka
+from streamgauge.kafka_client import client_settings
 from streamgauge.store.partition import TIMEOUT_S, headers_of, read_partition, reader, text_of
 
 POLL_S = 0.05
@@ -38,7 +39,7 @@ class RuleTopic:
         """
         producer = Producer(
             {
-                "bootstrap.servers": self._kafka.bootstrap,
+                **client_settings(self._kafka),
                 "transactional.id": _TRANSACTION,
                 "message.max.bytes": MAX_MESSAGE_BYTES,
                 "compression.type": "zstd",

@@ -19,6 +19,7 @@ from confluent_kafka.admin import (
 from schemas.tables import ddl
 from schemas.topics import Topic, topics
 from streamgauge.config import Config
+from streamgauge.kafka_client import client_settings
 from streamgauge.store.session import connect
 
 HOUR_MS = 3_600_000
@@ -84,7 +85,7 @@ def _store_layout(session: Session, config: Config, report: Report) -> None:
 
 
 def _apply_topics(config: Config, report: Report) -> None:
-    admin = AdminClient({"bootstrap.servers": config.kafka.bootstrap})
+    admin = AdminClient(client_settings(config.kafka))
     kafka = config.kafka
     for topic in topics(kafka.partitions, kafka.replication, kafka.retention_hours * HOUR_MS):
         if _create(admin, topic):

@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from redis import Redis, RedisError
-from redis.backoff import NoBackoff
+from redis import RedisError
 from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import TimeoutError as TimedOut
-from redis.retry import Retry
 
 from streamgauge.config import Redis as Settings
+from streamgauge.redis_client import connect
 
 MAX_VALUE_BYTES = 4 * 1024 * 1024
 """Nothing larger is sent."""
@@ -55,14 +54,7 @@ class RemoteValues:
         failed: Callable[[RemoteFault], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        timeout = settings.timeout_ms / 1000
-        self._client = Redis.from_url(
-            settings.url,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-        )
+        self._client = connect(settings)
         self._pause_s = settings.pause_s
         self._failed = failed
         self._clock = clock

@@ -1,0 +1,181 @@
+"""The configuration of connections to other servers: where these are, and how a client proves who it is.
+
+Passwords are never shown: a section gives `<secret>` for one unless it is dumped with the context REVEALED. One in a
+file is read each time that a client connects, so the file may come later than the configuration, and may change.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from pydantic import (
+    Field,
+    SecretStr,
+    SerializationInfo,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+
+from streamgauge.yaml_file import Section
+
+HIDDEN = "<secret>"
+"""What stands for passwords, as in Prometheus."""
+REVEALED: Mapping[str, bool] = {"revealed": True}
+"""The context in which a dump has passwords."""
+MAX_PASSWORD_BYTES = 64 * 1024
+
+
+class MissingPassword(ValueError):
+    """A password file that cannot be used; the message names it."""
+
+
+class ClientTls(Section):
+    """How a server's certificate is checked, and the client's own. All files are PEM."""
+
+    ca_file: Path | None = None
+    """The authorities that are trusted; those of the system without one."""
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    """Of the certificate, as PKCS #8 without a passphrase."""
+
+    @model_validator(mode="after")
+    def _a_certificate_has_a_key(self) -> "ClientTls":
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file belong together")
+        return self
+
+
+class Credentials(Section):
+    """A user's name, and the password itself or the file that holds it."""
+
+    user: str = ""
+    password: SecretStr | None = None
+    password_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_password(self) -> "Credentials":
+        if self.password is not None and self.password_file is not None:
+            raise ValueError("password and password_file: only one of them")
+        if self.user and not self.has_password:
+            raise ValueError("a user needs password or password_file")
+        return self
+
+    @field_serializer("password", when_used="json-unless-none")
+    def _dump_password(self, password: SecretStr, how: SerializationInfo) -> str:
+        return password.get_secret_value() if how.context == REVEALED else HIDDEN
+
+    @property
+    def has_password(self) -> bool:
+        """Whether a password is configured."""
+        return self.password is not None or self.password_file is not None
+
+    def secret(self) -> str:
+        """The password, without the end of its file's last line; empty if there is none.
+
+        :raises MissingPassword: if its file cannot be read, or is empty.
+        """
+        if self.password_file is None:
+            return "" if self.password is None else self.password.get_secret_value()
+        try:
+            with self.password_file.open("rb") as file:
+                content = file.read(MAX_PASSWORD_BYTES + 1)
+            found = content.decode().rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise MissingPassword(f"{self.password_file}: the password cannot be read: {reason}") from None
+        if not found or len(content) > MAX_PASSWORD_BYTES:
+            raise MissingPassword(f"{self.password_file}: holds no password")
+        return found
+
+
+class Sasl(Credentials):
+    """How clients log in to Kafka. PLAIN sends the password itself, so it needs TLS."""
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    user: str = Field(min_length=1)
+
+
+class Kafka(Section):
+    """Where Kafka is, and how the topics are made."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    partitions: int = Field(4, ge=1)
+    replication: int = Field(1, ge=1)
+    retention_hours: int = Field(24, ge=1)
+    sasl: Sasl | None = None
+    tls: ClientTls | None = None
+
+    @property
+    def security_protocol(self) -> str:
+        """In Kafka's words."""
+        return ("SASL_" if self.sasl else "") + ("SSL" if self.tls else "PLAINTEXT")
+
+
+class Cassandra(Credentials):
+    """Where Cassandra is."""
+
+    hosts: tuple[str, ...] = ("127.0.0.1",)
+    port: int = 9042
+    keyspace: str = Field("streamgauge", pattern=r"^[a-z][a-z0-9_]{0,47}$")
+    replication: int = Field(1, ge=1)
+    datacenter: str = ""
+    """The one whose nodes are asked; all are without one."""
+    tls: ClientTls | None = None
+
+    @model_validator(mode="after")
+    def _a_password_is_somebodys(self) -> "Cassandra":
+        if self.has_password and not self.user:
+            raise ValueError("a password needs a user")
+        return self
+
+
+class Redis(Credentials):
+    """Where Redis is. A password without a user is that of the user `default`."""
+
+    url: str = "redis://127.0.0.1:6379/0"
+    """With rediss:// it is spoken to over TLS."""
+    timeout_ms: int = Field(50, ge=1)
+    """How long the gateway waits for it."""
+    pause_s: float = Field(5.0, gt=0)
+    """For how long the gateway does without it after a failure."""
+    tls: ClientTls | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_the_password_out_of_the_url(cls, values: Any) -> Any:
+        """Into a field that is never shown."""
+        if not isinstance(values, dict) or not isinstance(url := values.get("url"), str):
+            return values
+        parts = urlsplit(url)
+        if "password" in parse_qs(parts.query):
+            raise ValueError("redis.password or redis.password_file holds the password")
+        if parts.password is None:
+            return values
+        if values.keys() & {"user", "password", "password_file"}:
+            raise ValueError("redis.url has a password of its own: name it once")
+        place = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        password = SecretStr(unquote(parts.password))
+        return values | {"url": place, "user": unquote(parts.username or ""), "password": password}
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_url(cls, url: str) -> str:
+        if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
+            raise ValueError("redis://, rediss:// and unix:// URLs are possible")
+        return url
+
+    @model_validator(mode="after")
+    def _tls_is_used(self) -> "Redis":
+        if self.tls and urlsplit(self.url).scheme != "rediss":
+            raise ValueError("tls needs a URL that begins with rediss://")
+        return self
+
+
+class Flink(Section):
+    """Where Flink is, and how the jobs run on it."""
+
+    rest: str = "http://127.0.0.1:8081"
+    parallelism: int = Field(2, ge=1)
+    checkpoint_interval_s: int = Field(10, ge=1)
