@@ -91,7 +91,7 @@ class Cardinality:
         count, looked_at = Count(), 0
         while count.lanes < self._lanes and looked_at < MAX_SERIES:
             seen = dict(self._reader.index.lane(count.lanes, now - LOOKED_AT_MS, now, reading))
-            for data in seen.values():
+            for data in reading.watched(seen.values()):
                 if fulfils(data, named):
                     count.add(data)
             looked_at += len(seen)

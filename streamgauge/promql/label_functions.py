@@ -3,15 +3,16 @@
 import re
 from collections.abc import Callable, Sequence
 from functools import cmp_to_key
+from typing import Any
 
 import numpy as np
-import re2
 
 from streamgauge.promql.ast import Expr, MatrixSelector, Paren, VectorSelector
 from streamgauge.promql.faults import InvalidQuery, QueryFault
 from streamgauge.promql.vectors import Vector
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, MatchOp
+from streamgauge.series.regexes import InvalidRegex, compiled
 
 _REFERENCE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})", re.ASCII)
 _CHUNK = re.compile(r"\d+|\D+", re.ASCII)
@@ -24,12 +25,9 @@ def label_replace(target: str, replacement: str, source: str, pattern: str) -> C
 
     :raises InvalidQuery: for a bad regex or label name.
     """
-    options = re2.Options()
-    options.dot_nl = True
-    options.log_errors = False
     try:
-        fullmatch = re2.compile(pattern, options).fullmatch
-    except re2.error:
+        fullmatch = compiled(pattern).fullmatch
+    except InvalidRegex:
         raise _bad(f"invalid regular expression in label_replace(): {pattern}") from None
     _check_name(target, "destination", "label_replace")
 
@@ -131,7 +129,7 @@ def _precedes(left: str, right: str) -> bool:
     return len(lefts) <= len(rights)
 
 
-def _captured(match: "re2._Match[str]", reference: re.Match[str]) -> str:
+def _captured(match: Any, reference: re.Match[str]) -> str:
     name = reference[1] or reference[2]
     if name is None:
         return "$"

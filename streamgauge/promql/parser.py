@@ -38,6 +38,7 @@ from streamgauge.promql.precedence import LEVELS, POWER
 from streamgauge.promql.tokens import Token, TokenKind
 from streamgauge.promql.walk import depth
 from streamgauge.series.matchers import Matcher
+from streamgauge.series.regexes import RegexAllowance
 
 MAX_CHARACTERS = 65_536
 # what an evaluator may rely on when it recurses
@@ -50,15 +51,16 @@ _CALLABLE = (TokenKind.IDENTIFIER, TokenKind.PREPROCESSOR)
 _NAMES = (TokenKind.AGGREGATOR, TokenKind.KEYWORD, TokenKind.METRIC_IDENTIFIER, *_CALLABLE)
 
 
-def parse(text: str) -> Expr:
+def parse(text: str, regexes: RegexAllowance | None = None) -> Expr:
     """Parse an expression; its tree is at most `MAX_DEPTH` deep.
 
+    :param regexes: what those of its request may weigh that were not parsed yet; as much as a request's if not given.
     :raises InvalidExpression: for a text that is not PromQL, is too long or nested too deeply.
     """
     if len(text) > MAX_CHARACTERS:
         detail = f"expression has more than {MAX_CHARACTERS} characters"
         raise parse_error(ExpressionFault.TOO_LONG, detail, Span(0, len(text)), text)
-    cursor = Cursor(text)
+    cursor = Cursor(text, regexes or RegexAllowance())
     if cursor.done:
         raise cursor.fault("no expression found in input", Span(0, 0))
     expr = _expression(cursor, 0)
@@ -70,12 +72,13 @@ def parse(text: str) -> Expr:
     return check(expr, text)
 
 
-def selector(text: str) -> tuple[Matcher, ...]:
+def selector(text: str, regexes: RegexAllowance | None = None) -> tuple[Matcher, ...]:
     """The matchers of a series selector.
 
+    :param regexes: as for `parse`.
     :raises InvalidExpression: for anything else.
     """
-    expr = parse(text)
+    expr = parse(text, regexes)
     if not isinstance(expr, VectorSelector) or expr != VectorSelector(expr.name, expr.matchers):
         raise parse_error(ExpressionFault.TYPE, "only a vector selector may stand here", expr.span, text)
     return expr.conditions

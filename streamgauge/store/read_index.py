@@ -96,7 +96,8 @@ class IndexReader:
         found: dict[bytes, bytes] = {}
         if places:
             conditions = named(matchers)
-            for identity, data in self._candidates.find(matchers, places, versions_of(changes), reading):
+            candidates = self._candidates.find(matchers, places, versions_of(changes), reading)
+            for identity, data in reading.watched(candidates):
                 if identity not in found and fulfils(data, conditions):
                     found[identity] = data
                     reading.take_series(len(found))
