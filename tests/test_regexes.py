@@ -7,6 +7,7 @@ from streamgauge.promql.faults import InvalidQuery
 from streamgauge.promql.invalid_expression import InvalidExpression
 from streamgauge.promql.label_functions import label_replace
 from streamgauge.promql.parser import parse
+from streamgauge.promql.query import Limits
 from streamgauge.rules.templates.faults import FunctionFault
 from streamgauge.rules.templates.text import matches
 from streamgauge.series import regexes
@@ -63,7 +64,7 @@ def test_a_regex_that_takes_too_much_is_refused_wherever_it_stands(pattern):
     with pytest.raises(InvalidMatcher, match="expression too large"):
         Matcher("a", MatchOp.REGEX, f"{pattern}.")
     with pytest.raises(InvalidQuery):
-        label_replace("a", "b", "c", pattern)
+        label_replace(Limits(), "a", "b", "c", pattern)
     with pytest.raises(FunctionFault, match="expression too large"):
         matches(pattern, "a")
 

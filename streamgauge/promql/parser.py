@@ -23,7 +23,7 @@ from streamgauge.promql.ast import (
 from streamgauge.promql.checker import check
 from streamgauge.promql.cursor import Cursor
 from streamgauge.promql.functions_table import FUNCTIONS
-from streamgauge.promql.invalid_expression import ExpressionFault, parse_error
+from streamgauge.promql.invalid_expression import ExpressionFault, InvalidExpression, parse_error
 from streamgauge.promql.literals import quoted
 from streamgauge.promql.parser_literals import (
     at_number,
@@ -67,8 +67,7 @@ def parse(text: str, regexes: RegexAllowance | None = None) -> Expr:
     if not cursor.done:
         raise cursor.unexpected()
     if depth(expr) > MAX_DEPTH:
-        detail = f"expression is nested in more than {MAX_DEPTH} levels"
-        raise cursor.fault(detail, expr.span, ExpressionFault.TOO_DEEP)
+        raise _too_deep(cursor, expr.span)
     return check(expr, text)
 
 
@@ -89,11 +88,15 @@ def _expression(cursor: Cursor, minimum: int) -> Expr:
     cursor.enter()
     sign = cursor.take_if("+", "-")
     lhs = _signed(sign, _expression(cursor, POWER)) if sign else with_suffixes(cursor, _operand(cursor))
+    links = 0
     while True:
         op = _OPERATORS.get(cursor.token.word)
         if op is None or LEVELS[op] < minimum or cursor.token.kind is not TokenKind.OPERATOR:
             break
         cursor.take()
+        links += 1
+        if links > MAX_DEPTH:
+            raise _too_deep(cursor, lhs.span)
         return_bool = cursor.take_if("bool") is not None
         matching = _matching(cursor)
         level = LEVELS[op]
@@ -102,6 +105,11 @@ def _expression(cursor: Cursor, minimum: int) -> Expr:
         lhs = Binary(op, lhs, rhs, return_bool, matching, span=span)
     cursor.leave()
     return lhs
+
+
+def _too_deep(cursor: Cursor, span: Span) -> InvalidExpression:
+    detail = f"expression is nested in more than {MAX_DEPTH} levels"
+    return cursor.fault(detail, span, ExpressionFault.TOO_DEEP)
 
 
 def _signed(sign: Token, operand: Expr) -> Expr:

@@ -51,6 +51,8 @@ class RegexAllowance:
 
     def __init__(self, weight: int = REQUEST_WEIGHT) -> None:
         self._left = weight
+        self.is_spent = False
+        """Whether a regex was refused."""
 
     def take(self, weight: int) -> None:
         """Count a regex.
@@ -58,6 +60,7 @@ class RegexAllowance:
         :raises InvalidRegex: if it weighs more than what is left.
         """
         if weight > self._left:
+            self.is_spent = True
             raise InvalidRegex(f"{_LARGE}, together with the regexes before it")
         self._left -= weight
 

@@ -96,6 +96,11 @@ class Reading:
     def hold(self, size: int) -> None:
         """Note that what was read takes at least so many bytes; a reading that has a budget may refuse to."""
 
+    def keep(self, size: int) -> object:
+        """What holds so many bytes of the reading from now on, and no more; None without a budget."""
+        self.hold(size)
+        return None
+
     def take_series(self, count: int) -> None:
         """Check a number of selected series.
 

@@ -11,6 +11,7 @@ from streamgauge.series.regexes import InvalidRegex, compiled
 _WORD = re.compile(r"\w+(?:['\u2019.:]\w+)*")
 _LETTER = re.compile(r"[^\W\d_]")
 _REFERENCE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})", re.ASCII)
+_MAX_DIGITS = 9
 _HTML = {
     "\0": "\N{REPLACEMENT CHARACTER}",
     '"': "&#34;",
@@ -65,7 +66,8 @@ def _group(found: Any, reference: re.Match[str]) -> str:
         return "$"
     name = names[0] or names[1]
     try:
-        return found.group(int(name) if name.isdigit() else name) or ""
+        # Python refuses to convert thousands of digits, which are no group anyway
+        return found.group(int(name.lstrip("0")[:_MAX_DIGITS] or 0) if name.isdigit() else name) or ""
     except (IndexError, KeyError):
         return ""
 
