@@ -42,6 +42,7 @@ from streamgauge.gateway.jobs import JobStatus
 from streamgauge.gateway.kept import Kept
 from streamgauge.gateway.memory import Memory, default_bytes
 from streamgauge.gateway.metrics import Looked, Metrics
+from streamgauge.gateway.page import assets
 from streamgauge.gateway.pages import PAGES
 from streamgauge.gateway.parameters import Form
 from streamgauge.gateway.pools import Pool, Pools
@@ -174,7 +175,7 @@ class Gateway:
         reading = self._budget(timeout)
         with translated():
             async with asyncio.timeout(timeout):
-                found = await self._pools.run(pool, form.asker, look, reading)
+                found = await self._pools.run(pool, form.asker, lambda _: reading.run(look), reading)
         self.metrics.samples.inc(reading.samples)
         return found, [*reading.notes, *self._damages(reading)]
 
@@ -220,6 +221,8 @@ class Gateway:
 
 def application(gateway: Gateway) -> Starlette:
     """The ASGI application."""
+    # packing the page's files takes longer than any request may wait
+    assets()
     return Starlette(
         routes=[
             *(_route(gateway, each.path, each.methods, _api(each)) for each in endpoints(gateway)),

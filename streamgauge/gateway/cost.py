@@ -4,9 +4,9 @@ What it is going to read, down to the resolution and the times of every selector
 series those are is looked up in the index, and known when the query itself comes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from schemas.tables import Resolution
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
@@ -21,6 +21,7 @@ from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import Samples
 from streamgauge.store.reader import Reader, Reading, Selection
 
+Found = TypeVar("Found")
 INTERVAL_MS = 15_000
 READ_BYTES = 2 * SAMPLE_BYTES
 """Of a sample that is read: it is there twice when parts are joined."""
@@ -61,6 +62,7 @@ class Budget(Reading):
     share: Share | None = None
     """Of the memory of all queries."""
     has_begun: bool = field(default=False, init=False)
+    is_kept: bool = field(default=False, init=False)
 
     def hold(self, size: int) -> None:
         """Hold at least so many bytes.
@@ -75,7 +77,23 @@ class Budget(Reading):
         if self.share is not None:
             self.share.at_least(size)
             self.share.only(size)
+        self.is_kept = True
         return self.share
+
+    def run(self, look: Callable[["Budget"], Found]) -> Found:
+        """What a function finds; then nothing is held any more but what is kept.
+
+        An error that is told on refers to all that was read, so it is not left to the last reference.
+        """
+        try:
+            found = look(self)
+        except BaseException:
+            self.is_kept = False
+            raise
+        finally:
+            if self.share is not None and not self.is_kept:
+                self.share.only(0)
+        return found
 
     def take_series(self, count: int) -> None:
         """Check a number of selected series, and hold what they take."""

@@ -13,7 +13,8 @@ from streamgauge.promql.labels import LabelTable
 from streamgauge.promql.vectors import Matrix, Vector
 
 ROWS = 256
-"""So many series are looked at at a time."""
+VALUES = 65_536
+"""So many series, and values of steps, are looked at at a time; one series at least."""
 
 
 def instant(result: Result, limit: int | None, hold: Callable[[int], None]) -> tuple[list[bytes], bool]:
@@ -61,11 +62,14 @@ def _gathered(
     return found, is_cut
 
 
-def _labels(table: LabelTable, limit: int | None) -> Iterator[tuple[int, list[dict[str, str]]]]:
+def _labels(
+    table: LabelTable, limit: int | None, most: int = ROWS
+) -> Iterator[tuple[int, list[dict[str, str]]]]:
     """The labels of some series at a time, and the row of the first of them."""
     count = table.count if limit is None else min(limit, table.count)
-    for begin in range(0, count, ROWS):
-        yield begin, table.take(np.arange(begin, min(begin + ROWS, count))).rows()
+    size = max(1, min(most, ROWS))
+    for begin in range(0, count, size):
+        yield begin, table.take(np.arange(begin, min(begin + size, count))).rows()
 
 
 def _of_vector(vector: Vector, limit: int | None) -> Iterator[tuple[dict[str, str], float]]:
@@ -80,7 +84,7 @@ def _of_matrix(matrix: Matrix, limit: int | None) -> Iterator[Rows]:
 
 
 def _of_steps(vector: Vector, result: Result, limit: int | None) -> Iterator[Rows]:
-    for begin, labels in _labels(vector.labels, limit):
+    for begin, labels in _labels(vector.labels, limit, VALUES // max(1, len(result.times))):
         chosen = slice(begin, begin + len(labels))
         rows, steps = np.nonzero(vector.present[chosen])
         offsets = np.searchsorted(rows, np.arange(len(labels) + 1))
