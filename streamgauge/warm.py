@@ -50,7 +50,8 @@ def answers() -> None:
 
     from streamgauge.gateway import prometheus_json
 
-    prometheus_json.matrix([{}], np.array([0, 1]), np.array([0]), np.array([1.0]))
+    rows = prometheus_json.Rows([{}], np.array([0, 1]), np.array([0]), np.array([1.0]))
+    list(prometheus_json.matrix([rows]))
 
 
 def alerts() -> None:

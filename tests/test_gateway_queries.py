@@ -54,7 +54,7 @@ def queries():
 
 def instant(queries, query, reading=None):
     answer = queries.instant(Form(f"query={query}"), reading or Reading())
-    return json.loads(answer.data)["result"], answer
+    return json.loads(str(answer.data))["result"], answer
 
 
 def test_a_rate_is_evaluated(queries):
@@ -75,7 +75,7 @@ def test_samples_come_as_they_are(queries):
 
 def test_a_range_query_is_evaluated_at_its_steps(queries):
     form = Form("query=sum(hits_total) by (none)&start=100&end=102&step=1")
-    assert json.loads(queries.range(form, Reading()).data)["result"] == [
+    assert json.loads(str(queries.range(form, Reading()).data))["result"] == [
         {"metric": {}, "values": [[100, "400"], [101, "400"], [102, "400"]]}
     ]
 

@@ -11,13 +11,18 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
 from streamgauge.gateway import prometheus_json as answer
+from streamgauge.gateway.bodies import PIECE_BYTES, Body, InPieces
+from streamgauge.gateway.enforcement import enforced
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
+from streamgauge.gateway.memory import NotEnoughMemory
 from streamgauge.gateway.metrics import Metrics
 from streamgauge.gateway.parameters import Form
 from streamgauge.gateway.queries import Answer
 from streamgauge.gateway.turns import RETRY_AFTER_S
 
 MAX_BODY_BYTES = 1024 * 1024
+ON_LOOP_BYTES = 1024
+"""More is read in a thread, so that nobody waits for it."""
 API = "/api/v1/"
 REMOTE_READ = "/api/v1/read"
 """Whose faults are plain text, as in Prometheus."""
@@ -59,7 +64,7 @@ def refused(metrics: Metrics, path: str, fault: InvalidRequest) -> Response:
         response: Response = PlainTextResponse(f"{fault}\n".encode(errors="replace"), status)
     else:
         response = json_response(answer.error(fault.reason.value, str(fault)), status)
-    if fault.reason is ErrorType.TOO_MANY_REQUESTS:
+    if fault.reason is ErrorType.TOO_MANY_REQUESTS or isinstance(fault, NotEnoughMemory):
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
 
@@ -79,11 +84,28 @@ async def not_served(request: Request, error: Exception) -> Response:
     )
 
 
-def answered(found: Answer) -> Response:
+async def answered(found: Answer) -> Response:
     """The JSON of an answer; one without data has no content."""
-    if not found.data:
+    data = found.data
+    if not data:
         return Response(status_code=204)
-    return json_response(answer.success(found.data, found.warnings, found.infos, found.explain))
+    if isinstance(data, str):
+        is_short = len(data) <= ON_LOOP_BYTES
+        encoded = [_encoded(data)] if is_short else await asyncio.to_thread(_in_pieces, data)
+        data = Body(encoded)
+    before, after = map(_encoded, answer.success(found.warnings, found.infos, found.explain))
+    if len(data.pieces) > 1:
+        return InPieces(Body([before, *data.pieces, after], data), "application/json")
+    return Response(b"".join([before, *data.pieces, after]), media_type="application/json")
+
+
+def _in_pieces(text: str) -> list[bytes]:
+    return [_encoded(text[at : at + PIECE_BYTES]) for at in range(0, len(text), PIECE_BYTES)]
+
+
+def _encoded(text: str) -> bytes:
+    # a label value that is not UTF-8 cannot be stored, but one in a parameter comes back in its refusal
+    return text.encode(errors="replace")
 
 
 def with_remarks(found: Answer, remarks: list[str]) -> Answer:
@@ -126,17 +148,24 @@ async def body_of(request: Request, most: int = MAX_BODY_BYTES) -> bytes:
     return bytes(body)
 
 
-async def form_of(request: Request) -> Form:
-    """The parameters of the URL and of a form.
+async def form_of(request: Request, reads_series: bool = True) -> Form:
+    """The parameters of the URL and of a form, as the asker may ask them.
 
-    :raises InvalidRequest: for a form that is too large, or not UTF-8.
+    :param reads_series: whether what is asked gets the matchers of askers who see only some series.
+    :raises InvalidRequest: for a form that is too large, or not UTF-8, and by `enforced`.
     """
     no_store = "no-store" in request.headers.get("cache-control", "").lower()
-    name = request.path_params.get("name", "")
-    return Form(request.url.query, await body_of(request), name, no_store, request.state.asker)
+    name, asker = request.path_params.get("name", ""), request.state.asker
+    query, body = request.url.query, await body_of(request)
+
+    def read() -> Form:
+        form = Form(query, body, name, no_store, asker)
+        return enforced(form) if reads_series else form
+
+    is_short = len(query) + len(body) <= ON_LOOP_BYTES and not asker.enforced
+    return read() if is_short else await asyncio.to_thread(read)
 
 
 def json_response(document: str, status: int = 200) -> Response:
     """A response of JSON."""
-    # a label value that is not UTF-8 cannot be stored, but one in a parameter comes back in its refusal
-    return Response(document.encode(errors="replace"), status, media_type="application/json")
+    return Response(_encoded(document), status, media_type="application/json")

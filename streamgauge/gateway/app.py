@@ -34,13 +34,15 @@ from streamgauge.gateway.collectors import ENDINGS, Collectors, urls_of
 from streamgauge.gateway.compression import Compression
 from streamgauge.gateway.cost import Budget
 from streamgauge.gateway.endpoints import Endpoint, Query, endpoints
-from streamgauge.gateway.enforcement import enforced, refuse_restricted
+from streamgauge.gateway.enforcement import refuse_restricted
 from streamgauge.gateway.failures import translated
 from streamgauge.gateway.federation import Federation
 from streamgauge.gateway.flights import Flights
 from streamgauge.gateway.jobs import JobStatus
 from streamgauge.gateway.kept import Kept
+from streamgauge.gateway.memory import Memory, default_bytes
 from streamgauge.gateway.metrics import Looked, Metrics
+from streamgauge.gateway.page import assets
 from streamgauge.gateway.pages import PAGES
 from streamgauge.gateway.parameters import Form
 from streamgauge.gateway.pools import Pool, Pools
@@ -75,6 +77,7 @@ class Gateway:
     ) -> None:
         self.settings = settings = config.gateway
         self.metrics = Metrics()
+        self.memory = Memory(settings.memory_bytes or default_bytes(), self.metrics.memory_refusals.inc)
         self.accounts = Accounts(settings.users_file) if settings.users_file else None
         self.kept = Kept(config, reader, store, now_ms, self.metrics) if store else None
         self.queries = Queries(settings, reader, now_ms, self.kept)
@@ -172,7 +175,7 @@ class Gateway:
         reading = self._budget(timeout)
         with translated():
             async with asyncio.timeout(timeout):
-                found = await self._pools.run(pool, form.asker, look, reading)
+                found = await self._pools.run(pool, form.asker, lambda _: reading.run(look), reading)
         self.metrics.samples.inc(reading.samples)
         return found, [*reading.notes, *self._damages(reading)]
 
@@ -185,11 +188,14 @@ class Gateway:
             warn_above=settings.warn_above,
             refuse_above=settings.refuse_above,
             interval_ms=round(settings.sample_interval_s * 1000),
+            share=self.memory.share(),
         )
 
     def exposition(self) -> bytes:
         """The gateway's own metrics."""
         self.metrics.head_bytes.set(self._reader.head.size)
+        self.metrics.memory.labels("taken").set(self.memory.taken)
+        self.metrics.memory.labels("total").set(self.memory.total)
         return generate_latest(self.metrics.registry)
 
     def _lookups(self) -> dict[tuple[str, str], int]:
@@ -215,6 +221,8 @@ class Gateway:
 
 def application(gateway: Gateway) -> Starlette:
     """The ASGI application."""
+    # packing the page's files takes longer than any request may wait
+    assets()
     return Starlette(
         routes=[
             *(_route(gateway, each.path, each.methods, _api(each)) for each in endpoints(gateway)),
@@ -231,10 +239,9 @@ def _route(gateway: Gateway, path: str, methods: list[str], respond: Respond) ->
 
 def _api(endpoint: Endpoint) -> Respond:
     async def respond(request: Request) -> Response:
-        form = await form_of(request)
         if endpoint.is_about_all:
-            refuse_restricted(form.asker)
-        answer = endpoint.answer(enforced(form) if endpoint.reads_series else form)
-        return answered(await while_connected(request, answer))
+            refuse_restricted(request.state.asker)
+        form = await form_of(request, endpoint.reads_series)
+        return await answered(await while_connected(request, endpoint.answer(form)))
 
     return respond

@@ -19,6 +19,8 @@ LOOKED_AT_MS = HOUR_MS
 """Series of the index periods that touch the last hour are counted."""
 MAX_SERIES = 200_000
 """No further lane is read once so many were looked at: a lane is an even sample of all label sets."""
+COUNTED_BYTES = 2048
+"""Of a series that is looked at, with what is counted of its labels."""
 KEPT_S = 60.0
 """How long a count is answered again."""
 _PAIR_BYTES = 2
@@ -91,10 +93,11 @@ class Cardinality:
         count, looked_at = Count(), 0
         while count.lanes < self._lanes and looked_at < MAX_SERIES:
             seen = dict(self._reader.index.lane(count.lanes, now - LOOKED_AT_MS, now, reading))
-            for data in seen.values():
+            for data in reading.watched(seen.values()):
                 if fulfils(data, named):
                     count.add(data)
             looked_at += len(seen)
+            reading.hold(looked_at * COUNTED_BYTES)
             count.lanes += 1
         self._forget()
         self._counted[enforced] = time.monotonic(), count

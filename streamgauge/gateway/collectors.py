@@ -1,6 +1,7 @@
 """What the collectors know: targets and the metadata of metrics. They are asked each time, all at once."""
 
 import asyncio
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -52,9 +53,15 @@ class Collectors:
         said = await self._ask("/api/v1/targets")
         pool, state = form.get("scrapePool"), form.get("state").lower()
         is_active = state in _STATES
-        found = [one for one in _targets(said, form.asker) if is_active and pool in ("", one["scrapePool"])]
-        content = {"activeTargets": found, "droppedTargets": [], "droppedTargetCounts": {}}
-        return Answer(answer.text(content), said.warnings)
+
+        def chosen() -> Answer:
+            found = [
+                one for one in _targets(said, form.asker) if is_active and pool in ("", one["scrapePool"])
+            ]
+            content = {"activeTargets": found, "droppedTargets": [], "droppedTargetCounts": {}}
+            return Answer(answer.text(content), said.warnings)
+
+        return await asyncio.to_thread(chosen)
 
     async def scrape_pools(self, form: Form) -> Answer:
         """/api/v1/scrape_pools: the jobs of all targets.
@@ -62,8 +69,12 @@ class Collectors:
         :raises InvalidRequest: if no collector answers.
         """
         said = await self._ask("/api/v1/targets")
-        pools = sorted({one["scrapePool"] for one in _targets(said, form.asker)})
-        return Answer(answer.text({"scrapePools": pools}), said.warnings)
+
+        def pools() -> Answer:
+            found = sorted({one["scrapePool"] for one in _targets(said, form.asker)})
+            return Answer(answer.text({"scrapePools": found}), said.warnings)
+
+        return await asyncio.to_thread(pools)
 
     async def metadata(self, form: Form, takes: Callable[[str], bool]) -> Answer:
         """/api/v1/metadata: type, help and unit of metrics, as every collector knows them.
@@ -74,10 +85,14 @@ class Collectors:
         most, most_each = _limit(form, "limit"), _limit(form, "limit_per_metric")
         metric = form.get("metric")
         said = await self._ask("/api/v1/metadata", {"metric": metric} if metric else {})
-        merged = {family: entries for family, entries in _merged(said.data).items() if takes(family)}
-        families = list(merged)[: most if most >= 0 else None]
-        content = {family: merged[family][: most_each if most_each > 0 else None] for family in families}
-        return Answer(answer.text(content), said.warnings)
+
+        def chosen() -> Answer:
+            merged = {family: entries for family, entries in _merged(said.data).items() if takes(family)}
+            families = list(merged)[: most if most >= 0 else None]
+            content = {family: merged[family][: most_each if most_each > 0 else None] for family in families}
+            return Answer(answer.text(content), said.warnings)
+
+        return await asyncio.to_thread(chosen)
 
     async def _ask(self, path: str, parameters: Mapping[str, str] | None = None) -> Said:
         async with httpx.AsyncClient(
@@ -115,7 +130,7 @@ async def _one(http: httpx.AsyncClient, url: str, parameters: Mapping[str, str])
                 body += part
                 if len(body) > MAX_BYTES:
                     return f"more than {MAX_BYTES} bytes"
-        document: dict[str, Any] = httpx.Response(200, content=bytes(body)).json()
+        document: dict[str, Any] = await asyncio.to_thread(json.loads, bytes(body))
     except (httpx.HTTPError, ValueError) as error:
         return f"{type(error).__name__}: {error}".removesuffix(": ")
     return document

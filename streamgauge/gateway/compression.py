@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import cramjam
 from starlette.datastructures import Headers, MutableHeaders
@@ -9,25 +10,25 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MIN_BYTES = 1024
 """Less is sent as it is."""
-OFF_LOOP_BYTES = 64 * 1024
+ON_LOOP_BYTES = 64 * 1024
 """More is compressed in a thread, so that nobody waits for it."""
 _LEVEL = 1
 
 
-def _zstd(body: bytes) -> bytes:
-    return bytes(cramjam.zstd.compress(body, level=_LEVEL))
+def _zstd() -> Any:
+    return cramjam.zstd.Compressor(level=_LEVEL)
 
 
-def _gzip(body: bytes) -> bytes:
-    return bytes(cramjam.gzip.compress(body, level=_LEVEL))
+def _gzip() -> Any:
+    return cramjam.gzip.Compressor(level=_LEVEL)
 
 
-_CODINGS: dict[str, Callable[[bytes], bytes]] = {"zstd": _zstd, "gzip": _gzip}
+_CODINGS: dict[str, Callable[[], Any]] = {"zstd": _zstd, "gzip": _gzip}
 """The first is preferred."""
 
 
 class Compression:
-    """ASGI middleware for responses whose body comes in one piece; others pass through."""
+    """ASGI middleware: a response is compressed as its pieces come, unless it is short."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -42,40 +43,52 @@ class Compression:
 
 
 class _Sender:
-    """Holds the start of a response back until its body is known."""
+    """Holds the start of a response back until the first piece of its body is known."""
 
     def __init__(self, send: Send, coding: str | None) -> None:
         self._send = send
         self._coding = coding
         self._start: Message | None = None
+        self._packer: Any = None
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] != "http.response.body":
             self._start = message
             return
-        if self._start is not None:
-            start, self._start = self._start, None
-            if message["type"] == "http.response.body" and not message.get("more_body", False):
-                message = await self._compressed(MutableHeaders(raw=start["headers"]), message)
+        start, self._start = self._start, None
+        if start is not None:
+            self._begin(MutableHeaders(raw=start["headers"]), message)
+        if self._packer is not None:
+            message = {**message, "body": await self._packed(message)}
+        if start is not None:
+            headers = MutableHeaders(raw=start["headers"])
+            if self._packer is not None and not message.get("more_body", False):
+                headers["Content-Length"] = str(len(message["body"]))
             await self._send(start)
         await self._send(message)
 
-    async def _compressed(self, headers: MutableHeaders, message: Message) -> Message:
-        body = message.get("body", b"")
-        if len(body) < MIN_BYTES or "content-encoding" in headers:
-            return message
+    def _begin(self, headers: MutableHeaders, first: Message) -> None:
+        """Compress what follows, if that is worth it and the client takes it."""
+        is_whole = not first.get("more_body", False)
+        if (is_whole and len(first.get("body", b"")) < MIN_BYTES) or "content-encoding" in headers:
+            return
         if "accept-encoding" not in headers.get("vary", "").lower():
             headers.add_vary_header("Accept-Encoding")
         if self._coding is None:
-            return message
-        compress = _CODINGS[self._coding]
-        if len(body) > OFF_LOOP_BYTES:
-            body = await asyncio.to_thread(compress, body)
-        else:
-            body = compress(body)
+            return
+        self._packer = _CODINGS[self._coding]()
         headers["Content-Encoding"] = self._coding
-        headers["Content-Length"] = str(len(body))
-        return {**message, "body": body}
+        # how long it will be is known when all of it is
+        del headers["Content-Length"]
+
+    async def _packed(self, message: Message) -> bytes:
+        body, packer = message.get("body", b""), self._packer
+
+        def pack() -> bytes:
+            packer.compress(body)
+            return bytes(packer.flush() if message.get("more_body", False) else packer.finish())
+
+        return pack() if len(body) <= ON_LOOP_BYTES else await asyncio.to_thread(pack)
 
 
 def accepted(header: str) -> str | None:

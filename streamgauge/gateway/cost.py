@@ -4,12 +4,13 @@ What it is going to read, down to the resolution and the times of every selector
 series those are is looked up in the index, and known when the query itself comes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from schemas.tables import Resolution
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
+from streamgauge.gateway.memory import Share
 from streamgauge.gateway.settings import Cost
 from streamgauge.promql.ast import Expr
 from streamgauge.promql.levels import Level
@@ -20,7 +21,12 @@ from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import Samples
 from streamgauge.store.reader import Reader, Reading, Selection
 
+Found = TypeVar("Found")
 INTERVAL_MS = 15_000
+READ_BYTES = 2 * SAMPLE_BYTES
+"""Of a sample that is read: it is there twice when parts are joined."""
+SERIES_BYTES = 512
+"""Of a selected series: its id, its labels, and what they are looked up by."""
 
 
 class Estimate(NamedTuple):
@@ -53,6 +59,51 @@ class Budget(Reading):
     notes: list[str] = field(default_factory=list)
     estimate: Estimate = field(default=Estimate(), init=False)
     """Of all parts that were allowed."""
+    share: Share | None = None
+    """Of the memory of all queries."""
+    has_begun: bool = field(default=False, init=False)
+    is_kept: bool = field(default=False, init=False)
+
+    def hold(self, size: int) -> None:
+        """Hold at least so many bytes.
+
+        :raises InvalidRequest: if they are not free.
+        """
+        if self.share is not None:
+            self.share.at_least(size)
+
+    def keep(self, size: int) -> object:
+        """The share, of so many bytes from now on."""
+        if self.share is not None:
+            self.share.at_least(size)
+            self.share.only(size)
+        self.is_kept = True
+        return self.share
+
+    def run(self, look: Callable[["Budget"], Found]) -> Found:
+        """What a function finds; then nothing is held any more but what is kept.
+
+        An error that is told on refers to all that was read, so it is not left to the last reference.
+        """
+        try:
+            found = look(self)
+        except BaseException:
+            self.is_kept = False
+            raise
+        finally:
+            if self.share is not None and not self.is_kept:
+                self.share.only(0)
+        return found
+
+    def take_series(self, count: int) -> None:
+        """Check a number of selected series, and hold what they take."""
+        Reading.take_series(self, count)
+        self.hold(count * SERIES_BYTES)
+
+    def take_samples(self, count: int) -> None:
+        """Count samples that were decoded, and hold what they take."""
+        Reading.take_samples(self, count)
+        self.hold(self.samples * READ_BYTES)
 
     def restart(self) -> None:
         """Forget what the parts cost that are no part of the answer."""
@@ -61,9 +112,9 @@ class Budget(Reading):
         self.notes.clear()
 
     def allow(self, part: Estimate) -> None:
-        """Note what a part of a query costs, and whether it is dear with those before.
+        """Note what a part of a query costs, and whether it is dear with those before; wait for memory for the first.
 
-        :raises InvalidRequest: with the estimate, if it is too dear.
+        :raises InvalidRequest: with the estimate, if it is too dear; if there is not enough memory.
         """
         estimate = self.estimate = self.estimate.plus(part)
         if estimate.above(self.refuse_above):
@@ -71,6 +122,13 @@ class Budget(Reading):
             raise InvalidRequest(ErrorType.COST_LIMIT, detail)
         if estimate.above(self.warn_above):
             self.notes[:] = [f"query is expensive: about {estimate}"]
+        if self.share is None:
+            return
+        if self.has_begun:
+            self.share.at_least(estimate.bytes)
+        else:
+            self.has_begun = True
+            self.share.wait_for(estimate.bytes, self.left_s)
 
 
 class KnownSelections:

@@ -22,6 +22,7 @@ from streamgauge.promql.invalid_expression import InvalidExpression
 from streamgauge.promql.literals import matcher_text
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher
+from streamgauge.series.regexes import RegexAllowance
 
 Matchers = tuple[Matcher, ...]
 Part = TypeVar("Part", bound=Expr)
@@ -32,16 +33,19 @@ def enforced(form: Form) -> Form:
 
     Every selector in `query` and `match[]` gets the asker's matchers, beside those that it has: to ask for others'
     series is to ask for nothing. Where no `match[]` is given, the asker's own is. What is no PromQL stays, and is
-    refused by whoever reads it.
+    refused by whoever reads it; of several `query` the first counts.
+
+    :raises InvalidRequest: for more `match[]`, or larger regexes, than a request may have.
     """
     matchers = form.asker.enforced
     if not matchers:
         return form
-    pairs = [
-        (name, _restricted(value, matchers) if name in ("query", "match[]") else value)
-        for name, value in form.pairs
-    ]
-    if not form.all("match[]"):
+    regexes = RegexAllowance()
+    pairs = [(name, value) for name, value in form.pairs if name not in ("query", "match[]")]
+    pairs += [("query", _restricted(value, matchers, regexes)) for value in form.all("query")[:1]]
+    selectors = form.selectors()
+    pairs += [("match[]", _restricted(value, matchers, regexes)) for value in selectors]
+    if not selectors:
         pairs.append(("match[]", f"{{{','.join(map(matcher_text, matchers))}}}"))
     return form.with_pairs(pairs)
 
@@ -81,8 +85,11 @@ def restricted(expr: Part, matchers: Matchers) -> Part:
             return expr
 
 
-def _restricted(text: str, matchers: Matchers) -> str:
+def _restricted(text: str, matchers: Matchers, regexes: RegexAllowance) -> str:
     try:
-        return printer.canonical(restricted(parser.parse(text), matchers))
-    except InvalidExpression:
+        return printer.canonical(restricted(parser.parse(text, regexes), matchers))
+    except InvalidExpression as error:
+        if regexes.is_spent:
+            # whoever reads it next may still take it
+            raise InvalidRequest(ErrorType.BAD_DATA, str(error)) from None
         return text

@@ -123,6 +123,7 @@ class Evaluation:
             max_series=self._reading.max_series,
             max_bytes=_MAX_BYTES,
             expired=lambda: reading.deadline < inf and time.monotonic() > reading.deadline,
+            hold=reading.hold,
         )
 
     def whole(self) -> Result:

@@ -7,19 +7,23 @@ from typing import NamedTuple
 import numpy as np
 
 from streamgauge.gateway import prometheus_json as answer
+from streamgauge.gateway.bodies import gathered
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
 from streamgauge.gateway.parameters import Form
-from streamgauge.gateway.queries import Answer
+from streamgauge.gateway.queries import Answer, kept
 from streamgauge.promql.invalid_expression import InvalidExpression
 from streamgauge.promql.literals import short
 from streamgauge.promql.parser import selector
 from streamgauge.series import ids as series_ids
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.labels import NAME
+from streamgauge.series.regexes import RegexAllowance
 from streamgauge.series.samples import STALE_BITS
 from streamgauge.store.reader import Reader, Reading, Selection
 
 INSTANCE = "instance"
+LINE_BYTES = 2048
+"""Of a series while its line is written: its labels are there as bytes, and one by one."""
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8; escaping="
 _ALLOWS_UTF8 = re.compile(r'escaping\s*=\s*"?allow-utf-8\b')
 _PLAIN = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)
@@ -57,9 +61,10 @@ class Federation:
         """
         now = self._clock()
         found: dict[bytes, bytes] = {}
-        for text in form.all("match[]"):
+        regexes = RegexAllowance()
+        for text in form.selectors():
             try:
-                conditions = selector(text)
+                conditions = selector(text, regexes)
             except InvalidExpression as error:
                 raise InvalidRequest(ErrorType.BAD_DATA, str(error)) from None
             chosen = self._reader.select(conditions, now - self._lookback_ms, now, reading)
@@ -67,7 +72,11 @@ class Federation:
         order = sorted(found)
         selection = Selection(series_ids.from_bytes(b"".join(order)), [found[each] for each in order])
         newest = [each for each in self._newest(selection, now, reading) if each.labels.get(NAME)]
-        return Answer("".join(_lines(newest, self._external, as_utf8)), [])
+        pieces = gathered(
+            _lines(newest, self._external, as_utf8),
+            lambda size: reading.hold(len(newest) * LINE_BYTES + size),
+        )
+        return Answer(kept(pieces, reading), [])
 
     def _newest(self, selection: Selection, now: int, reading: Reading) -> Iterator[Newest]:
         """In the order of names, then of labels; series that have ended are left out."""

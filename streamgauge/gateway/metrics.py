@@ -63,6 +63,17 @@ class Metrics:
         self.head_bytes = Gauge(
             prefix + "head_cache_bytes", "Memory of decoded batches of open minutes.", registry=registry
         )
+        self.memory = Gauge(
+            prefix + "memory_bytes",
+            "Memory of all queries and their answers, as estimated: that in use, and all that there is.",
+            ("kind",),
+            registry=registry,
+        )
+        self.memory_refusals = Counter(
+            prefix + "memory_refusals_total",
+            "Queries refused because they do not fit into the memory of all queries.",
+            registry=registry,
+        )
 
 
 class Lookups:

@@ -1,5 +1,6 @@
 """What is served beside the API's JSON: metrics, health, federation, remote read, and the API's description."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from streamgauge.gateway import page, remote_read_messages
 from streamgauge.gateway.answering import REMOTE_READ, body_of, form_of, while_connected
-from streamgauge.gateway.enforcement import enforced
+from streamgauge.gateway.bodies import Body, InPieces
 from streamgauge.gateway.federation import content_type
 from streamgauge.gateway.parameters import Form
 
@@ -30,19 +31,20 @@ class Page(NamedTuple):
 
 async def _federate(gateway: "Gateway", request: Request) -> Response:
     kind, as_utf8 = content_type(request.headers.get("accept", ""))
-    form = enforced(await form_of(request))
+    form = await form_of(request)
     look = partial(gateway.federation.page, form, as_utf8=as_utf8)
     found, _ = await while_connected(request, gateway.read(form, look))
-    return Response(found.data, headers={"content-type": kind})
+    assert isinstance(found.data, Body)
+    return InPieces(found.data, headers={"content-type": kind})
 
 
 async def _read(gateway: "Gateway", request: Request) -> Response:
-    asked = remote_read_messages.queries(await body_of(request))
+    asked = await asyncio.to_thread(remote_read_messages.queries, await body_of(request))
     form = Form("", asker=request.state.asker)
     look = partial(gateway.remote_read.answer, asked, form.asker)
     found, _ = await while_connected(request, gateway.read(form, look))
     headers = {"content-type": "application/x-protobuf", "content-encoding": "snappy"}
-    return Response(found, headers=headers)
+    return InPieces(found, headers=headers)
 
 
 async def _described(gateway: "Gateway", _: Request) -> Response:
@@ -50,7 +52,8 @@ async def _described(gateway: "Gateway", _: Request) -> Response:
 
 
 async def _metrics(gateway: "Gateway", _: Request) -> Response:
-    return Response(gateway.exposition(), headers={"content-type": CONTENT_TYPE_LATEST})
+    content = await asyncio.to_thread(gateway.exposition)
+    return Response(content, headers={"content-type": CONTENT_TYPE_LATEST})
 
 
 async def _healthy(_: "Gateway", __: Request) -> Response:

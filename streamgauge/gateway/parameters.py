@@ -12,11 +12,16 @@ from streamgauge.gateway.faults import ErrorType, InvalidRequest, invalid_parame
 from streamgauge.promql.literals import duration_text
 
 MAX_MS = 2**53
+MAX_FIELDS = 4096
+"""So many parameters may stand in a form, and as many in a URL."""
+MAX_SELECTORS = 1000
+MAX_SELECTOR_CHARACTERS = 65_536
+"""So many `match[]` a request may have, and so long may they be together: as long as a query."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d+)?(Z|[-+]\d\d:\d\d)", re.ASCII)
 _DURATION = re.compile(
-    r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?", re.ASCII
+    "".join(rf"(?:(\d{{1,20}}){unit})?" for unit in ("y", "w", "d", "h", "m", "s", "ms")), re.ASCII
 )
 _UNITS_MS = (365 * 86_400_000, 7 * 86_400_000, 86_400_000, 3_600_000, 60_000, 1000, 1)
 _ESCAPED = re.compile(r"__|_([0-9a-fA-F]{1,6})_|([^_]+)", re.DOTALL)
@@ -57,9 +62,7 @@ class Form:
             content = body.decode()
         except UnicodeDecodeError:
             raise InvalidRequest(ErrorType.BAD_DATA, "error parsing form values: not UTF-8") from None
-        self.pairs = [
-            pair for part in (content, url_query) for pair in parse_qsl(part, keep_blank_values=True)
-        ]
+        self.pairs = [*_pairs(content), *_pairs(url_query)]
 
     def with_pairs(self, pairs: list[tuple[str, str]]) -> "Form":
         """The same request with other parameters."""
@@ -92,6 +95,21 @@ class Form:
     def all(self, name: str) -> list[str]:
         """Every value."""
         return [value for key, value in self.pairs if key == name]
+
+    def selectors(self) -> list[str]:
+        """The different values of `match[]`.
+
+        :raises InvalidRequest: if they are too many, or too long together.
+        """
+        found = list(dict.fromkeys(self.all("match[]")))
+        if len(found) > MAX_SELECTORS:
+            detail = f"{len(found):,} different values, at most {MAX_SELECTORS:,} are allowed"
+            raise invalid_parameter("match[]", detail)
+        if sum(map(len, found)) > MAX_SELECTOR_CHARACTERS:
+            raise invalid_parameter(
+                "match[]", f"more than {MAX_SELECTOR_CHARACTERS:,} characters in all values together"
+            )
+        return found
 
     def time(self, name: str, default: int | None = None) -> int:
         """A time in ms.
@@ -177,6 +195,14 @@ class Form:
             detail = f"timeout must be positive, got {duration_text(timeout)}"
             raise invalid_parameter("timeout", detail)
         return min(timeout / 1000, longest)
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError:
+        detail = f"error parsing form values: more than {MAX_FIELDS:,} parameters"
+        raise InvalidRequest(ErrorType.BAD_DATA, detail) from None
 
 
 def label_name(given: str) -> str:

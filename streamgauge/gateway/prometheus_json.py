@@ -1,8 +1,9 @@
 """Prometheus's JSON: times as seconds, values as strings, both as its Go code formats them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,9 @@ import orjson
 from streamgauge.gateway import points_kernels
 from streamgauge.series import labels as series_labels
 
+POINTS = 16_384
+"""Of a range vector that are written at once."""
+_SERIES_END = b"]}"
 _AROUND_A_POINT = 32
 """Bytes at most of a time, and of what stands around it and its value."""
 
@@ -39,12 +43,12 @@ def text(content: object) -> str:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
-def success(data: str, warnings: Sequence[str] = (), infos: Sequence[str] = (), explain: str = "") -> str:
-    """The document of an answer with this JSON as `data`, and as `explain` if there is any."""
+def success(warnings: Sequence[str] = (), infos: Sequence[str] = (), explain: str = "") -> tuple[str, str]:
+    """The document of an answer, before and after the JSON of its `data`. explain: JSON, if there is any."""
     rest = f',"warnings":{text(list(warnings))}' if warnings else ""
     rest += f',"infos":{text(list(infos))}' if infos else ""
     rest += f',"explain":{explain}' if explain else ""
-    return f'{{"status":"success","data":{data}{rest}}}'
+    return '{"status":"success","data":', f"{rest}}}"
 
 
 def error(kind: str, message: str) -> str:
@@ -62,37 +66,81 @@ def string(time: int, content: str) -> str:
     return f'{{"resultType":"string","result":[{timestamp(time)},{text(content)}]}}'
 
 
-def vector(time: int, labels: Sequence[Mapping[str, str]], numbers: Sequence[float]) -> str:
-    """An instant vector at a time in ms: the labels and the value of each series."""
-    stamp = timestamp(time)
-    found = (
-        f'{{"metric":{text(own)},"value":[{stamp},"{value(number)}"]}}'
-        for own, number in zip(labels, numbers, strict=True)
-    )
-    return f'{{"resultType":"vector","result":[{",".join(found)}]}}'
+def vector(time: int, series: Iterable[tuple[Mapping[str, str], float]]) -> Iterator[str]:
+    """An instant vector at a time in ms: the labels and the value of each series. In parts."""
+    stamp, comma = timestamp(time), ""
+    yield '{"resultType":"vector","result":['
+    for own, number in series:
+        yield f'{comma}{{"metric":{text(own)},"value":[{stamp},"{value(number)}"]}}'
+        comma = ","
+    yield "]}"
 
 
-def matrix(
-    labels: Sequence[Mapping[str, str]],
-    offsets: npt.NDArray[np.int64],
-    timestamps: npt.NDArray[np.int64],
-    numbers: npt.NDArray[np.float64],
-) -> str:
-    """A range vector: series i has the points [offsets[i], offsets[i + 1]), at times in ms."""
-    numbers = np.ascontiguousarray(numbers[: offsets[-1]])
+class Rows(NamedTuple):
+    """Some series of a range vector: series i has the points [offsets[i], offsets[i + 1]), at times in ms."""
+
+    labels: Sequence[Mapping[str, str]]
+    offsets: npt.NDArray[np.int64]
+    timestamps: npt.NDArray[np.int64]
+    numbers: npt.NDArray[np.float64]
+
+
+def matrix(parts: Iterable[Rows]) -> Iterator[bytes]:
+    """A range vector, in parts; it takes the memory of `POINTS` points at a time."""
+    comma = b""
+    yield b'{"resultType":"matrix","result":['
+    for rows in parts:
+        for number, piece in enumerate(_series(rows)):
+            yield piece if number else comma + piece
+            comma = b","
+    yield b"]}"
+
+
+def _series(rows: Rows) -> Iterator[bytes]:
+    """Series with commas between, a long one in several pieces."""
+    begin, count = 0, len(rows.labels)
+    while begin < count:
+        # as many as have so many points together, but one at least
+        end = int(np.searchsorted(rows.offsets, rows.offsets[begin] + POINTS, "right")) - 1
+        end = min(max(end, begin + 1), count)
+        heads = [
+            f'{{"metric":{text(own)},"values":['.encode(errors="replace") for own in rows.labels[begin:end]
+        ]
+        comma = b"," if begin else b""
+        for piece in _pieces(heads, rows, begin, end):
+            yield comma + piece
+            comma = b""
+        begin = end
+
+
+def _pieces(heads: list[bytes], rows: Rows, begin: int, end: int) -> Iterator[bytes]:
+    first, last = int(rows.offsets[begin]), int(rows.offsets[end])
+    if last - first <= POINTS:
+        yield _written(heads, rows.offsets[begin : end + 1] - first, rows, first, last)
+        return
+    # one series: what begins and ends it stands around all of its pieces
+    for start in range(first, last, POINTS):
+        stop = min(start + POINTS, last)
+        offsets = np.array([0, stop - start])
+        piece = _written(heads if start == first else [b","], offsets, rows, start, stop)
+        yield piece if stop == last else piece[: -len(_SERIES_END)]
+
+
+def _written(heads: list[bytes], offsets: npt.NDArray[np.int64], rows: Rows, first: int, last: int) -> bytes:
+    numbers = np.ascontiguousarray(rows.numbers[first:last])
     size = np.abs(numbers)
     # others are written by orjson as by Go but for whole ones
-    rows = np.flatnonzero(~((size >= 1e-4) & (size < 1e15)) & (numbers != 0))
-    odd, odd_ends = _joined([value(number).encode() for number in numbers[rows].tolist()])
-    heads, head_ends = _joined(
-        [f'{{"metric":{text(own)},"values":['.encode(errors="surrogatepass") for own in labels]
-    )
+    odd_rows = np.flatnonzero(~((size >= 1e-4) & (size < 1e15)) & (numbers != 0))
+    odd, odd_ends = _joined([value(number).encode() for number in numbers[odd_rows].tolist()])
+    joined, head_ends = _joined(heads)
     texts = np.frombuffer(orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1], np.uint8)
-    length = len(heads) + len(texts) + len(odd) + len(numbers) * _AROUND_A_POINT + len(labels) * 3
+    length = len(joined) + len(texts) + len(odd) + len(numbers) * _AROUND_A_POINT + len(heads) * 3
     out = np.empty(length, np.uint8)
-    written = points_kernels.write(heads, head_ends, offsets, timestamps, texts, rows, odd, odd_ends, out)
-    found = out[:written].tobytes().decode(errors="surrogatepass")
-    return f'{{"resultType":"matrix","result":[{found}]}}'
+    timestamps = np.ascontiguousarray(rows.timestamps[first:last])
+    written = points_kernels.write(
+        joined, head_ends, offsets, timestamps, texts, odd_rows, odd, odd_ends, out
+    )
+    return out[:written].tobytes()
 
 
 def _joined(parts: Sequence[bytes]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:

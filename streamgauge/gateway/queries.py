@@ -1,6 +1,6 @@
 """The endpoints that read the store. They block; each gets its parameters and the reading it may do."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -8,6 +8,7 @@ from schemas.tables import INDEX_PERIOD_MS, Resolution
 from streamgauge.config import Gateway
 from streamgauge.gateway import prometheus_json as answer
 from streamgauge.gateway import results
+from streamgauge.gateway.bodies import PIECE_BYTES, Body, gathered
 from streamgauge.gateway.cache.answers import Listing
 from streamgauge.gateway.cache.asked import Report
 from streamgauge.gateway.cost import Estimate
@@ -20,10 +21,11 @@ from streamgauge.promql import parser
 from streamgauge.promql.engine import Result
 from streamgauge.promql.invalid_expression import InvalidExpression
 from streamgauge.promql.printer import pretty
-from streamgauge.promql.query import Query
+from streamgauge.promql.query import TEXT_BYTES, Query
 from streamgauge.promql.value_type import ValueType
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher
+from streamgauge.series.regexes import RegexAllowance
 from streamgauge.store.reader import Reader, Reading
 
 NON_EMPTY = "at least one non-empty matcher"
@@ -40,7 +42,7 @@ class InvalidSelector(InvalidRequest):
 class Answer(NamedTuple):
     """The JSON of `data`, warnings, infos, and the JSON of how it came about if that was asked for."""
 
-    data: str
+    data: str | Body
     warnings: list[str]
     infos: Sequence[str] = ()
     explain: str = ""
@@ -62,7 +64,7 @@ class Queries:
         limit = form.limit()
         evaluation = self._instant(form, reading)
         result = evaluation.whole()
-        return self._answer(form, evaluation, result, results.instant(result, limit))
+        return self._answer(form, evaluation, result, results.instant(result, limit, reading.hold), reading)
 
     def range(self, form: Form, reading: Reading) -> Answer:
         """/api/v1/query_range"""
@@ -72,7 +74,8 @@ class Queries:
             result, report = evaluation.whole(), None
         else:
             result, report = self._kept.range(evaluation, form.no_store, reading)
-        return self._answer(form, evaluation, result, results.ranged(result, limit), report)
+        shown = results.ranged(result, limit, reading.hold)
+        return self._answer(form, evaluation, result, shown, reading, report)
 
     def instant_cost(self, form: Form, reading: Reading) -> Answer:
         """/api/v1/query_cost"""
@@ -99,8 +102,8 @@ class Queries:
                 found = sorted(self._matching(form, reading), key=answer.by_labels)
             except InvalidSelector as fault:
                 raise invalid_parameter("match[]", str(fault)) from None
-            sets = [answer.text(answer.label_set(data)) for data in islice(found, limit)]
-            return Listing(f"[{','.join(sets)}]", _truncation(found, limit))
+            sets = (answer.text(answer.label_set(data)) for data in islice(found, limit))
+            return Listing(_listing(sets, reading), _truncation(found, limit))
 
         return self._listed("series", form, compute, reading)
 
@@ -110,7 +113,7 @@ class Queries:
 
         def compute() -> Listing:
             found = self._names(form, reading)
-            return Listing(answer.text(sorted(found)[:limit]), _truncation(found, limit))
+            return Listing(_texts(found, limit, reading), _truncation(found, limit))
 
         return self._listed("labels", form, compute, reading)
 
@@ -126,7 +129,7 @@ class Queries:
 
         def compute() -> Listing:
             found = self._values(name, form, reading)
-            return Listing(answer.text(sorted(found)[:limit]), _truncation(found, limit))
+            return Listing(_texts(found, limit, reading), _truncation(found, limit))
 
         return self._listed(f"values {name}", form, compute, reading)
 
@@ -139,9 +142,9 @@ class Queries:
     def _listed(self, what: str, form: Form, compute: Callable[[], Listing], reading: Reading) -> Answer:
         """A list that follows from the index."""
         if self._kept is None or form.no_store:
-            return Answer(*compute())
-        question = (what, tuple(form.all("match[]")), form.limit())
-        return Answer(*self._kept.listing(question, self._times(form), compute, reading))
+            return _listed(compute(), reading)
+        question = (what, tuple(form.selectors()), form.limit())
+        return _listed(self._kept.listing(question, self._times(form), compute, reading), reading)
 
     def readable(self, reading: Reading) -> Answer:
         """Whether the store answers: raises what it raises."""
@@ -176,16 +179,17 @@ class Queries:
         form: Form,
         evaluation: Evaluation,
         result: Result,
-        shown: tuple[str, bool],
+        shown: tuple[list[bytes], bool],
+        reading: Reading,
         report: Report | None = None,
     ) -> Answer:
-        data, cut = shown
+        pieces, cut = shown
         warnings = [*result.warnings, *([TRUNCATED] if cut else [])]
         explain = ""
         if form.flag("explain"):
             levels, looks = evaluation.levels, evaluation.source.looks.all
             explain = explained(evaluation.expression, evaluation.query, levels, looks, report)
-        return Answer(data, warnings, result.infos, explain)
+        return Answer(kept(pieces, reading), warnings, result.infos, explain)
 
     def _lookback(self, form: Form) -> int:
         if not form.get("lookback_delta"):
@@ -205,8 +209,9 @@ class Queries:
         """The canonical labels of the series that any `match[]` selects."""
         start, end = self._times(form)
         found: set[bytes] = set()
-        for text in form.all("match[]"):
-            conditions = _selector(text)
+        regexes = RegexAllowance()
+        for text in form.selectors():
+            conditions = _selector(text, regexes)
             found.update(self._reader.select(conditions, start, end, reading).labels)
         return found
 
@@ -216,13 +221,42 @@ def _cost(found: Estimate) -> Answer:
     return Answer(answer.text({"estimate": estimate}), [])
 
 
-def _selector(text: str) -> tuple[Matcher, ...]:
+def _selector(text: str, regexes: RegexAllowance) -> tuple[Matcher, ...]:
     try:
-        return parser.selector(text)
+        return parser.selector(text, regexes)
     except InvalidExpression as error:
         if error.detail.endswith(NON_EMPTY):
             raise InvalidSelector(f"match[] must contain {NON_EMPTY}") from None
         raise InvalidSelector(str(error)) from None
+
+
+def kept(pieces: list[bytes], reading: Reading) -> Body:
+    """A body that keeps its share of the memory, and nothing else of what the reading held."""
+    return Body(pieces, reading.keep(sum(map(len, pieces))))
+
+
+def _texts(found: set[str], limit: int | None, reading: Reading) -> str:
+    return _listing(map(answer.text, sorted(found)[:limit]), reading)
+
+
+def _listing(parts: Iterable[str], reading: Reading) -> str:
+    """A list of JSON. It is there twice when it is put together, and again when it is kept."""
+    found, size = [], 0
+    for number, part in enumerate(parts):
+        found.append(part)
+        size += len(part) + TEXT_BYTES
+        if number % 1000 == 0:
+            reading.hold(3 * size)
+    reading.hold(3 * size)
+    return f"[{','.join(found)}]"
+
+
+def _listed(found: Listing, reading: Reading) -> Answer:
+    pieces = gathered(
+        (found.data[at : at + PIECE_BYTES] for at in range(0, len(found.data), PIECE_BYTES)),
+        lambda size: reading.hold(len(found.data) + size),
+    )
+    return Answer(kept(pieces, reading), found.warnings)
 
 
 def _truncation(found: Sequence[object] | set[str], limit: int | None) -> list[str]:

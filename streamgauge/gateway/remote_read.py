@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from streamgauge.gateway.askers import Asker
+from streamgauge.gateway.bodies import PIECE_BYTES, Body
 from streamgauge.gateway.evaluation import ReaderSource
+from streamgauge.gateway.queries import kept
 from streamgauge.gateway.remote_read_messages import ReadQuery, response, time_series
 from streamgauge.promql.levels import SAMPLES, choose
 from streamgauge.series.id_kernels import rows_of
@@ -22,13 +24,14 @@ class RemoteRead:
         self._reader = reader
         self._external = {name.encode(): value.encode() for name, value in external.items()}
 
-    def answer(self, asked: list[ReadQuery], asker: Asker, reading: Reading) -> bytes:
+    def answer(self, asked: list[ReadQuery], asker: Asker, reading: Reading) -> Body:
         """The body with the samples of every query, or the last one of each window of the rollup that is read for it.
 
         :raises DeadlinePassed, TooManySeries, TooManySamples: by the reading's limits.
         """
         source = ReaderSource(self._reader, reading)
-        return response([self._series(source, query, asker) for query in asked])
+        content = response((self._series(source, query, asker) for query in asked), reading.hold)
+        return kept([content[at : at + PIECE_BYTES] for at in range(0, len(content), PIECE_BYTES)], reading)
 
     def _series(self, source: ReaderSource, query: ReadQuery, asker: Asker) -> Iterator[bytes]:
         matchers = [*(each for each in query.matchers if not self._is_external(each)), *asker.enforced]

@@ -1,7 +1,7 @@
 """The messages of Prometheus's remote read: a snappy block that holds protobuf, both ways."""
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import cramjam
@@ -11,8 +11,15 @@ import numpy.typing as npt
 from schemas.protobuf import InvalidProtobuf, field, fields, integer, message, text, varint
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
 from streamgauge.series.matchers import InvalidMatcher, Matcher, MatchOp
+from streamgauge.series.regexes import RegexAllowance
 
-MAX_BYTES = 32 * 1024 * 1024
+MAX_BYTES = 1024 * 1024
+"""Of a request, decompressed: as many as a body may have."""
+MAX_FIELDS = 20_000
+"""Of the messages of a request together: each takes about a microsecond, and most of them memory."""
+MAX_QUERIES = 100
+MAX_MATCHERS = 1000
+"""Of a request; each query reads from the store."""
 SAMPLES = 0
 """The kind of answers that is given; the other is chunks in a stream."""
 _OPS = (MatchOp.EQUAL, MatchOp.NOT_EQUAL, MatchOp.REGEX, MatchOp.NOT_REGEX)
@@ -33,16 +40,10 @@ class ReadQuery(NamedTuple):
 def queries(body: bytes) -> list[ReadQuery]:
     """The queries of a request.
 
-    :raises InvalidRequest: if it is none, or takes no samples as its answer.
+    :raises InvalidRequest: if it is none, asks for too much, or takes no samples as its answer.
     """
-    kinds: list[int] = []
-    found = []
     try:
-        for number, content in fields(_decompressed(body)):
-            if number == 1:
-                found.append(_query(message(content)))
-            elif number == 2:
-                kinds += _enums(content)
+        kinds, found = _Request().read(_decompressed(body))
     except (InvalidProtobuf, InvalidMatcher) as error:
         raise InvalidRequest(ErrorType.BAD_DATA, str(error)) from None
     if kinds and SAMPLES not in kinds:
@@ -51,10 +52,21 @@ def queries(body: bytes) -> list[ReadQuery]:
     return found
 
 
-def response(results: Iterable[Iterable[bytes]]) -> bytes:
-    """The body that answers: the time series of each query."""
-    parts = [field(1, b"".join(field(1, each) for each in series)) for series in results]
-    return bytes(cramjam.snappy.compress_raw(b"".join(parts)))
+def response(results: Iterable[Iterable[bytes]], hold: Callable[[int], None] = lambda _: None) -> bytes:
+    """The body that answers: the time series of each query.
+
+    :param hold: is told how many bytes it takes to write it, the more the longer.
+    """
+    content = bytearray()
+    for series in results:
+        own = bytearray()
+        for each in series:
+            own += field(1, each)
+            # twice while it is put together, and compressed, which random values are not
+            hold(2 * len(content) + 4 * len(own))
+        content += field(1, bytes(own))
+    hold(3 * len(content))
+    return bytes(cramjam.snappy.compress_raw(content))
 
 
 def time_series(
@@ -95,45 +107,79 @@ def _decompressed(body: bytes) -> bytes:
         raise InvalidRequest(ErrorType.BAD_DATA, f"snappy: {error}") from None
 
 
-def _query(content: bytes) -> ReadQuery:
-    times = {1: 0, 2: 0}
-    matchers = []
-    hints = {1: 0, 7: 0}
-    for number, part in fields(content):
-        if number in times:
-            times[number] = integer(part)
-        elif number == 3:
-            matchers.append(_matcher(message(part)))
-        elif number == 4:
-            hints |= {hint: integer(value) for hint, value in fields(message(part)) if hint in hints}
-    return ReadQuery(times[1], times[2], tuple(matchers), hints[1], hints[7])
+class _Request:
+    """Reads the messages of a request, and counts what they hold before it is made."""
+
+    def __init__(self) -> None:
+        self._fields = self._queries = self._matchers = 0
+        self._regexes = RegexAllowance()
+
+    def read(self, content: bytes) -> tuple[list[int], list[ReadQuery]]:
+        """The kinds of answers that are taken, and the queries."""
+        kinds: list[int] = []
+        found = []
+        for number, part in self._counted(content):
+            if number == 1:
+                self._queries += 1
+                _check(self._queries, MAX_QUERIES, "queries")
+                found.append(self._query(message(part)))
+            elif number == 2:
+                kinds += self._enums(part)
+        return kinds, found
+
+    def _counted(self, content: bytes) -> Iterator[tuple[int, int | bytes]]:
+        for each in fields(content):
+            self._fields += 1
+            _check(self._fields, MAX_FIELDS, "fields")
+            yield each
+
+    def _query(self, content: bytes) -> ReadQuery:
+        times = {1: 0, 2: 0}
+        matchers = []
+        hints = {1: 0, 7: 0}
+        for number, part in self._counted(content):
+            if number in times:
+                times[number] = integer(part)
+            elif number == 3:
+                self._matchers += 1
+                _check(self._matchers, MAX_MATCHERS, "matchers")
+                matchers.append(self._matcher(message(part)))
+            elif number == 4:
+                named = self._counted(message(part))
+                hints |= {hint: integer(value) for hint, value in named if hint in hints}
+        return ReadQuery(times[1], times[2], tuple(matchers), hints[1], hints[7])
+
+    def _matcher(self, content: bytes) -> Matcher:
+        op, name, value = 0, "", ""
+        for number, part in self._counted(content):
+            if number == 1:
+                op = integer(part)
+            elif number == 2:
+                name = text(part)
+            elif number == 3:
+                value = text(part)
+        if not 0 <= op < len(_OPS):
+            raise InvalidProtobuf(f"invalid matcher type {op}")
+        return Matcher(name, _OPS[op], value, self._regexes)
+
+    def _enums(self, content: int | bytes) -> Iterator[int]:
+        """The numbers of a repeated field, which are packed or not."""
+        if isinstance(content, int):
+            yield content
+            return
+        for number, packed in self._counted(b"".join(b"\x08" + part for part in _varints(content))):
+            if number == 1:
+                yield integer(packed)
 
 
-def _matcher(content: bytes) -> Matcher:
-    op, name, value = 0, "", ""
-    for number, part in fields(content):
-        if number == 1:
-            op = integer(part)
-        elif number == 2:
-            name = text(part)
-        elif number == 3:
-            value = text(part)
-    if not 0 <= op < len(_OPS):
-        raise InvalidProtobuf(f"invalid matcher type {op}")
-    return Matcher(name, _OPS[op], value)
-
-
-def _enums(content: int | bytes) -> Iterator[int]:
-    """The numbers of a repeated field, which are packed or not."""
-    if isinstance(content, int):
-        yield content
-        return
-    for number, packed in fields(b"".join(b"\x08" + part for part in _varints(content))):
-        if number == 1:
-            yield integer(packed)
+def _check(count: int, most: int, what: str) -> None:
+    if count > most:
+        raise InvalidProtobuf(f"more than {most:,} {what} in a request")
 
 
 def _varints(packed: bytes) -> Iterator[bytes]:
+    if len(packed) > MAX_FIELDS * 10:
+        raise InvalidProtobuf(f"more than {MAX_FIELDS:,} fields in a request")
     start = 0
     for at, byte in enumerate(packed):
         if byte < 0x80:

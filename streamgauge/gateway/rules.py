@@ -20,6 +20,7 @@ from streamgauge.promql.invalid_expression import InvalidExpression
 from streamgauge.rules.applied.board import GroupView, RuleView
 from streamgauge.rules.intervals import interval_of
 from streamgauge.series.matchers import Matcher
+from streamgauge.series.regexes import RegexAllowance
 from streamgauge.store.alert_board import AlertBoard
 from streamgauge.store.reader import Reading
 
@@ -46,7 +47,7 @@ class Wanted(NamedTuple):
 
         :raises InvalidRequest: in Prometheus's words.
         """
-        kind = form.get("type").lower()
+        kind, regexes = form.get("type").lower(), RegexAllowance()
         if kind not in ("", *RuleKind):
             raise invalid_parameter("type", f"not supported value {quoted(kind)}")
         return Wanted(
@@ -54,7 +55,7 @@ class Wanted(NamedTuple):
             frozenset(form.all("rule_name[]")),
             frozenset(form.all("rule_group[]")),
             frozenset(form.all("file[]")),
-            [_selector(text) for text in form.all("match[]")],
+            [_selector(text, regexes) for text in form.selectors()],
             not _flag(form, "exclude_alerts"),
             _group_limit(form),
             form.get("group_next_token"),
@@ -201,9 +202,9 @@ def _alert(alert: ActiveAlert) -> dict[str, Any]:
     }
 
 
-def _selector(text: str) -> Sequence[Matcher]:
+def _selector(text: str, regexes: RegexAllowance) -> Sequence[Matcher]:
     try:
-        parsed = parser.parse(text)
+        parsed = parser.parse(text, regexes)
     except InvalidExpression as error:
         raise InvalidRequest(ErrorType.BAD_DATA, str(error)) from None
     if not isinstance(parsed, VectorSelector) or parsed.offset or parsed.at is not None:

@@ -44,6 +44,9 @@ class Gateway(Section):
     """So many of dashboards and lists run at once."""
     adhoc_queries: int = Field(4, ge=1)
     """So many of all others run at once, with connections to Cassandra of their own."""
+    memory_bytes: int | None = Field(None, ge=16 * 1024 * 1024)
+    """Of all queries together and their answers until these have been sent, estimated; four tenths of the memory of
+    the machine or container if it is not given."""
     warn_above: Cost = Cost(series=20_000, samples=5_000_000, bytes=256 * 1024 * 1024)
     refuse_above: Cost = Cost()
     sample_interval_s: float = Field(15.0, gt=0)

@@ -115,11 +115,13 @@ def _over_vector(evaluator: "Evaluator", node: Call, grid: Grid) -> Vector:
         case "clamp" | "clamp_min" | "clamp_max":
             return _clamped(evaluator, node, grid)
         case "label_replace":
-            replace = label_functions.label_replace(*(evaluator.string(text, grid) for text in arguments[1:]))
+            replace = label_functions.label_replace(
+                evaluator.limits, *(evaluator.string(text, grid) for text in arguments[1:])
+            )
             return replace(evaluator.vector(arguments[0], grid))
         case "label_join":
             target, separator, *sources = (evaluator.string(argument, grid) for argument in arguments[1:])
-            join = label_functions.label_join(target, separator, sources)
+            join = label_functions.label_join(evaluator.limits, target, separator, sources)
             return join(evaluator.vector(arguments[0], grid))
     if not arguments:
         return _constant(vector_functions.calendar_part(name, grid.times / 1000))

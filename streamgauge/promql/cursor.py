@@ -7,16 +7,21 @@ from streamgauge.promql.ast import Span
 from streamgauge.promql.invalid_expression import ExpressionFault, InvalidExpression, parse_error
 from streamgauge.promql.lexer import tokens
 from streamgauge.promql.tokens import Token, TokenKind
+from streamgauge.series.regexes import RegexAllowance
 
 # each level takes up to four frames of Python's stack, of which there are a thousand
 MAX_NESTING = 100
 
 
 class Cursor:
-    """Reads tokens in order; a fault of the lexer is raised when its turn comes."""
+    """Reads tokens in order; a fault of the lexer is raised when its turn comes.
 
-    def __init__(self, text: str) -> None:
+    :param regexes: what those in the text may weigh.
+    """
+
+    def __init__(self, text: str, regexes: RegexAllowance) -> None:
         self.text = text
+        self.regexes = regexes
         self._tokens = tokens(text)
         self._at = 0
         self._nesting = 0

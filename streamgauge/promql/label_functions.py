@@ -1,49 +1,61 @@
 """Functions that read or write labels."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cmp_to_key
+from typing import Any
 
 import numpy as np
-import re2
 
 from streamgauge.promql.ast import Expr, MatrixSelector, Paren, VectorSelector
 from streamgauge.promql.faults import InvalidQuery, QueryFault
+from streamgauge.promql.query import Limits
 from streamgauge.promql.vectors import Vector
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, MatchOp
+from streamgauge.series.regexes import InvalidRegex, compiled
 
 _REFERENCE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})", re.ASCII)
+MAX_VALUE_CHARACTERS = 65_536
+"""Of a value that is made: no label that is stored has as many bytes."""
+_MAX_DIGITS = 9
 _CHUNK = re.compile(r"\d+|\D+", re.ASCII)
 
 
-def label_replace(target: str, replacement: str, source: str, pattern: str) -> Callable[[Vector], Vector]:
+def label_replace(
+    limits: Limits, target: str, replacement: str, source: str, pattern: str
+) -> Callable[[Vector], Vector]:
     """What sets a label from what a regex that matches another one whole has captured.
 
-    It raises InvalidQuery if series then have a value under the same labels.
+    It raises InvalidQuery if series then have a value under the same labels, and by the limits.
 
     :raises InvalidQuery: for a bad regex or label name.
     """
-    options = re2.Options()
-    options.dot_nl = True
-    options.log_errors = False
     try:
-        fullmatch = re2.compile(pattern, options).fullmatch
-    except re2.error:
+        fullmatch = compiled(pattern).fullmatch
+    except InvalidRegex:
         raise _bad(f"invalid regular expression in label_replace(): {pattern}") from None
     _check_name(target, "destination", "label_replace")
 
+    pieces = _pieces(replacement)
+
     def change(value: str) -> str | None:
         match = fullmatch(value)
-        return None if match is None else _REFERENCE.sub(lambda found: _captured(match, found), replacement)
+        if match is None:
+            return None
+        parts = [_captured(match, piece) if isinstance(piece, re.Match) else piece for piece in pieces]
+        _count(sum(map(len, parts)), "label_replace", limits)
+        return "".join(parts)
 
     return lambda vector: vector.with_labels(vector.labels.mapped(target, source, change))
 
 
-def label_join(target: str, separator: str, sources: Sequence[str]) -> Callable[[Vector], Vector]:
+def label_join(
+    limits: Limits, target: str, separator: str, sources: Sequence[str]
+) -> Callable[[Vector], Vector]:
     """What sets a label to the values of others, joined.
 
-    It raises InvalidQuery if series then have a value under the same labels.
+    It raises InvalidQuery if series then have a value under the same labels, and by the limits.
 
     :raises InvalidQuery: for a bad label name.
     """
@@ -52,9 +64,16 @@ def label_join(target: str, separator: str, sources: Sequence[str]) -> Callable[
     _check_name(target, "destination", "label_join")
 
     def join(vector: Vector) -> Vector:
-        columns = [vector.labels.values_of(name) for name in sources]
-        joined = [separator.join(row) for row in zip(*columns, strict=True)] or [""] * vector.labels.count
-        return vector.with_labels(vector.labels.with_values(target, joined))
+        known = {name: vector.labels.values_of(name) for name in dict.fromkeys(sources)}
+        columns = [known[name] for name in sources]
+
+        def joined() -> Iterator[str]:
+            for row in zip(*columns, strict=True):
+                _count(sum(map(len, row)) + len(separator) * (len(row) - 1), "label_join", limits)
+                yield separator.join(row)
+
+        values = list(joined()) if columns else [""] * vector.labels.count
+        return vector.with_labels(vector.labels.with_values(target, values))
 
     return join
 
@@ -124,20 +143,41 @@ def _precedes(left: str, right: str) -> bool:
     lefts, rights = _CHUNK.findall(left), _CHUNK.findall(right)
     for one, other in zip(lefts, rights, strict=False):
         if one.isdigit() and other.isdigit():
-            if int(one) != int(other):
-                return int(one) < int(other)
+            # numbers of thousands of digits, which Python refuses to convert, among them
+            own, others = one.lstrip("0"), other.lstrip("0")
+            if own != others:
+                return (len(own), own) < (len(others), others)
         elif one != other:
             return bool(one < other)
     return len(lefts) <= len(rights)
 
 
-def _captured(match: "re2._Match[str]", reference: re.Match[str]) -> str:
+def _pieces(replacement: str) -> list["str | re.Match[str]"]:
+    """What a replacement consists of: texts, and references to what is captured."""
+    found: list[str | re.Match[str]] = []
+    end = 0
+    for reference in _REFERENCE.finditer(replacement):
+        found += [replacement[end : reference.start()], reference]
+        end = reference.end()
+    return [*found, replacement[end:]]
+
+
+def _count(size: int, function: str, limits: Limits) -> None:
+    """Count a value before it is made: references repeat what they name, and calls within calls do so again."""
+    if size > MAX_VALUE_CHARACTERS:
+        raise _bad(f"label value of more than {MAX_VALUE_CHARACTERS:,} characters in {function}()")
+    limits.take_text(size)
+
+
+def _captured(match: Any, reference: re.Match[str]) -> str:
     name = reference[1] or reference[2]
     if name is None:
         return "$"
     if name.isdigit():
-        number = int(name)
-        return (match.group(number) or "") if number <= match.re.groups else ""
+        # Python refuses to convert thousands of digits, which are no group anyway
+        number = name.lstrip("0") or "0"
+        is_group = len(number) < _MAX_DIGITS and int(number) <= match.re.groups
+        return (match.group(int(number)) or "") if is_group else ""
     return (match.group(name) or "") if name in match.re.groupindex else ""
 
 

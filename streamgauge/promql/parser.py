@@ -23,7 +23,7 @@ from streamgauge.promql.ast import (
 from streamgauge.promql.checker import check
 from streamgauge.promql.cursor import Cursor
 from streamgauge.promql.functions_table import FUNCTIONS
-from streamgauge.promql.invalid_expression import ExpressionFault, parse_error
+from streamgauge.promql.invalid_expression import ExpressionFault, InvalidExpression, parse_error
 from streamgauge.promql.literals import quoted
 from streamgauge.promql.parser_literals import (
     at_number,
@@ -38,6 +38,7 @@ from streamgauge.promql.precedence import LEVELS, POWER
 from streamgauge.promql.tokens import Token, TokenKind
 from streamgauge.promql.walk import depth
 from streamgauge.series.matchers import Matcher
+from streamgauge.series.regexes import RegexAllowance
 
 MAX_CHARACTERS = 65_536
 # what an evaluator may rely on when it recurses
@@ -50,32 +51,33 @@ _CALLABLE = (TokenKind.IDENTIFIER, TokenKind.PREPROCESSOR)
 _NAMES = (TokenKind.AGGREGATOR, TokenKind.KEYWORD, TokenKind.METRIC_IDENTIFIER, *_CALLABLE)
 
 
-def parse(text: str) -> Expr:
+def parse(text: str, regexes: RegexAllowance | None = None) -> Expr:
     """Parse an expression; its tree is at most `MAX_DEPTH` deep.
 
+    :param regexes: what those of its request may weigh that were not parsed yet; as much as a request's if not given.
     :raises InvalidExpression: for a text that is not PromQL, is too long or nested too deeply.
     """
     if len(text) > MAX_CHARACTERS:
         detail = f"expression has more than {MAX_CHARACTERS} characters"
         raise parse_error(ExpressionFault.TOO_LONG, detail, Span(0, len(text)), text)
-    cursor = Cursor(text)
+    cursor = Cursor(text, regexes or RegexAllowance())
     if cursor.done:
         raise cursor.fault("no expression found in input", Span(0, 0))
     expr = _expression(cursor, 0)
     if not cursor.done:
         raise cursor.unexpected()
     if depth(expr) > MAX_DEPTH:
-        detail = f"expression is nested in more than {MAX_DEPTH} levels"
-        raise cursor.fault(detail, expr.span, ExpressionFault.TOO_DEEP)
+        raise _too_deep(cursor, expr.span)
     return check(expr, text)
 
 
-def selector(text: str) -> tuple[Matcher, ...]:
+def selector(text: str, regexes: RegexAllowance | None = None) -> tuple[Matcher, ...]:
     """The matchers of a series selector.
 
+    :param regexes: as for `parse`.
     :raises InvalidExpression: for anything else.
     """
-    expr = parse(text)
+    expr = parse(text, regexes)
     if not isinstance(expr, VectorSelector) or expr != VectorSelector(expr.name, expr.matchers):
         raise parse_error(ExpressionFault.TYPE, "only a vector selector may stand here", expr.span, text)
     return expr.conditions
@@ -86,11 +88,15 @@ def _expression(cursor: Cursor, minimum: int) -> Expr:
     cursor.enter()
     sign = cursor.take_if("+", "-")
     lhs = _signed(sign, _expression(cursor, POWER)) if sign else with_suffixes(cursor, _operand(cursor))
+    links = 0
     while True:
         op = _OPERATORS.get(cursor.token.word)
         if op is None or LEVELS[op] < minimum or cursor.token.kind is not TokenKind.OPERATOR:
             break
         cursor.take()
+        links += 1
+        if links > MAX_DEPTH:
+            raise _too_deep(cursor, lhs.span)
         return_bool = cursor.take_if("bool") is not None
         matching = _matching(cursor)
         level = LEVELS[op]
@@ -99,6 +105,11 @@ def _expression(cursor: Cursor, minimum: int) -> Expr:
         lhs = Binary(op, lhs, rhs, return_bool, matching, span=span)
     cursor.leave()
     return lhs
+
+
+def _too_deep(cursor: Cursor, span: Span) -> InvalidExpression:
+    detail = f"expression is nested in more than {MAX_DEPTH} levels"
+    return cursor.fault(detail, span, ExpressionFault.TOO_DEEP)
 
 
 def _signed(sign: Token, operand: Expr) -> Expr:

@@ -78,7 +78,7 @@ def _matcher(cursor: Cursor) -> Matcher:
         raise cursor.unexpected("label matching", "string")
     value = string_literal(cursor)
     try:
-        return Matcher(name, op, value.value)
+        return Matcher(name, op, value.value, cursor.regexes)
     except InvalidMatcher as error:
         detail = f"error parsing regexp: {error.detail}: `{value.value}`"
         raise cursor.fault(detail, Span(token.start, value.span.end)) from None

@@ -21,6 +21,8 @@ CHUNK_COST = 20_000_000
 SAMPLE_BYTES = 16
 POINT_BYTES = 9
 """Of a value in a vector: 8 and one that says whether it is there."""
+TEXT_BYTES = 64
+"""Of a label value beside its characters."""
 MEBIBYTE = 1 << 20
 
 
@@ -124,6 +126,10 @@ def _never() -> bool:
     return False
 
 
+def _unheard(size: int) -> None:
+    pass
+
+
 @dataclass(slots=True)
 class Limits:
     """What one query may cost, and what it has cost.
@@ -132,6 +138,7 @@ class Limits:
     :param max_series: series of one selector. :param max_steps: steps of the query.
     :param max_bytes: of the samples and vectors alive at once, as estimated: what is computed, what it is computed
         from, and what waits for it. :param expired: whether the time is up; asked often.
+    :param hold: is told whenever more bytes are alive than ever before, and may raise what ends the query.
     """
 
     max_samples: float = inf
@@ -139,9 +146,12 @@ class Limits:
     max_steps: float = inf
     max_bytes: float = inf
     expired: Callable[[], bool] = _never
+    hold: Callable[[int], None] = _unheard
     samples: int = field(default=0, init=False)
     held: int = field(default=0, init=False)
     """Bytes of what is alive."""
+    texts: int = field(default=0, init=False)
+    """Bytes of label values that were made: they stay with the series."""
     peak: int = field(default=0, init=False)
     """The most that was alive at once."""
 
@@ -184,6 +194,14 @@ class Limits:
         self._check_bytes(self.held + size)
         self.held = before + size
 
+    def take_text(self, characters: int) -> None:
+        """Count a label value, before it is made.
+
+        :raises InvalidQuery: above the limit.
+        """
+        self.texts += characters + TEXT_BYTES
+        self._check_bytes(self.held)
+
     def parts(self, rows: int, cost: int) -> Iterator[slice]:
         """`rows` in parts of about `CHUNK_COST` for kernels that take `cost` for each; looks at the time before each.
 
@@ -195,7 +213,10 @@ class Limits:
             yield slice(begin, min(rows, begin + size))
 
     def _check_bytes(self, size: int) -> None:
-        self.peak = max(self.peak, size)
+        size += self.texts
+        if size > self.peak:
+            self.peak = size
+            self.hold(size)
         if size > self.max_bytes:
             raise InvalidQuery(
                 QueryFault.TOO_MUCH_MEMORY,

@@ -2,9 +2,8 @@
 
 from string import punctuation
 
-MOST = 1000
-"""Of values that are listed."""
 _SPECIAL = frozenset(r".^$*+?()[]{}|")
+_ESCAPED = frozenset(punctuation) - {"_"}
 
 
 def literals(regex: str) -> tuple[str, ...]:
@@ -23,7 +22,7 @@ def literals(regex: str) -> tuple[str, ...]:
             value = []
         elif character == "\\":
             escaped = next(characters, "")
-            if not escaped or escaped not in punctuation:
+            if not escaped or escaped not in _ESCAPED:
                 return ()
             value.append(escaped)
         elif character in _SPECIAL:
@@ -31,4 +30,4 @@ def literals(regex: str) -> tuple[str, ...]:
         else:
             value.append(character)
     found["".join(value)] = None
-    return tuple(found) if len(found) <= MOST else ()
+    return tuple(found)

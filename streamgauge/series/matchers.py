@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 
-import re2
-
 from streamgauge.series.labels import NAME, SEPARATOR
 from streamgauge.series.literals import literals
+from streamgauge.series.regexes import InvalidRegex, RegexAllowance, compiled
 
-REGEX_MEMORY_BYTES = 64 * 1024 * 1024
+KNOWN_VALUES = 65_536
+"""So many values a matcher remembers what it said of."""
+LOOKED_UP = 1000
+"""So many values of a list are looked up one by one."""
 
 
 class MatchOp(StrEnum):
@@ -24,6 +26,7 @@ class MatcherFault(StrEnum):
     """Why a matcher was refused."""
 
     BAD_REGEX = "bad_regex"
+    NOT_UTF8 = "not_utf8"
 
 
 class InvalidMatcher(ValueError):
@@ -41,17 +44,20 @@ class InvalidMatcher(ValueError):
 class Matcher:
     """One condition on one label.
 
-    :raises InvalidMatcher: for a regex that RE2 refuses.
+    :param allowance: for all regexes of the request that it belongs to.
+    :raises InvalidMatcher: for a regex that RE2 refuses or that is too large, and for a value that is not UTF-8.
     """
 
-    def __init__(self, name: str, op: MatchOp, value: str) -> None:
+    def __init__(self, name: str, op: MatchOp, value: str, allowance: RegexAllowance | None = None) -> None:
         self.name = name
         self.op = op
         self.value = value
-        self.values = self._values()
+        is_regex = op in (MatchOp.REGEX, MatchOp.NOT_REGEX)
+        listing = literals(value) if is_regex else (value,)
+        self.values = self._values(listing)
         """Those that a label may have, if they are listed and none of them is empty; else none."""
         self._known: dict[bytes, bool] = {}
-        self._test = self._compile()
+        self._test = self._compile(listing, allowance)
 
     def __repr__(self) -> str:
         return f"Matcher({self.name!r}, {self.op.value!r}, {self.value!r})"
@@ -76,35 +82,28 @@ class Matcher:
         """Whether a label with this value, UTF-8 and empty if absent, fulfils the condition."""
         verdict = self._known.get(value)
         if verdict is None:
+            if len(self._known) >= KNOWN_VALUES:
+                self._known.clear()
             verdict = self._known[value] = self._test(value)
         return verdict
 
-    def _values(self) -> tuple[str, ...]:
-        found: tuple[str, ...] = ()
-        if self.op is MatchOp.EQUAL:
-            found = (self.value,)
-        elif self.op is MatchOp.REGEX:
-            found = literals(self.value)
-        return () if "" in found else found
+    def _values(self, listing: tuple[str, ...]) -> tuple[str, ...]:
+        is_positive = self.op in (MatchOp.EQUAL, MatchOp.REGEX)
+        return listing if is_positive and "" not in listing and len(listing) <= LOOKED_UP else ()
 
-    def _compile(self) -> Callable[[bytes], bool]:
-        wanted = self.value.encode()
-        if self.op is MatchOp.EQUAL:
-            return lambda value: value == wanted
-        if self.op is MatchOp.NOT_EQUAL:
-            return lambda value: value != wanted
-        options = re2.Options()
-        options.dot_nl = True
-        options.log_errors = False
-        options.max_mem = REGEX_MEMORY_BYTES
+    def _compile(self, listing: tuple[str, ...], allowance: RegexAllowance | None) -> Callable[[bytes], bool]:
+        is_negative = self.op in (MatchOp.NOT_EQUAL, MatchOp.NOT_REGEX)
         try:
-            fullmatch = re2.compile(wanted, options).fullmatch
-        except re2.error as error:
-            detail = error.args[0].decode(errors="replace") if error.args else ""
-            raise InvalidMatcher(MatcherFault.BAD_REGEX, self.value, detail) from None
-        if self.op is MatchOp.REGEX:
-            return lambda value: fullmatch(value) is not None
-        return lambda value: fullmatch(value) is None
+            if listing:
+                # no regex has to be compiled for a list
+                wanted = frozenset(each.encode() for each in listing)
+                return lambda value: (value in wanted) is not is_negative
+            fullmatch = compiled(self.value, allowance).fullmatch
+        except UnicodeEncodeError:
+            raise InvalidMatcher(MatcherFault.NOT_UTF8, self.value, "invalid UTF-8") from None
+        except InvalidRegex as error:
+            raise InvalidMatcher(MatcherFault.BAD_REGEX, self.value, str(error)) from None
+        return lambda value: (fullmatch(value) is not None) is not is_negative
 
 
 def names_of(matchers: Sequence[Matcher]) -> tuple[str, ...]:

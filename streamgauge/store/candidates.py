@@ -162,7 +162,7 @@ class Candidates:
         for one in matchers:
             if one.name != NAME and not one.matches(b""):
                 found = {value for _, value in self.values(one.name, examples, reading)}
-                counts[one] = sum(one.matches(value.encode()) for value in found)
+                counts[one] = sum(one.matches(value.encode()) for value in reading.watched(found))
         if not counts:
             return None
         best = min(counts, key=lambda one: counts[one])
@@ -173,7 +173,7 @@ class Candidates:
     ) -> dict[Place, list[list[bytes]]]:
         """The labels that fulfil a matcher, by place."""
         found: dict[Place, list[list[bytes]]] = {}
-        for place, value in self.values(matcher.name, places, reading):
+        for place, value in reading.watched(self.values(matcher.name, places, reading)):
             if matcher.matches(value.encode()):
                 found.setdefault(place, [[]])[0].append(_label(matcher.name, value))
         return found

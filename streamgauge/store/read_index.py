@@ -16,6 +16,9 @@ from streamgauge.store.kept_selections import KeptSelections, Selection
 from streamgauge.store.reading import Reading
 
 AHEAD_MS = 60_000
+VALUE_BYTES = 256
+"""About what a value of a label takes in a set."""
+VALUES_BETWEEN_LOOKS = 4096
 
 
 class IndexReader:
@@ -58,8 +61,12 @@ class IndexReader:
 
     def label_values(self, name: str, start: int, end: int, reading: Reading) -> set[str]:
         """The values of a label that series had from `start` to `end` (ms), to the day."""
-        found = self._candidates.values(name, self.periods(start, end), reading)
-        return {value for _, value in found}
+        found: set[str] = set()
+        for _, value in self._candidates.values(name, self.periods(start, end), reading):
+            found.add(value)
+            if len(found) % VALUES_BETWEEN_LOOKS == 0:
+                reading.hold(len(found) * VALUE_BYTES)
+        return found
 
     def lane(self, lane: int, start: int, end: int, reading: Reading) -> Iterator[Series]:
         """Packed id and canonical labels of the series that a lane had from `start` to `end` (ms), to the day.
@@ -96,7 +103,8 @@ class IndexReader:
         found: dict[bytes, bytes] = {}
         if places:
             conditions = named(matchers)
-            for identity, data in self._candidates.find(matchers, places, versions_of(changes), reading):
+            candidates = self._candidates.find(matchers, places, versions_of(changes), reading)
+            for identity, data in reading.watched(candidates):
                 if identity not in found and fulfils(data, conditions):
                     found[identity] = data
                     reading.take_series(len(found))

@@ -16,7 +16,11 @@ REQUEST_TIMEOUT_S = 10.0
 ROWS_BETWEEN_LOOKS = 1000
 """So many rows of one answer are gone through between two looks at the deadline."""
 
+MATCHES_BETWEEN_LOOKS = 16
+"""So many values are matched between two: a regex may take milliseconds for each."""
+
 Request = TypeVar("Request", bound=Sequence[Any])
+Item = TypeVar("Item")
 
 
 class DeadlinePassed(Exception):
@@ -78,6 +82,24 @@ class Reading:
         if left <= 0:
             raise DeadlinePassed
         return min(left, REQUEST_TIMEOUT_S)
+
+    def watched(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items, each of which is to be matched.
+
+        :raises DeadlinePassed: between two of them.
+        """
+        for number, item in enumerate(items):
+            if number % MATCHES_BETWEEN_LOOKS == 0:
+                self.left_s()
+            yield item
+
+    def hold(self, size: int) -> None:
+        """Note that what was read takes at least so many bytes; a reading that has a budget may refuse to."""
+
+    def keep(self, size: int) -> object:
+        """What holds so many bytes of the reading from now on, and no more; None without a budget."""
+        self.hold(size)
+        return None
 
     def take_series(self, count: int) -> None:
         """Check a number of selected series.

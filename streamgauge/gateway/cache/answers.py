@@ -7,7 +7,7 @@ from typing import NamedTuple
 import xxhash
 
 from streamgauge.gateway.cache.remote import Values
-from streamgauge.gateway.cache.values import InvalidValue, ValueFault, seal, unseal
+from streamgauge.gateway.cache.values import InvalidValue, ValueFault, length, seal, unseal
 from streamgauge.store.changes import packed
 from streamgauge.store.reader import Reader
 from streamgauge.store.reading import Reading
@@ -58,17 +58,19 @@ class Answers:
         changes = self._reader.blocks.changes.read_series(min(starts), max(starts), reading)
         material = repr((self._scope, question, periods)).encode(errors="surrogatepass") + packed(changes)
         key = b"streamgauge:i:" + xxhash.xxh3_128_digest(material)
-        if (found := self._kept(key)) is not None:
+        if (found := self._kept(key, reading)) is not None:
             return found, True
         found = compute()
         content = json.dumps(found).encode(errors="surrogatepass")
         self._values.put({key: (seal(key, content), SECONDS)})
         return found, False
 
-    def _kept(self, key: bytes) -> Listing | None:
+    def _kept(self, key: bytes, reading: Reading) -> Listing | None:
         [data] = self._values.get([key])
         if data is None:
             return None
+        # the content, its text, and the list in it
+        reading.hold(len(data) + 4 * length(data))
         try:
             content = json.loads(unseal(key, data))
         except InvalidValue as fault:

@@ -78,6 +78,7 @@ def joined(pieces: Sequence[Piece], limits: Limits) -> Value:
         return Vector(LabelTable(0, {}), np.zeros((0, steps)), np.zeros((0, steps), bool))
     labels = concat(held)
     codes, first = labels.groups()
+    limits.settle(0, sum(piece.values.nbytes + piece.present.nbytes for piece in pieces))
     limits.check_size(len(first), steps)
     values, present = np.zeros((len(first), steps)), np.zeros((len(first), steps), bool)
     row = column = 0

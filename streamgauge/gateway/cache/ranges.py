@@ -93,7 +93,7 @@ class Ranges:
         slots = slots_of(parts_of(query.grid), query.grid)
         key = self._key(asked, tuple(read.width for read in reads))
         final = self._final([slot.part for slot in slots], planned, query, key, reading)
-        kept = self._kept(final, slots)
+        kept = self._kept(final, slots, reading)
         runs = runs_of(
             slots, kept, lambda slot: slot.part.number in final, informing.may_inform(asked.expression)
         )
@@ -143,15 +143,22 @@ class Ranges:
             for part in final
         }
 
-    def _kept(self, final: Mapping[int, _Final], slots: Sequence[Slot]) -> dict[int, Piece]:
+    def _kept(self, final: Mapping[int, _Final], slots: Sequence[Slot], reading: Reading) -> dict[int, Piece]:
         found: dict[int, Piece] = {}
         steps = {slot.part.number: slot.part.size for slot in slots}
         stored = self._values.get([each.key for each in final.values()])
+        size = sum(len(data) for data in stored if data is not None)
+        reading.hold(size)
         for (number, each), data in zip(final.items(), stored, strict=True):
             if data is None:
                 continue
             try:
-                piece = values.decode(values.unseal(each.key, data))
+                size += 2 * values.length(data)
+                reading.hold(size)
+                content = values.unseal(each.key, data)
+                size += values.decoded_bytes(content)
+                reading.hold(size)
+                piece = values.decode(content)
                 if piece is not None and piece.values.shape[1] != steps[number]:
                     raise InvalidValue(ValueFault.DAMAGED)
             except InvalidValue as fault:

@@ -31,6 +31,8 @@ _HEAD = struct.Struct("<BIIHH")
 _U32, _I32 = struct.Struct("<I"), struct.Struct("<i")
 _SCALAR, _VECTOR, _REFUSED = range(3)
 _LEVEL = 1
+_VALUE_BYTES = 8 + 1 + 1 + 8
+"""Of a step of a series: its value, whether it is there, its bit, and a copy."""
 
 
 class ValueFault(StrEnum):
@@ -54,6 +56,14 @@ def seal(key: bytes, content: bytes) -> bytes:
     body = bytes(cramjam.zstd.compress(content, level=_LEVEL))
     length = _U32.pack(len(content))
     return _ENVELOPE.pack(VERSION, _checksum(key, length + body), len(content)) + body
+
+
+def length(data: bytes) -> int:
+    """How many bytes the content would have, as far as the data says so; at most `MAX_CONTENT` are taken."""
+    if len(data) < _ENVELOPE.size:
+        return 0
+    _, _, found = _ENVELOPE.unpack_from(data)
+    return min(int(found), MAX_CONTENT)
 
 
 def unseal(key: bytes, data: bytes) -> bytes:
@@ -98,6 +108,15 @@ def encode(piece: Piece | None) -> bytes:
     for text, place in piece.notes:
         parts += [_I32.pack(place), _text(text)]
     return b"".join(parts)
+
+
+def decoded_bytes(content: bytes) -> int:
+    """How many bytes the arrays of a piece would take: a bit of the content may stand for a value that is not there."""
+    if len(content) < _HEAD.size:
+        return 0
+    series, steps, labels = map(int, _HEAD.unpack_from(content)[1:4])
+    # no more values than there are bits
+    return min(series * steps, 8 * len(content)) * _VALUE_BYTES + labels * series * 8
 
 
 def decode(content: bytes) -> Piece | None:

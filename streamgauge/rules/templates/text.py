@@ -1,17 +1,17 @@
 """Functions of templates that change or look at text."""
 
 import re
-from functools import lru_cache, partial
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
-import re2
-
 from streamgauge.rules.templates.faults import FunctionFault
+from streamgauge.series.regexes import InvalidRegex, compiled
 
 _WORD = re.compile(r"\w+(?:['\u2019.:]\w+)*")
 _LETTER = re.compile(r"[^\W\d_]")
 _REFERENCE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})", re.ASCII)
+_MAX_DIGITS = 9
 _HTML = {
     "\0": "\N{REPLACEMENT CHARACTER}",
     '"': "&#34;",
@@ -28,15 +28,11 @@ _JS = {
 }
 
 
-@lru_cache(maxsize=256)
 def _compiled(pattern: str) -> Any:
-    options = re2.Options()
-    options.log_errors = False
     try:
-        return re2.compile(pattern, options)
-    except re2.error as error:
-        detail = error.args[0].decode(errors="replace") if error.args else "bad regex"
-        raise FunctionFault(f"error parsing regexp: {detail}: `{pattern}`") from None
+        return compiled(pattern, dot_nl=False)
+    except InvalidRegex as error:
+        raise FunctionFault(f"error parsing regexp: {error}: `{pattern}`") from None
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -70,7 +66,8 @@ def _group(found: Any, reference: re.Match[str]) -> str:
         return "$"
     name = names[0] or names[1]
     try:
-        return found.group(int(name) if name.isdigit() else name) or ""
+        # Python refuses to convert thousands of digits, which are no group anyway
+        return found.group(int(name.lstrip("0")[:_MAX_DIGITS] or 0) if name.isdigit() else name) or ""
     except (IndexError, KeyError):
         return ""
 

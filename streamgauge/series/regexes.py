@@ -1,0 +1,181 @@
+"""Regexes of RE2 from outside: what compiling one may cost is bounded before it is compiled.
+
+RE2 bounds the program that a regex becomes and what matching remembers, but not the work before that: classes such as
+`\\pL` and repetitions are written out first, and what may be empty takes time with its square. So a regex is weighed by
+its text, in about as much time as it takes to read it.
+"""
+
+import re
+import threading
+from collections import OrderedDict
+from functools import cache
+from typing import TypeAlias
+
+import re2
+
+MAX_CHARACTERS = 65_536
+MAX_WEIGHT = 16_384
+"""Of one regex."""
+REQUEST_WEIGHT = 4 * MAX_WEIGHT
+"""Of all regexes of a request."""
+CACHE_BYTES = 64 * 1024 * 1024
+"""Of the regexes that are kept compiled."""
+_MEMORY_BYTES = 2 * 1024 * 1024
+_CHARACTER_BYTES = 256
+"""What RE2 may take for any regex, and for each character of it: program and states together."""
+_LARGE = "expression too large"
+_PART = re.compile(
+    r"(?P<property>\\[pP](?:\{[^}]{0,64}\}|.))|(?P<escape>\\.)|(?P<class>\[\^?\]?(?:\[:[^\]]{0,16}:\]|\\.|[^\]\\])*\]?)"
+    r"|(?P<count>\{(?P<least>\d{1,4})(?P<comma>,)?(?P<most>\d{0,4})\})|(?P<optional>[?*])|(?P<dot>\.)"
+    r"|(?P<open>\()|(?P<close>\))",
+    re.DOTALL,
+)
+_PROPERTY = re.compile(r"\\[pP]")
+_PROPERTY_WEIGHT = 1200
+"""Of the largest class by a property of Unicode, in instructions."""
+_NEGATED = re.compile(r"\\[DSW]")
+_NEGATION_WEIGHT = 24
+_CLASS_WEIGHT = 10
+_DOT_WEIGHT = 8
+_OPTIONAL_WEIGHT = 4
+
+Compiled: TypeAlias = "re2._Regexp"
+
+
+class InvalidRegex(ValueError):
+    """A regex that RE2 refuses, or that would take too much work. Its text is what is wrong, as RE2 or Go says it."""
+
+
+class RegexAllowance:
+    """What the regexes of one request may weigh together."""
+
+    def __init__(self, weight: int = REQUEST_WEIGHT) -> None:
+        self._left = weight
+        self.is_spent = False
+        """Whether a regex was refused."""
+
+    def take(self, weight: int) -> None:
+        """Count a regex.
+
+        :raises InvalidRegex: if it weighs more than what is left.
+        """
+        if weight > self._left:
+            self.is_spent = True
+            raise InvalidRegex(f"{_LARGE}, together with the regexes before it")
+        self._left -= weight
+
+
+def compiled(pattern: str, allowance: RegexAllowance | None = None, dot_nl: bool = True) -> Compiled:
+    """A regex ready to match. The last ones are kept.
+
+    :param allowance: of the request that it belongs to. :param dot_nl: whether a dot matches a newline.
+    :raises InvalidRegex: for one that RE2 refuses, or that is too large.
+    """
+    try:
+        size = len(pattern.encode())
+    except UnicodeEncodeError:
+        raise InvalidRegex("invalid UTF-8") from None
+    if size > MAX_CHARACTERS:
+        raise InvalidRegex(_LARGE)
+    heavy = weight(pattern)
+    if heavy > MAX_WEIGHT:
+        raise InvalidRegex(_LARGE)
+    if allowance is not None:
+        allowance.take(heavy)
+    return _kept().get(pattern, size, dot_nl)
+
+
+def weight(pattern: str) -> int:
+    """About how many instructions a regex has beyond one a character, repetitions written out."""
+    # before each group that is open; of what a repetition would repeat
+    outer: list[int] = []
+    total = last = 0
+    end = 0
+    for part in _PART.finditer(pattern):
+        if part.start() > end:
+            total += part.start() - end
+            last = 1
+        end = part.end()
+        match part.lastgroup:
+            case "open":
+                outer.append(total)
+                total += 1
+                last = 1
+            case "close":
+                total += 1
+                last = total - outer.pop() if outer else 1
+            case "count":
+                least = int(part["least"])
+                most = int(part["most"] or least)
+                more = last * max(0, max(least, most) - 1) + _OPTIONAL_WEIGHT * max(0, most - least)
+                total += len(part[0]) + more
+                last += more
+            case "optional":
+                total += 1 + _OPTIONAL_WEIGHT
+                last += _OPTIONAL_WEIGHT
+            case "dot":
+                # of addresses in lists many are not escaped
+                total += 2
+                last = _DOT_WEIGHT
+            case kind:
+                last = _weight_of(kind, part[0])
+                total += last
+    return max(0, total - end)
+
+
+def _weight_of(kind: str | None, text: str) -> int:
+    match kind:
+        case "property":
+            return _PROPERTY_WEIGHT
+        case "class":
+            negated = _NEGATION_WEIGHT * len(_NEGATED.findall(text))
+            return len(text) // 2 + _CLASS_WEIGHT + negated + _PROPERTY_WEIGHT * len(_PROPERTY.findall(text))
+        case _:
+            return _NEGATION_WEIGHT if text[1] in "DSW" else len(text)
+
+
+class _Kept:
+    """Regexes that were compiled, the last ones of them. May be used from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: OrderedDict[tuple[str, bool], tuple[Compiled, int]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, pattern: str, size: int, dot_nl: bool) -> Compiled:
+        key = pattern, dot_nl
+        with self._lock:
+            if (known := self._known.get(key)) is not None:
+                self._known.move_to_end(key)
+                return known[0]
+        memory = _MEMORY_BYTES + _CHARACTER_BYTES * size
+        found = _compiled(pattern, memory, dot_nl)
+        with self._lock:
+            if key not in self._known:
+                self._known[key] = found, memory
+                self._bytes += memory
+            while self._bytes > CACHE_BYTES:
+                _, (_, dropped) = self._known.popitem(last=False)
+                self._bytes -= dropped
+        return found
+
+
+@cache
+def _kept() -> _Kept:
+    return _Kept()
+
+
+def _compiled(pattern: str, memory: int, dot_nl: bool) -> Compiled:
+    options = re2.Options()
+    options.dot_nl = dot_nl
+    options.log_errors = False
+    options.max_mem = memory
+    try:
+        found = re2.compile(pattern, options)
+    except re2.error as error:
+        detail = error.args[0].decode(errors="replace") if error.args else "bad regex"
+        raise InvalidRegex(_LARGE if detail.startswith("pattern too large") else detail) from None
+    finally:
+        # it keeps the last 128 for good, whatever they take
+        re2.purge()
+    return found

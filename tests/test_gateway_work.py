@@ -1,0 +1,280 @@
+"""What a request costs follows its size: bodies of every endpoint, made of what repeats, nests and unpacks.
+
+A generator puts bodies together, each endpoint answers all of them, and those that cost it most CPU time a byte are
+sent again, four times as large. No time is asserted: neither may the time grow faster than the body, nor the memory.
+"""
+
+import time
+import tracemalloc
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import quote_plus
+
+import cramjam
+import pytest
+import yaml
+from gateway_client import Client
+from memory_reader import MemoryReader
+
+from schemas.protobuf import field, varint
+from streamgauge.config import Config
+from streamgauge.config import Gateway as Settings
+from streamgauge.gateway.app import Gateway
+from streamgauge.gateway.endpoints import endpoints
+from streamgauge.gateway.secrets import new_token, token_hash
+
+NOW = 1_763_892_000
+TRIED, SMALL, LARGE = 2000, 12_000, 48_000
+"""Bytes of the bodies that are tried, and of the worst of them."""
+WORST = 2
+"""So many are sent again."""
+SLACK = 2.5
+"""Times that what follows the size may vary; what goes with its square takes four times as much."""
+LEAST_S = 0.03
+"""Of CPU; less tells nothing."""
+LEAST_BYTES, BYTES_A_BYTE = 8 << 20, 500
+"""Of memory, for any body and for each of its bytes: tokens, nodes and matchers are Python's objects."""
+
+ATOMS = [
+    "a+",
+    "a==bool ",
+    "-",
+    "(",
+    "abs(",
+    "sum by (a,b) (",
+    "[5m:]",
+    " offset 5m",
+    'a="b",',
+    'a=~".*b",',
+    "a,",
+    "9",
+]
+ATOMS += ["1y", " ", "#\n", r"\\u00e9", "$1", "(a)", '"a",', "\x00", "\ud7ff", "{", "}", "[", "1^", "a or "]
+REGEXES = [
+    "a?",
+    r"\\pL",
+    "[^a]{0,9}",
+    "(|a)",
+    ".*",
+    "a{1,3}",
+    "((a{9}){9})",
+    "x|",
+    "(?i)k",
+    r"[\\pL",
+    r"\\p{",
+    "(a*)*",
+]
+FRAMES = [
+    "{0}",
+    "x{0}",
+    "{0}1",
+    "x{{{0}}}",
+    "sum by ({0}) (x)",
+    "x[{0}]",
+    'label_replace(x,"a","{0}","b","(.*)")',
+]
+FRAMES += ['label_join(x,"a","-",{0}"b")']
+FORMS = ["a&", "a=b&", "%41", "=&", "match[]=up&", "query=a&", "+"]
+
+
+class Body(NamedTuple):
+    """A body that can have any size: what repeats, in its frame. how: what makes the bytes of it."""
+
+    frame: str
+    atom: str
+    how: str
+
+    def of(self, size: int) -> bytes:
+        text = self.frame.format(self.atom * (size // len(self.atom)))
+        match self.how:
+            case "form":
+                return text.encode()
+            case "query":
+                return b"start=%d&end=%d&step=60&query=" % (NOW, NOW) + quote_plus(text).encode()
+            case "selector":
+                return b"match[]=" + quote_plus(text).encode()
+            case _:
+                return b"&".join(
+                    b"match[]=" + quote_plus(f'x{{a=~"{number}{self.atom}"}}').encode()
+                    for number in range(size // (len(self.atom) + 30))
+                )
+
+
+def expressions() -> Iterator[Body]:
+    for frame in FRAMES:
+        for atom in ATOMS:
+            yield Body(frame, atom, "query")
+    for regex in REGEXES:
+        yield Body('x{{a=~"{0}"}}', regex, "query")
+        yield Body('label_replace(x,"a","$1","b","{0}")', regex, "query")
+        yield Body("x{{{0}}}", f'a=~"{regex * 5}",', "query")
+
+
+def selectors() -> Iterator[Body]:
+    for atom in ATOMS:
+        yield Body("x{{{0}}}", atom, "selector")
+    for regex in REGEXES:
+        yield Body('x{{a=~"{0}"}}', regex, "selector")
+        yield Body("", regex * 5, "selectors")
+
+
+def forms() -> Iterator[Body]:
+    return (Body("{0}", atom, "form") for atom in FORMS)
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory):
+    users = tmp_path_factory.mktemp("users") / "users.yml"
+    token = new_token()
+    entry = {"tokens": [token_hash(token)], "match": '{a=~".+"}'}
+    users.write_text(yaml.safe_dump({"users": {"some": entry}}))
+    samples = [(NOW * 1000 - 15_000 * step, float(step)) for step in range(5)]
+    series = [({"__name__": "x", "a": f"{number}" * 50, "b": "a" * 20}, samples) for number in range(4)]
+    made = Gateway(Config(gateway=Settings(users_file=users)), MemoryReader(series))
+    return made, Client(made, headers={"authorization": f"Bearer {token}"})
+
+
+def _cost(client: Client, path: str, body: bytes, kind: str) -> float:
+    begun = time.process_time()
+    found = client.request("POST", path, content=body, headers={"content-type": kind})
+    took = time.process_time() - begun
+    assert found.status_code < 500, (found.text[:500], body[:200])
+    return took
+
+
+def _check(
+    client: Client, path: str, bodies: Iterator[Body], kind="application/x-www-form-urlencoded"
+) -> None:
+    costs = {body: _cost(client, path, made, kind) / len(made) for body in bodies if (made := body.of(TRIED))}
+    for body in sorted(costs, key=costs.__getitem__)[-WORST:]:
+        small, large = (body.of(size) for size in (SMALL, LARGE))
+        expected = max(LEAST_S, _cost(client, path, small, kind)) * len(large) / len(small)
+        assert _cost(client, path, large, kind) < SLACK * expected, body
+        tracemalloc.start()
+        _cost(client, path, large, kind)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < LEAST_BYTES + BYTES_A_BYTE * len(large), body
+
+
+def test_the_work_of_an_expression_follows_its_length(gateway):
+    made, client = gateway
+    _check(client, "/api/v1/query_range", expressions())
+    # what else takes expressions does less with them, or the same
+    shown = [Body("{0}1", "a+", "query"), Body("x{{{0}}}", 'a="b",', "query"), *forms()]
+    for each in endpoints(made):
+        if each.takes_forms and any(one.name == "query" for one in each.parameters):
+            _check(client, each.path, iter(shown))
+
+
+@pytest.mark.parametrize("path", ["/api/v1/series", "/api/v1/labels", "/api/v1/label/a/values"])
+def test_the_work_of_selectors_follows_their_length(gateway, path):
+    _check(gateway[1], path, iter([*selectors(), *forms()] if path.endswith("series") else [*forms()]))
+
+
+class Message(NamedTuple):
+    """A body of remote read: a message that repeats, packed."""
+
+    name: str
+    part: bytes
+
+    def of(self, size: int) -> bytes:
+        return bytes(cramjam.snappy.compress_raw(self.part * (size * 20 // len(self.part))))
+
+
+def test_the_work_of_a_remote_read_follows_its_size(gateway):
+    def matcher(op: int, value: bytes) -> bytes:
+        return field(3, b"\x08" + varint(op) + field(2, b"a") + field(3, value))
+
+    parts = {
+        "queries": field(1, b""),
+        "matchers": field(1, matcher(0, b"b") * 100),
+        "regexes": field(1, matcher(2, rb"\pL" * 13) * 30),
+        "optional": field(1, matcher(2, b"a?" * 900)),
+        "hints": field(1, field(4, b"\x08\x01" * 100)),
+        "unknown": field(9, b""),
+        "kinds": field(2, b"\x00" * 1000),
+        "unpacked": b"\x10\x00",
+    }
+    bodies = iter([Message(name, part) for name, part in parts.items()])
+    _check(gateway[1], "/api/v1/read", bodies, "application/x-protobuf")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (field(1, b"") * 500_000, "more than 100 queries in a request"),
+        (field(1, field(3, field(2, b"a")) * 2000), "more than 1,000 matchers in a request"),
+        (field(9, b"") * 30_000, "more than 20,000 fields in a request"),
+        (field(2, b"\x00" * 300_000), "more than 20,000 fields in a request"),
+        (bytes(2 << 20), "snappy: decoded length 2097152 exceeds limit 1048576"),
+    ],
+)
+def test_a_remote_read_is_counted_before_it_is_made(gateway, content, error):
+    tracemalloc.start()
+    body = bytes(cramjam.snappy.compress_raw(content))
+    before, _ = tracemalloc.get_traced_memory()
+    found = gateway[1].request("POST", "/api/v1/read", content=body)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (found.status_code, found.text.strip()) == (400, error)
+    assert peak - before < 8 << 20
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"a&" * 5000, "error parsing form values: more than 4,096 parameters"),
+        (
+            b"&".join(b"match[]=a%d" % number for number in range(1001)),
+            'invalid parameter "match[]": 1,001 different values, at most 1,000 are allowed',
+        ),
+        (
+            b"&".join(b"match[]=" + b"a" * 10_000 + b"%d" % number for number in range(7)),
+            'invalid parameter "match[]": more than 65,536 characters in all values together',
+        ),
+        (
+            b"&".join(
+                quote_plus(f'x{{a=~"\\\\pL{{13}}{number}"}}').join(["match[]=", ""]).encode()
+                for number in range(9)
+            ),
+            "expression too large, together with the regexes before it",
+        ),
+    ],
+)
+def test_a_form_that_asks_for_too_much_is_refused(gateway, body, error):
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    found = gateway[1].request("POST", "/api/v1/series", content=body, headers=headers)
+    assert found.status_code == 400
+    assert error in found.json()["error"]
+
+
+@pytest.mark.parametrize("name", ["step", "timeout", "time", "start", "limit", "lookback_delta"])
+@pytest.mark.parametrize("value", ["9" * 6000, "9" * 6000 + "s", "1e" + "9" * 6000, "-" * 6000, "٣"])
+def test_numbers_of_any_length_are_refused(gateway, name, value):
+    parameters = {"query": "x", "start": NOW, "end": NOW, "step": 1} | {name: value}
+    for path in ("query", "query_range"):
+        assert gateway[1].get(f"/api/v1/{path}", params=parameters).status_code in (200, 400)
+
+
+def test_labels_that_queries_make_are_bounded(gateway):
+    nested = "x"
+    for _ in range(60):
+        nested = f'label_replace({nested},"a","$1$1","a","(.*)")'
+    long = f'label_replace(x,"a","{"$1" * 30_000}","a","(.*)")'
+    joined = "label_join(x,'c','-'" + ",'a'" * 10_000 + ")"
+    for query in (nested, long, joined):
+        found = gateway[1].request("POST", "/api/v1/query", data={"query": query, "time": NOW})
+        assert (found.status_code, found.json()["errorType"]) == (422, "execution"), found.text[:300]
+        assert "label value of more than 65,536 characters in label_" in found.json()["error"]
+
+
+def test_numbers_in_labels_may_have_thousands_of_digits(gateway):
+    made = f'label_replace(x,"c","{"9" * 6000}$1","a","(.*)")'
+    found = gateway[1].request(
+        "POST", "/api/v1/query", data={"query": f'sort_by_label({made},"c")', "time": NOW}
+    )
+    assert [one["metric"]["a"][0] for one in found.json()["data"]["result"]] == ["0", "1", "2", "3"]
+    made = f'label_replace(x,"c","a${"9" * 6000}","a","(.*)")'
+    found = gateway[1].request("POST", "/api/v1/query", data={"query": made, "time": NOW})
+    assert {one["metric"]["c"] for one in found.json()["data"]["result"]} == {"a"}
