@@ -38,7 +38,7 @@ class RollUp(KeyedProcessFunction):
 
     def open(self, context: RuntimeContext) -> None:
         restore_print()
-        from schemas.tables import ROLLED
+        from schemas.tables import ROLLED, Resolution
         from streamgauge.store.marks import MarkStore
         from streamgauge.store.progress import ProgressStore
         from streamgauge.store.rebuild import Outcome, Rebuilder
@@ -57,6 +57,7 @@ class RollUp(KeyedProcessFunction):
         self._seals = counters.counter("seals")
         self._builds = counters.counter("builds")
         self._damaged = counters.counter("damaged_builds")
+        self._kept_ms = max(kept.retention_ms[Resolution.RAW] for kept in self._config.storage_classes)
         self._rebuilds = {outcome: counters.counter(f"rebuilds_{outcome.value}") for outcome in Outcome}
         keep_for_good()
 
@@ -73,7 +74,8 @@ class RollUp(KeyedProcessFunction):
         if late:
             self._mark(key, lane, Mark(Resolution.MIN1, minute))
         else:
-            for level, start in lane.begin(minute):
+            # a first message of 1970 would have every bucket built since
+            for level, start in lane.begin(max(minute, now_ms() - self._kept_ms)):
                 self._progress.write(level, key, start)
             timers.register_event_time_timer(minute + MINUTE_MS - 1)
         self._wake(key, lane, timers)

@@ -1,5 +1,6 @@
 """How marks that a replay has left in the store meet those of the stream."""
 
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -16,11 +17,12 @@ class Store:
     """Progress and marks of all lanes in memory."""
 
     def __init__(self, monkeypatch):
-        self.marks, self.read = {}, []
+        self.marks, self.read, self.begun = {}, [], {}
         monkeypatch.setattr("streamgauge.store.session.connect", lambda _: None)
         monkeypatch.setattr("streamgauge.store.rebuild.Rebuilder", lambda *_: None)
         monkeypatch.setattr(
-            "streamgauge.store.progress.ProgressStore", lambda _: SimpleNamespace(read=self._progress)
+            "streamgauge.store.progress.ProgressStore",
+            lambda _: SimpleNamespace(read=self._progress, write=self._begin),
         )
         monkeypatch.setattr(
             "streamgauge.store.marks.MarkStore",
@@ -35,6 +37,9 @@ class Store:
 
     def _pending(self, lane):
         return [mark for place, mark in self.marks.items() if place[0] == lane]
+
+    def _begin(self, level, lane, to):
+        self.begun[level, lane] = to
 
     def _progress(self, level):
         self.read.append(level)
@@ -77,3 +82,20 @@ def test_progress_is_read_once_for_all_lanes(store, roll_up):
         _late(roll_up, lane, NOON - MINUTE_MS)
     assert store.read == list(ROLLED)
     assert len(store.marks) == 100
+
+
+@pytest.mark.parametrize("first", [0, MINUTE_MS])
+def test_a_lane_whose_first_message_is_of_1970_begins_where_samples_are_kept(store, roll_up, first):
+    timers = SimpleNamespace(
+        current_processing_time=lambda: 0,
+        register_processing_time_timer=lambda _: None,
+        register_event_time_timer=lambda _: None,
+    )
+    roll_up.process_element(
+        (200, first, False), SimpleNamespace(timer_service=lambda: timers, get_current_key=lambda: 200)
+    )
+    kept_ms = max(kept.retention_ms[Resolution.RAW] for kept in Config().storage_classes)
+    for level in ROLLED:
+        begun = store.begun[level, 200]
+        assert begun % level.value.width_ms == 0
+        assert begun > time.time() * 1000 - kept_ms - level.value.width_ms - 60_000
