@@ -23,6 +23,8 @@ from streamgauge.local.service import Service, address, listens
 PLAIN = "PLAIN"
 """The mechanism in which the broker speaks to itself, and is told of the passwords of the others."""
 SCRAM_ROUNDS = 4096
+LISTENERS = ("clients", "controller")
+"""As the names of settings have them."""
 _SECURITY = "org.apache.kafka.common.security"
 LOGGING = Path(__file__).parent / "logging" / "kafka.properties"
 
@@ -91,8 +93,11 @@ def _security(kafka: Kafka, home: Home) -> dict[str, object]:
             "ssl.keystore.location": server_pem(home),
             "ssl.truststore.type": "PEM",
             "ssl.truststore.location": authority(home),
-            "ssl.client.auth": "required" if kafka.tls.cert_file else "none",
         }
+        for listener in LISTENERS:
+            # without the listener's name it does not count beside SASL (KIP-684)
+            wanted = "required" if kafka.tls.cert_file else "none"
+            found[f"listener.name.{listener}.ssl.client.auth"] = wanted
     if kafka.sasl:
         user, password = java_text(kafka.sasl.user), java_text(kafka.sasl.secret())
         plain = f"{_SECURITY}.plain.PlainLoginModule required username={user} password={password}"
@@ -103,7 +108,7 @@ def _security(kafka: Kafka, home: Home) -> dict[str, object]:
             "sasl.mechanism.controller.protocol": PLAIN,
             "listener.name.controller.sasl.enabled.mechanisms": PLAIN,
         }
-        for listener in ("clients", "controller"):
+        for listener in LISTENERS:
             login = f"{plain} user_{kafka.sasl.user}={password};"
             found[f"listener.name.{listener}.plain.sasl.jaas.config"] = login
         if kafka.sasl.mechanism != PLAIN:

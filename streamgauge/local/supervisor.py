@@ -58,6 +58,8 @@ class Supervisor:
 
     def run(self) -> None:
         """Supervise until `end`."""
+        # at once: the first steps may take long, and a full disk later can only be told of in a file that is there
+        self._publish("running")
         self._keeper.start()
         while not self._ending.wait(STEP_S):
             for name, process in self._processes.items():
