@@ -4,6 +4,7 @@ A generator puts bodies together, each endpoint answers all of them, and those t
 sent again, four times as large. No time is asserted: neither may the time grow faster than the body, nor the memory.
 """
 
+import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from memory_reader import MemoryReader
 from schemas.protobuf import field, varint
 from streamgauge.config import Config
 from streamgauge.config import Gateway as Settings
+from streamgauge.gateway import answering, remote_read_messages
 from streamgauge.gateway.app import Gateway
 from streamgauge.gateway.endpoints import endpoints
 from streamgauge.gateway.secrets import new_token, token_hash
@@ -284,3 +286,26 @@ def test_numbers_in_labels_may_have_thousands_of_digits(gateway):
     made = f'label_replace(x,"c","a${"9" * 6000}","a","(.*)")'
     found = gateway[1].request("POST", "/api/v1/query", data={"query": made, "time": NOW})
     assert {one["metric"]["c"] for one in found.json()["data"]["result"]} == {"a"}
+
+
+def test_what_is_large_is_never_read_on_the_event_loop(gateway, monkeypatch):
+    threads = []
+
+    def noted(function):
+        def run(*given, **named):
+            threads.append(threading.get_ident())
+            return function(*given, **named)
+
+        return run
+
+    monkeypatch.setattr(answering, "Form", noted(answering.Form))
+    monkeypatch.setattr(answering, "enforced", noted(answering.enforced))
+    monkeypatch.setattr(remote_read_messages, "queries", noted(remote_read_messages.queries))
+    headers = {"content-type": FORM}
+    gateway[1].request("POST", "/api/v1/series", content=b"match[]=x&" * 400, headers=headers)
+    # one who sees some series only, whose parameters are parsed however short they are
+    gateway[1].get("/api/v1/series", params={"match[]": "x"})
+    gateway[1].request("POST", "/api/v1/read", content=bytes(cramjam.snappy.compress_raw(field(1, b""))))
+    # the loop of a request runs in the thread that asks
+    assert len(threads) == 5
+    assert threading.get_ident() not in threads
