@@ -18,7 +18,7 @@ MAX_SELECTORS = 1000
 MAX_SELECTOR_CHARACTERS = 65_536
 """So many `match[]` a request may have, and so long may they be together: as long as a query."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d+)?(Z|[-+]\d\d:\d\d)", re.ASCII)
 _DURATION = re.compile(
     "".join(rf"(?:(\d{{1,20}}){unit})?" for unit in ("y", "w", "d", "h", "m", "s", "ms")), re.ASCII
