@@ -7,6 +7,7 @@ from cassandra.cluster import ResponseFuture, Session
 from schemas.tables import HEAD_RETENTION_MS, ttl_seconds
 
 MOST_UNDER_WAY = 128
+MOST_BYTES_UNDER_WAY = 16 * 1024 * 1024
 
 
 class HeadStore:
@@ -15,6 +16,7 @@ class HeadStore:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._under_way: list[ResponseFuture] = []
+        self._bytes = 0
         self._insert = session.prepare(
             'INSERT INTO metrics_head (lane, minute, partition, "offset", payload) VALUES (?, ?, ?, ?, ?) '
             "USING TTL ?"
@@ -26,7 +28,8 @@ class HeadStore:
         if ttl > 0:
             row = (lane, minute, partition, offset, payload, ttl)
             self._under_way.append(self._session.execute_async(self._insert, row))
-        if len(self._under_way) >= MOST_UNDER_WAY:
+            self._bytes += len(payload)
+        if len(self._under_way) >= MOST_UNDER_WAY or self._bytes >= MOST_BYTES_UNDER_WAY:
             self.settle()
 
     def settle(self) -> int:
@@ -34,7 +37,7 @@ class HeadStore:
 
         :raises cassandra.DriverException: if one is not.
         """
-        under_way, self._under_way = self._under_way, []
+        under_way, self._under_way, self._bytes = self._under_way, [], 0
         for future in under_way:
             future.result()
         return len(under_way)
