@@ -129,10 +129,15 @@ def _record(counts, times, values, names, **options):
     return bytes(sink.getvalue())
 
 
+_pools = []
+"""Buffers may outlive a test, and what they came from must too."""
+
+
 @contextmanager
 def _allocations():
     """The pool from which Arrow takes all memory meanwhile."""
     pool = pa.proxy_memory_pool(pa.default_memory_pool())
+    _pools.append(pool)
     before = pa.default_memory_pool()
     pa.set_memory_pool(pool)
     try:
@@ -162,9 +167,9 @@ def test_a_batch_may_have_all_that_is_allowed():
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_no_bytes_make_decoding_take_more_memory_than_a_batch_may(data):
-    counts = data.draw(st.lists(st.integers(0, 300_000), min_size=1, max_size=4))
+    counts = data.draw(st.lists(st.sampled_from((1, 300, 200_000, 1_500_000)), min_size=1, max_size=4))
     samples = np.zeros(sum(counts), np.int64)
     names = [bytes(data.draw(st.sampled_from((0, 9, 3_000_000)))) for _ in counts]
     compression = data.draw(st.sampled_from(("lz4", "zstd")))
@@ -175,7 +180,7 @@ def test_no_bytes_make_decoding_take_more_memory_than_a_batch_may(data):
         payload[place] = data.draw(st.sampled_from((0, 1, 2, 16, 127, 128, 254, 255)))
     with _allocations() as pool, suppress(InvalidBatch):
         batch.decode(bytes(payload), 0, 0, 1, labels=data.draw(st.booleans()))
-    assert pool.max_memory() <= 2 * MAX_UNPACKED_BATCH_BYTES
+    assert pool.max_memory() <= 1.1 * MAX_UNPACKED_BATCH_BYTES
 
 
 def test_an_arrow_stream_of_another_shape_is_refused():
