@@ -160,6 +160,45 @@ def test_a_writer_that_dies_at_any_write_leaves_each_series_as_it_was_or_as_it_w
     assert rebuilder.rebuild(Resolution.MIN1, LANE, minute) is Outcome.UNCHANGED
 
 
+def test_pieces_of_other_windows_do_not_bring_back_what_a_window_no_longer_names(
+    session, config, bucket, monkeypatch
+):
+    rng = random.Random(2)
+    minutes = [bucket - (20 - number) * MINUTE_MS for number in range(3)]
+    [kept] = config.storage_classes
+    store = BlockStore(session, config.shards, kept)
+    expected = {}
+    monkeypatch.setattr(cut_rows, "MAX_ROW_BYTES", 900)
+    for minute in minutes:
+        samples = _samples(range(40), [minute], rng, config.shards.lanes)
+        expected[minute] = aggregate(samples, minute)
+        store.write_rollup(Resolution.MIN1, LANE, minute, expected[minute])
+    monkeypatch.undo()
+    again = _samples(range(40), [minutes[1], minutes[1] + 1], rng, config.shards.lanes)
+    expected[minutes[1]] = aggregate(again, minutes[1])
+    store.write_rollup(Resolution.MIN1, LANE, minutes[1], expected[minutes[1]])
+    reader, reading = BlockReader(session, config.shards, config.storage_classes), Reading()
+    for _ in ("read", "kept"):
+        spans = {LANE: (minutes[0], minutes[-1])}
+        rows = reader.rollups(again.ids, Resolution.MIN1, spans, ["sum"], reading)
+        found = sorted(
+            (start, tuple(identity), value)
+            for row in rows
+            for start, identity, value in zip(
+                row.window_start.tolist(), row.ids.tolist(), row.columns["sum"], strict=True
+            )
+        )
+        assert found == [
+            (minute, tuple(identity), value)
+            for minute, rolled in expected.items()
+            for identity, value in zip(rolled.ids.tolist(), rolled.columns["sum"], strict=True)
+        ]
+    assert not reading.damages
+    for minute, rolled in expected.items():
+        rows = store.read_rollups(Resolution.MIN1, LANE, minute, minute + 1)
+        _assert_equal(merge(rows, minute), merge([(minute, rolled)], minute))
+
+
 def test_a_piece_that_is_gone_is_damage_and_not_fewer_series(session, config, bucket, monkeypatch):
     rng = random.Random(1)
     minute = bucket - 10 * MINUTE_MS
