@@ -163,18 +163,18 @@ def test_a_writer_that_dies_at_any_write_leaves_each_series_as_it_was_or_as_it_w
 def test_pieces_of_other_windows_do_not_bring_back_what_a_window_no_longer_names(
     session, config, bucket, monkeypatch
 ):
-    rng = random.Random(2)
     minutes = [bucket - (20 - number) * MINUTE_MS for number in range(3)]
     [kept] = config.storage_classes
     store = BlockStore(session, config.shards, kept)
     expected = {}
     monkeypatch.setattr(cut_rows, "MAX_ROW_BYTES", 900)
     for minute in minutes:
-        samples = _samples(range(40), [minute], rng, config.shards.lanes)
+        # the same values, so that all are cut in the same places
+        samples = _samples(range(40), [minute], random.Random(2), config.shards.lanes)
         expected[minute] = aggregate(samples, minute)
         store.write_rollup(Resolution.MIN1, LANE, minute, expected[minute])
     monkeypatch.undo()
-    again = _samples(range(40), [minutes[1], minutes[1] + 1], rng, config.shards.lanes)
+    again = _samples(range(40), [minutes[1], minutes[1] + 1], random.Random(3), config.shards.lanes)
     expected[minutes[1]] = aggregate(again, minutes[1])
     store.write_rollup(Resolution.MIN1, LANE, minutes[1], expected[minutes[1]])
     reader, reading = BlockReader(session, config.shards, config.storage_classes), Reading()
