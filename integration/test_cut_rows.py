@@ -199,6 +199,29 @@ def test_pieces_of_other_windows_do_not_bring_back_what_a_window_no_longer_names
         _assert_equal(merge(rows, minute), merge([(minute, rolled)], minute))
 
 
+@pytest.mark.parametrize(("number", "before", "after"), [(0, 900, 40_000), (1, 40_000, 900), (2, 900, 900)])
+def test_a_bucket_that_would_lose_samples_stays_however_it_is_cut(
+    session, config, bucket, monkeypatch, number, before, after
+):
+    minute = bucket - (30 + number) * MINUTE_MS
+    [kept] = config.storage_classes
+    store = BlockStore(session, config.shards, kept)
+    samples = _samples(range(40), [minute], random.Random(4), config.shards.lanes)
+    monkeypatch.setattr(cut_rows, "MAX_ROW_BYTES", before)
+    store.write_rollup(Resolution.MIN1, LANE, minute, aggregate(samples, minute))
+    store.write_raw(LANE, minute, ON_TIME, take(samples, np.delete(np.arange(40), 17)))
+    monkeypatch.setattr(cut_rows, "MAX_ROW_BYTES", after)
+    rebuilder = Rebuilder(session, config.shards, [kept], now_ms)
+    assert rebuilder.rebuild(Resolution.MIN1, LANE, minute) is Outcome.SHRUNK
+    found = _read(session, config, samples.ids, Resolution.MIN1, minute)
+    assert found == _by_series(aggregate(samples, minute))
+    store.write_raw(LANE, minute, late_part(0, 1, 1), samples)
+    is_same = before == after
+    assert rebuilder.rebuild(Resolution.MIN1, LANE, minute) is (
+        Outcome.UNCHANGED if is_same else Outcome.CHANGED
+    )
+
+
 def test_a_piece_that_is_gone_is_damage_and_not_fewer_series(session, config, bucket, monkeypatch):
     rng = random.Random(1)
     minute = bucket - 10 * MINUTE_MS
