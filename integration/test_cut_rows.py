@@ -112,6 +112,14 @@ def _read(session, config, ids, level, start):
     return found
 
 
+def _rows(store, level, start):
+    """The rows of a window, whose series are in one part each."""
+    parts = list(store.read_rollups(level, LANE, start, start + 1))
+    ids = np.concatenate([rolled.ids for part in parts for _, rolled in part])
+    assert len(np.unique(ids, axis=0)) == len(ids)
+    return [row for part in parts for row in part]
+
+
 def _by_series(rolled):
     return {
         tuple(identity): tuple(rolled.columns[name][at] for name in NAMES)
@@ -149,7 +157,7 @@ def test_a_writer_that_dies_at_any_write_leaves_each_series_as_it_was_or_as_it_w
             continue
         written = len(states)
         assert _read(session, config, everything.ids, Resolution.MIN1, minute) == states[-1]
-        rows = store.read_rollups(Resolution.MIN1, LANE, minute, minute + 1)
+        rows = _rows(store, Resolution.MIN1, minute)
         _assert_equal(merge(rows, minute), merge([(minute, aggregate(everything, minute))], minute))
     rebuilder = Rebuilder(session, config.shards, [kept], now_ms)
     assert rebuilder.rebuild(Resolution.MIN1, LANE, minute) in (Outcome.CHANGED, Outcome.UNCHANGED)
@@ -195,7 +203,7 @@ def test_pieces_of_other_windows_do_not_bring_back_what_a_window_no_longer_names
         ]
     assert not reading.damages
     for minute, rolled in expected.items():
-        rows = store.read_rollups(Resolution.MIN1, LANE, minute, minute + 1)
+        rows = _rows(store, Resolution.MIN1, minute)
         _assert_equal(merge(rows, minute), merge([(minute, rolled)], minute))
 
 
@@ -284,8 +292,8 @@ def test_a_lane_with_200000_series_of_one_metric_is_rolled_up_and_read(session, 
         assert DIRECTORY_FORMAT in {row[0] for row in rows.values()}
         sizes = [sum(len(blob) for blob in row if isinstance(blob, bytes)) for row in rows.values()]
         assert MAX_ROW_BYTES // 8 < max(sizes) <= MAX_ROW_BYTES
-        pieces = store.read_rollups(level, LANE, start, start + 1)
-        _assert_equal(merge([(start, part) for _, part in pieces], start), merge([(start, expected)], start))
+        pieces = _rows(store, level, start)
+        _assert_equal(merge(pieces, start), merge([(start, expected)], start))
         some = ids[:: MANY // 50]
         fifty = expected.rows(np.arange(0, MANY, MANY // 50))
         assert _read(session, config, some, level, start) == _by_series(fifty)

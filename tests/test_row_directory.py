@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas import row_directory
 from schemas.invalid_block import InvalidBlock
-from streamgauge.series.id_ranges import ID_BITS, WHOLE, IdRange, halves
+from streamgauge.series.id_ranges import ID_BITS, WHOLE, IdRange, halves, parts_of
 
 _LOW = (1 << 64) - 1
 # ids that share none, some or nearly all of their bits
@@ -53,6 +53,23 @@ def _ranges(numbers, most):
         low, high, count = halves(ids)
         waiting += [(high, ids[count:]), (low, ids[:count])]
     return found
+
+
+@given(st.sets(_NUMBERS, min_size=2, max_size=60), st.lists(st.integers(1, 9), min_size=1, max_size=4))
+def test_parts_hold_all_ids_once_and_no_range_is_in_two(numbers, sizes):
+    ranges = [own for most in sizes for own in _ranges(numbers, most)]
+    parts = parts_of(ranges)
+    assert parts[0][0] == 0
+    assert parts[-1][1] == 1 << ID_BITS
+    assert all(one[1] == two[0] for one, two in itertools.pairwise(parts))
+    for own in ranges:
+        assert sum(first <= own.first and own.last < limit for first, limit in parts) == 1
+    outermost = {own for own in ranges if not any(own != other and _holds(other, own) for other in ranges)}
+    assert len(parts) == len(outermost)
+
+
+def _holds(outer, inner):
+    return outer.first <= inner.first and inner.last <= outer.last
 
 
 @given(st.sets(_NUMBERS, min_size=2, max_size=60), st.integers(1, 1000), st.data())

@@ -12,7 +12,7 @@ from cassandra.cluster import Session
 from schemas.columns import ROLLUP_FORMAT
 from schemas.invalid_block import InvalidBlock
 from schemas.tables import RAW_GRACE_MS, Resolution, StorageClass, ttl_seconds
-from streamgauge.rollup.aggregates import Aggregates, aggregate, merge
+from streamgauge.rollup.aggregates import Aggregates, aggregate, merge, together
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Shards
 from streamgauge.store.changes import ChangeStore
@@ -105,7 +105,8 @@ class Rebuilder:
 def _compute(store: BlockStore, level: Resolution, lane: int, start: int) -> Aggregates:
     if level is Resolution.MIN1:
         return aggregate(store.read_raw(lane, start), start, with_digests=store.kept.digests)
-    return merge(store.read_rollups(BELOW[level], lane, start, start + level.value.width_ms), start)
+    parts = store.read_rollups(BELOW[level], lane, start, start + level.value.width_ms)
+    return together([merge(part, start) for part in parts])
 
 
 def _compare(store: BlockStore, level: Resolution, lane: int, start: int) -> tuple[Outcome, StoredRows]:

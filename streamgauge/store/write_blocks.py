@@ -16,6 +16,7 @@ from schemas.invalid_block import BlockFault, InvalidBlock
 from schemas.row_directory import DIRECTORY_FORMAT
 from schemas.tables import RAW_GRACE_MS, ROLLED, ROLLUP_BLOBS, Resolution, StorageClass, ttl_seconds
 from streamgauge.rollup.aggregates import Aggregates
+from streamgauge.series.id_ranges import below, parts_of
 from streamgauge.series.ids import Ids, Shards, groups_of, slices_of
 from streamgauge.series.samples import Samples, concat, take
 from streamgauge.store.bounded_writes import write_all
@@ -165,28 +166,51 @@ class BlockStore:
 
     def read_rollups(
         self, resolution: Resolution, lane: int, start: int, end: int
-    ) -> list[tuple[int, Aggregates]]:
+    ) -> Iterator[list[tuple[int, Aggregates]]]:
         """The windows of a lane that start from `start` to before `end` (ms), which are of one period.
 
-        A window comes in as many pieces as it has rows.
+        They come in parts, each with all that is stored of its series, as (start in ms, aggregates): that of all
+        places whose rows were not cut, and of each other one several, so that not more than needed is in memory.
 
         :raises InvalidBlock: for a damaged row, or one that should be there and is not.
         """
-        found = []
-        named: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for group, _, window_start, *row in self._select(resolution, lane, start, end):
-            if row[0] == DIRECTORY_FORMAT:
-                named[group, window_start] += [piece.slice for piece in row_directory.decode(row[1])]
-            else:
-                found.append((window_start, decode_rollup(_row(row))))
+        places: dict[tuple[int, int], dict[int, StoredRow]] = defaultdict(dict)
+        for group, piece, window_start, *row in self._select(resolution, lane, start, end):
+            places[group, piece][window_start] = _row(row)
+        whole = []
+        for (group, _), windows in places.items():
+            named = {
+                at: row_directory.decode(row[1]) for at, row in windows.items() if row[0] == DIRECTORY_FORMAT
+            }
+            rows = [(at, decode_rollup(row)) for at, row in windows.items() if at not in named]
+            if not named:
+                whole += rows
+                continue
+            for first, limit in parts_of(piece.ids for pieces in named.values() for piece in pieces):
+                own = {
+                    (group, at): [piece.slice for piece in pieces if first <= piece.ids.first < limit]
+                    for at, pieces in named.items()
+                }
+                yield [
+                    *((at, decode_rollup(row)) for at, row in self._pieces(resolution, lane, own)),
+                    *((at, _between(aggregates, first, limit)) for at, aggregates in rows),
+                ]
+        yield whole
+
+    def _pieces(
+        self, resolution: Resolution, lane: int, named: dict[tuple[int, int], list[int]]
+    ) -> Iterator[tuple[int, StoredRow]]:
+        """The pieces with these slices by (metric group, window), with their windows.
+
+        :raises InvalidBlock: if one is not there.
+        """
         missing = {(*place, number) for place, numbers in named.items() for number in numbers}
         for group, number, window_start, *row in self._select_pieces(resolution, lane, named):
             missing.discard((group, window_start, number))
-            found.append((window_start, decode_rollup(_row(row))))
+            yield window_start, _row(row)
         for group, window_start, number in sorted(missing):
             where = f"metric_group={group} slice={number} window_start={window_start}"
             raise InvalidBlock(BlockFault.DAMAGED, f"a directory names {where}, which is not there")
-        return found
 
     def _select(self, resolution: Resolution, lane: int, start: int, end: int) -> Iterator[Any]:
         """The rows that are found without a directory, among them directories."""
@@ -215,6 +239,10 @@ class BlockStore:
 def _row(columns: list[Any]) -> StoredRow:
     version, *blobs = columns
     return (version, *blobs)
+
+
+def _between(aggregates: Aggregates, first: int, limit: int) -> Aggregates:
+    return aggregates.rows(np.arange(below(aggregates.ids, first), below(aggregates.ids, limit)))
 
 
 def _ttl(window_start: int, retention_ms: int) -> int:
