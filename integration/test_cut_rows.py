@@ -205,6 +205,9 @@ def test_pieces_of_other_windows_do_not_bring_back_what_a_window_no_longer_names
     for minute, rolled in expected.items():
         rows = _rows(store, Resolution.MIN1, minute)
         _assert_equal(merge(rows, minute), merge([(minute, rolled)], minute))
+    Rebuilder(session, config.shards, [kept], now_ms).build(Resolution.MIN5, LANE, minutes[0])
+    built = merge(list(expected.items()), minutes[0])
+    assert store.read_rollup_rows(Resolution.MIN5, LANE, minutes[0]) == store.rollup_rows(built)
 
 
 @pytest.mark.parametrize(("number", "before", "after"), [(0, 900, 40_000), (1, 40_000, 900), (2, 900, 900)])
