@@ -1,7 +1,5 @@
 """No row is larger than its limits, whatever its series hold; and nothing is lost where it is cut."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +11,7 @@ from schemas.limits import MAX_ROW_BYTES
 from schemas.row_directory import DIRECTORY_FORMAT
 from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series.samples import Samples, concat, take
-from streamgauge.store import bounded_writes, cut_rows
+from streamgauge.store import cut_rows
 from streamgauge.store.cut_rows import counts_of, cut, decode_rollup, raw_blocks, stored_rows
 
 MINUTE = 1_763_892_000_000
@@ -123,27 +121,3 @@ def test_a_series_with_all_that_a_minute_can_hold_fits():
     assert len(blocks.encode_ids(samples.ids)) < 100
     (row,) = stored_rows(aggregate(samples, MINUTE), 0, 1).values()
     assert _size(row) <= 4096
-
-
-@given(st.lists(st.integers(0, 30), max_size=60))
-def test_writes_under_way_are_bounded_in_number_and_bytes(sizes):
-    under_way = []
-    peaks = []
-
-    class Future:
-        def __init__(self, size):
-            self.size = size
-            under_way.append(self)
-            peaks.append((len(under_way), sum(each.size for each in under_way)))
-
-        def result(self):
-            under_way.remove(self)
-
-    session = SimpleNamespace(execute_async=lambda _, row: Future(len(row[1])))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bounded_writes, "UNDER_WAY", 5)
-        patch.setattr(bounded_writes, "BYTES_UNDER_WAY", 40)
-        bounded_writes.write_all(session, "INSERT", ((1, bytes(size)) for size in sizes))
-    assert not under_way
-    assert len(peaks) == len(sizes)
-    assert all(count <= 5 and total <= 40 for count, total in peaks)

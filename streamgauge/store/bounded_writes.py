@@ -4,27 +4,85 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from cassandra.cluster import ResponseFuture, Session
+from cassandra.cluster import NoHostAvailable, ResponseFuture, Session
+from cassandra.connection import ConnectionBusy
 
 UNDER_WAY = 32
 BYTES_UNDER_WAY = 16 * 1024 * 1024
-"""Of all writes of one call that were not answered yet; a single one may be more."""
+Row = Sequence[object]
 
 
-def write_all(session: Session, statement: Any, rows: Iterable[Sequence[object]]) -> None:
+class BoundedWrites:
+    """Begins writes, and waits for the oldest where more would be under way than allowed; a large one goes alone.
+
+    The driver refuses a write while the socket still has bytes of those before it to take. Such a write is begun
+    again when nothing else is under way.
+
+    :param most, most_bytes: of the writes that were not answered yet.
+    """
+
+    def __init__(self, session: Session, most: int = UNDER_WAY, most_bytes: int = BYTES_UNDER_WAY) -> None:
+        self._session = session
+        self._most, self._most_bytes = most, most_bytes
+        self._under_way: deque[tuple[Any, Row, ResponseFuture]] = deque()
+        self._bytes = 0
+        self._begun = 0
+
+    def begin(self, statement: Any, row: Row) -> None:
+        """Begin a write with these values; earlier ones are waited for.
+
+        :raises cassandra.DriverException: if one of these failed.
+        """
+        size = _size(row)
+        while self._under_way and (
+            len(self._under_way) >= self._most or self._bytes + size > self._most_bytes
+        ):
+            self._finish()
+        self._under_way.append((statement, row, self._session.execute_async(statement, row)))
+        self._bytes += size
+        self._begun += 1
+
+    def settle(self) -> int:
+        """Return when all that was begun is stored; how many writes that were since the last time.
+
+        :raises cassandra.DriverException: if one failed; the others are given up.
+        """
+        try:
+            while self._under_way:
+                self._finish()
+            return self._begun
+        finally:
+            self._under_way.clear()
+            self._bytes = self._begun = 0
+
+    def _finish(self) -> None:
+        """Wait for the oldest write; if it was refused as too much at a time, for all, and begin those again alone."""
+        refused = []
+        while self._under_way:
+            statement, row, future = self._under_way.popleft()
+            self._bytes -= _size(row)
+            try:
+                future.result()
+            except NoHostAvailable as error:
+                if not any(isinstance(each, ConnectionBusy) for each in error.errors.values()):
+                    raise
+                refused.append((statement, row))
+            if not refused:
+                return
+        for statement, row in refused:
+            self._session.execute_async(statement, row).result()
+
+
+def write_all(session: Session, statement: Any, rows: Iterable[Row]) -> None:
     """Execute a statement with each of these values; return when all is stored.
 
     :raises cassandra.DriverException: if one is not.
     """
-    under_way: deque[tuple[int, ResponseFuture]] = deque()
-    total = 0
+    writes = BoundedWrites(session)
     for row in rows:
-        size = sum(len(value) for value in row if isinstance(value, bytes))
-        while under_way and (len(under_way) >= UNDER_WAY or total + size > BYTES_UNDER_WAY):
-            done, future = under_way.popleft()
-            future.result()
-            total -= done
-        under_way.append((size, session.execute_async(statement, row)))
-        total += size
-    for _, future in under_way:
-        future.result()
+        writes.begin(statement, row)
+    writes.settle()
+
+
+def _size(row: Row) -> int:
+    return sum(len(value) for value in row if isinstance(value, bytes))
