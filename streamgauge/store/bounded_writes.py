@@ -73,13 +73,13 @@ class BoundedWrites:
             self._session.execute_async(statement, row).result()
 
 
-def write_all(session: Session, statement: Any, rows: Iterable[Row]) -> None:
-    """Execute a statement with each of these values; return when all is stored.
+def write_all(session: Session, statements: Iterable[tuple[Any, Row]]) -> None:
+    """Execute statements with their values; return when all is stored.
 
     :raises cassandra.DriverException: if one is not.
     """
     writes = BoundedWrites(session)
-    for row in rows:
+    for statement, row in statements:
         writes.begin(statement, row)
     writes.settle()
 

@@ -80,7 +80,8 @@ class BlockStore:
         if _ttl(window_start, retention_ms) <= 0 and not keep_ms:
             return
         ttl = max(_ttl(window_start, retention_ms + RAW_GRACE_MS), keep_ms // 1000)
-        write_all(self._session, self._insert_raw, self._raw_rows(lane, window_start, part, samples, ttl))
+        rows = self._raw_rows(lane, window_start, part, samples, ttl)
+        write_all(self._session, ((self._insert_raw, row) for row in rows))
 
     def _raw_rows(
         self, lane: int, window_start: int, part: bytes, samples: Samples, ttl: int
@@ -140,9 +141,11 @@ class BlockStore:
             own_ttl = ttl + PIECE_GRACE_S if are_pieces else ttl
             write_all(
                 self._session,
-                self._insert_rollup[resolution],
                 (
-                    (*place, group, number, window_start, *row, own_ttl)
+                    (
+                        self._insert_rollup[resolution],
+                        (*place, group, number, window_start, *row, own_ttl),
+                    )
                     for (group, number), row in rows.items()
                     if (number < 0) == are_pieces
                 ),

@@ -13,17 +13,16 @@ from collections.abc import Iterator
 import xxhash
 from cassandra import InvalidRequest
 from cassandra.cluster import Session
-from cassandra.concurrent import execute_concurrent
 from cassandra.query import BatchStatement, BatchType
 
 from schemas.limits import MAX_INDEX_WRITE_BYTES
 from schemas.tables import INDEX_PERIOD_MS, INDEX_RETENTION_MS, Resolution, index_period, ttl_seconds
 from streamgauge.series import labels as series_labels
 from streamgauge.series.ids import ID_BYTES, Shards
+from streamgauge.store.bounded_writes import write_all
 from streamgauge.store.changes import ChangeStore
 from streamgauge.store.progress import ProgressStore
 
-CONCURRENCY = 32
 ROWS_A_WRITE = 100
 
 
@@ -146,7 +145,7 @@ class IndexStore:
             for pair in ((name, value), ("", name)):
                 if pair not in pairs:
                     statements.append((self._insert_value, (lane, period, *pair, ttl)))
-        execute_concurrent(self._session, statements, concurrency=CONCURRENCY)
+        write_all(self._session, statements)
         pairs.update(by_label)
         pairs.update(("", name) for name, _ in by_label)
 
@@ -163,7 +162,7 @@ class IndexStore:
                 for row in some:
                     batch.add(self._insert_series, row)
                 statements.append((batch, ()))
-        execute_concurrent(self._session, statements, concurrency=CONCURRENCY)
+        write_all(self._session, statements)
 
 
 def id_chunks(ids: list[bytes]) -> Iterator[bytes]:
