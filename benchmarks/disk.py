@@ -150,7 +150,9 @@ def write(session: object, config: Config, population: Population) -> Sizes:
             for start in buckets:
                 rebuilder.build(level, lane, start)
                 number[level] += sum(
-                    len(row.ids) for _, row in store.read_rollups(level, lane, start, start + 1)
+                    len(row.ids)
+                    for part in store.read_rollups(level, lane, start, start + 1)
+                    for _, row in part
                 )
         if buckets:
             read[level] = _read_back(session, level, lane, buckets[-1])

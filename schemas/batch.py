@@ -6,6 +6,7 @@ timestamps of a row rising. Kafka key: the lane, decimal. Record timestamp: the 
 Headers: `version`, `producer`, `sent` (the collector's clock, ms, decimal). A heartbeat has an empty value.
 """
 
+import struct
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -15,7 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from schemas import batch_kernels
-from schemas.limits import MAX_BATCH_SERIES
+from schemas.arrow_sizes import batch_sizes
+from schemas.limits import MAX_BATCH_SERIES, MAX_UNPACKED_BATCH_BYTES
 from streamgauge.series import ids as series_ids
 from streamgauge.series import labels as series_labels
 from streamgauge.series.samples import MINUTE_MS, Samples, empty, take
@@ -49,6 +51,7 @@ class BatchFault(StrEnum):
     NOT_ARROW = "not_arrow"
     BAD_SCHEMA = "bad_schema"
     TOO_MANY_SERIES = "too_many_series"
+    TOO_LARGE = "too_large"
     BAD_ORDER = "bad_order"
     WRONG_LANE = "wrong_lane"
     WRONG_MINUTE = "wrong_minute"
@@ -160,11 +163,8 @@ def decode(value: bytes | None, lane: int, minute: int, lanes: int, *, labels: b
     """
     if value is None:
         raise InvalidBatch(BatchFault.NO_VALUE, "null value")
+    _check_sizes(value)
     record = _read(value, labels)
-    if record.num_rows > MAX_BATCH_SERIES:
-        raise InvalidBatch(
-            BatchFault.TOO_MANY_SERIES, f"{record.num_rows} series, at most {MAX_BATCH_SERIES}"
-        )
     samples = _samples(record, lane, minute, lanes)
     return Batch(samples, record.column("labels") if labels else None)
 
@@ -195,6 +195,19 @@ def single(batch: Batch, identity: bytes) -> bytes:
         raise ValueError("the batch was decoded without labels")
     row = series_ids.split(series_ids.to_bytes(batch.samples.ids)).index(identity)
     return encode(take(batch.samples, np.array([row])), batch.labels.take(pa.array([row])))
+
+
+def _check_sizes(value: bytes) -> None:
+    """Refuse what would take more memory than a batch may, before Arrow allocates it."""
+    try:
+        rows, content = batch_sizes(value)
+    except (pa.ArrowException, OSError, struct.error, StopIteration, EOFError, ValueError) as error:
+        raise InvalidBatch(BatchFault.NOT_ARROW, str(error)[:500]) from None
+    if rows > MAX_BATCH_SERIES:
+        raise InvalidBatch(BatchFault.TOO_MANY_SERIES, f"{rows} series, at most {MAX_BATCH_SERIES}")
+    if content > MAX_UNPACKED_BATCH_BYTES:
+        detail = f"{content} bytes unpacked, at most {MAX_UNPACKED_BATCH_BYTES}"
+        raise InvalidBatch(BatchFault.TOO_LARGE, detail)
 
 
 def _read(value: bytes, labels: bool) -> pa.RecordBatch:

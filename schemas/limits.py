@@ -28,6 +28,17 @@ MAX_KEY_BYTES = 65_535
 MAX_INDEX_LABEL_BYTES = MAX_KEY_BYTES - 64
 """A label's name, separator and value, which are in a key of the index beside lane and period."""
 
+MAX_ROW_BYTES = 4 * 1024 * 1024
+"""The most that the blobs of a row of a block table may have: a quarter of the 16 MiB that Cassandra takes as one
+mutation, which is half a segment of its commit log. What is larger is cut."""
+MAX_ROW_SERIES = 1 << 16
+"""The most series of such a row."""
+MAX_INDEX_WRITE_BYTES = 1024 * 1024
+"""The most of one write to the series index: a batch of rows, if of more than one, or the ids of a label."""
+MAX_UNPACKED_BATCH_BYTES = 16 * 1024 * 1024
+"""The most that a batch of `metrics.raw` may have unpacked: eight times what producers put into one, four times what
+a message may have packed."""
+
 _NAME = NAME.encode()
 _SURELY_FITS = min(MAX_METRIC_NAME_BYTES, MAX_LABEL_NAME_BYTES, MAX_LABEL_VALUE_BYTES, MAX_LABELS_BYTES)
 

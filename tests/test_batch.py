@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from schemas import batch, limits
 from schemas.batch import BatchFault, InvalidBatch
+from schemas.limits import MAX_UNPACKED_BATCH_BYTES
 from streamgauge.series import ids, labels
 from streamgauge.series.samples import STALE, Samples
 
@@ -108,6 +110,77 @@ def test_garbage_is_refused(payload, reason):
     with pytest.raises(InvalidBatch) as refusal:
         batch.decode(payload, 3, MINUTE, LANES)
     assert refusal.value.reason is reason
+
+
+def _record(counts, times, values, names, **options):
+    """The bytes of a record batch with these columns, whatever they hold."""
+    rows, offsets = len(names), pa.py_buffer(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
+    columns = [
+        pa.Array.from_buffers(batch.SCHEMA.field(0).type, rows, [None, pa.py_buffer(bytes(16 * rows))]),
+        pa.array(names, pa.binary()),
+    ]
+    for at, flat in ((2, times), (3, values)):
+        field = batch.SCHEMA.field(at)
+        items = pa.Array.from_buffers(field.type.value_type, len(flat), [None, pa.py_buffer(flat)])
+        columns.append(pa.Array.from_buffers(field.type, rows, [None, offsets], children=[items]))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.SCHEMA, options=pa.ipc.IpcWriteOptions(**options)) as writer:
+        writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=batch.SCHEMA))
+    return bytes(sink.getvalue())
+
+
+_pools = []
+"""Buffers may outlive a test, and what they came from must too."""
+
+
+@contextmanager
+def _allocations():
+    """The pool from which Arrow takes all memory meanwhile."""
+    pool = pa.proxy_memory_pool(pa.default_memory_pool())
+    _pools.append(pool)
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(pool)
+    try:
+        yield pool
+    finally:
+        pa.set_memory_pool(before)
+
+
+@pytest.mark.parametrize("compression", ["lz4", "zstd", None])
+@pytest.mark.parametrize("labels", [True, False])
+@pytest.mark.parametrize(("samples", "label_bytes"), [(2_000_000, 1), (1, 40_000_000)])
+def test_what_would_be_too_large_unpacked_is_refused_before_it_is(compression, labels, samples, label_bytes):
+    times, values = np.zeros(samples, np.int64), np.zeros(samples)
+    payload = _record([samples], times, values, [bytes(label_bytes)], compression=compression)
+    with _allocations() as pool, pytest.raises(InvalidBatch) as refusal:
+        batch.decode(payload, 0, 0, 1, labels=labels)
+    assert refusal.value.reason is BatchFault.TOO_LARGE
+    assert pool.max_memory() < 100_000
+
+
+def test_a_batch_may_have_all_that_is_allowed():
+    count = (MAX_UNPACKED_BATCH_BYTES - 1000) // 16
+    payload = _record([count], np.zeros(count, np.int64), np.zeros(count), [b"m"], compression="lz4")
+    with pytest.raises(InvalidBatch) as refusal:
+        batch.decode(payload, 0, 0, 1)
+    assert refusal.value.reason is BatchFault.BAD_ORDER
+
+
+@given(st.data())
+@settings(max_examples=80, deadline=None)
+def test_no_bytes_make_decoding_take_more_memory_than_a_batch_may(data):
+    counts = data.draw(st.lists(st.sampled_from((1, 300, 200_000, 1_500_000)), min_size=1, max_size=4))
+    samples = np.zeros(sum(counts), np.int64)
+    names = [bytes(data.draw(st.sampled_from((0, 9, 3_000_000)))) for _ in counts]
+    compression = data.draw(st.sampled_from(("lz4", "zstd")))
+    payload = bytearray(_record(counts, samples, samples.astype(np.float64), names, compression=compression))
+    # mostly where sizes are: in the metadata and at the begin of buffers, which begin at multiples of 64 or 8
+    for _ in range(data.draw(st.integers(0, 6))):
+        place = data.draw(st.integers(0, min(len(payload), 2000) - 1))
+        payload[place] = data.draw(st.sampled_from((0, 1, 2, 16, 127, 128, 254, 255)))
+    with _allocations() as pool, suppress(InvalidBatch):
+        batch.decode(bytes(payload), 0, 0, 1, labels=data.draw(st.booleans()))
+    assert pool.max_memory() <= 1.1 * MAX_UNPACKED_BATCH_BYTES
 
 
 def test_an_arrow_stream_of_another_shape_is_refused():

@@ -109,9 +109,7 @@ def test_new_series_outdate_lists_and_if_their_minute_is_sealed_results(monkeypa
     from types import SimpleNamespace
 
     table = Index([SimpleNamespace(lane=3, sealed_to=sealed_to)])
-    monkeypatch.setattr(
-        write_index, "execute_concurrent", lambda _, statements, **__: table.done.append(len(statements))
-    )
+    monkeypatch.setattr(write_index, "write_all", lambda _, statements: table.done.append(len(statements)))
     monkeypatch.setattr(write_index, "BatchStatement", lambda **_: SimpleNamespace(add=lambda *_: None))
     monkeypatch.setattr(write_index.time, "time", lambda: NOON / 1000)
     store = IndexStore(table, Shards(lanes=8, groups=1))

@@ -30,6 +30,10 @@ class Answer:
         return self._rows
 
 
+class Query(str):
+    """A prepared statement: it may have attributes."""
+
+
 class Stored:
     """Stands for a session: one batch in every minute of `minutes`, lane 0 sealed up to `sealed`."""
 
@@ -39,7 +43,7 @@ class Stored:
         self.listed = []
 
     def prepare(self, statement):
-        return statement
+        return Query(statement)
 
     def execute_async(self, statement, request, timeout, **__):
         assert timeout > 0

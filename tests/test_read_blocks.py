@@ -10,10 +10,10 @@ from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series import ids, labels
 from streamgauge.series.ids import Shards, lanes_of
 from streamgauge.series.samples import Samples
+from streamgauge.store.cut_rows import encode_rollup
 from streamgauge.store.read_blocks import BlockReader
 from streamgauge.store.reading import Reading
 from streamgauge.store.rollups import NoDigests
-from streamgauge.store.write_blocks import encode_rollup
 
 MINUTE = 1_763_892_000_000
 KEPT = dict.fromkeys(Resolution, 10**12)
@@ -28,6 +28,10 @@ class Answer:
         return self._rows
 
 
+class Query(str):
+    """A prepared statement: it may have attributes."""
+
+
 class Tables:
     """Stands for a session: a statement is its table and columns, of which each table has one row."""
 
@@ -35,7 +39,7 @@ class Tables:
         self.rows = {}
 
     def prepare(self, query):
-        return query
+        return Query(query)
 
     def execute_async(self, query, _, timeout, **__):
         assert timeout > 0

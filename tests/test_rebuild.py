@@ -27,7 +27,7 @@ KEPT = StorageClass("standard", dict.fromkeys(Resolution, 10**12))
 )
 def test_what_is_as_it_should_be_has_a_new_version_after_it_was_stored(monkeypatch, outcome, write, noted):
     done = []
-    store = SimpleNamespace(kept=KEPT, write_rollup_blobs=lambda *_: done.append("rows"))
+    store = SimpleNamespace(kept=KEPT, write_rollup_rows=lambda *_: done.append("rows"))
     monkeypatch.setattr(rebuild, "BlockStore", lambda *_: store)
     monkeypatch.setattr(
         rebuild, "ChangeStore", lambda _: SimpleNamespace(write=lambda *_: done.append("version"))

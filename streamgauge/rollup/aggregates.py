@@ -101,6 +101,21 @@ def merge(windows: Sequence[tuple[int, Aggregates]], window_start: int) -> Aggre
     return Aggregates(sorted_ids[fresh], columns, merged)
 
 
+def together(parts: Sequence[Aggregates]) -> Aggregates:
+    """Aggregates of one window, of which no series is in two parts; with digests if all parts have them.
+
+    :param parts: one at least; those without a series count for nothing.
+    """
+    several = [part for part in parts if len(part.ids)] or parts[:1]
+    if len(several) == 1:
+        return several[0]
+    ids = np.concatenate([part.ids for part in several])
+    columns = {name: np.concatenate([part.columns[name] for part in several]) for name in COLUMNS}
+    own = [part.digests for part in several if part.digests is not None]
+    merged = Aggregates(ids, columns, digests.concat(own) if len(own) == len(several) else None)
+    return merged.rows(order_of(ids))
+
+
 def _without_stale(samples: Samples) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     stale = samples.values.view(np.uint64) == np.uint64(STALE_BITS)
     if not stale.any():

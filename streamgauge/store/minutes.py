@@ -70,8 +70,8 @@ class MinuteStore:
         for store, own in self._by_class(lane, minute, samples, batches):
             everything = concat([store.read_raw(lane, minute), own])
             rolled = aggregate(everything, minute, with_digests=store.kept.digests)
-            found = store.rollup_blobs(rolled)
-            changes |= found != store.read_rollup_blobs(Resolution.MIN1, lane, minute)
+            found = store.rollup_rows(rolled)
+            changes |= found != store.read_rollup_rows(Resolution.MIN1, lane, minute)
         return Written(len(samples.values), len(batches) - len(good)), changes
 
     def _decode(

@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 from cassandra.cluster import Session
 
-from schemas.tables import Level, Resolution, StorageClass
+from schemas.row_directory import DIRECTORY_FORMAT
+from schemas.tables import DIGEST, Level, Resolution, StorageClass
 from streamgauge.series.ids import Ids, Shards, groups_of, lanes_of, slices_of
 from streamgauge.series.samples import Runs
 from streamgauge.store.block_cache import BlockCache
 from streamgauge.store.changes import ChangeStore, versions_of
+from streamgauge.store.named_pieces import NamedPieces
 from streamgauge.store.raw_rows import RawRows
 from streamgauge.store.reading import Reading, fetch
 from streamgauge.store.rollup_rows import RollupRows
@@ -18,6 +20,12 @@ from streamgauge.store.rollups import RollupRow, stored
 
 Span = tuple[int, int]
 """The first and the last window (starts in ms, both included) to be read of a lane."""
+RAW_ROWS_A_PAGE = 64
+"""An hour of minutes, of up to 4 MiB each."""
+DIGEST_ROWS_A_PAGE = 16
+"""Nearly all of a row of up to 4 MiB is its digests."""
+COLUMN_ROWS_A_PAGE = 400
+"""A period of any level, of which one column and the ids are less than a quarter of a row."""
 _KEY = "lane = ? AND period = ? AND metric_group = ? AND slice = ?"
 _WINDOWS = "window_start >= ? AND window_start <= ?"
 
@@ -42,6 +50,8 @@ class BlockReader:
             )
             for kept in classes
         ]
+        for select in self._select_raw:
+            select.fetch_size = RAW_ROWS_A_PAGE
         self._select_rollups: dict[tuple[str, tuple[str, ...]], Any] = {}
         self._select_progress = session.prepare(
             "SELECT lane, sealed_to FROM rollup_progress WHERE resolution = ?"
@@ -94,9 +104,17 @@ class BlockReader:
         for kept in self._classes:
             statement = self._select_rollup(kept.table(resolution), tuple(names))
             name = kept.table(resolution), *names
-            held = RollupRows(level, places, reading)
+            held, cut = RollupRows(level, places, reading), NamedPieces(places)
             for request, row in self.cache.fetch(name, statement, requests, versions, reading):
-                held.add(request, row)
+                if row[1] == DIRECTORY_FORMAT:
+                    cut.add(request, row)
+                else:
+                    held.add(request, row)
+            for request, row in self.cache.fetch(name, statement, cut.requests(), versions, reading):
+                if cut.names(request, row):
+                    held.add(request, row)
+            for fault, request, window_start in cut.faults():
+                held.note(fault, request, window_start)
             found += held.decoded(names, wanted)
         return found
 
@@ -107,6 +125,7 @@ class BlockReader:
             statement = self._select_rollups[table, columns] = self._session.prepare(
                 f"SELECT window_start, format, ids{names} FROM {table} WHERE {_KEY} AND {_WINDOWS}"
             )
+            statement.fetch_size = DIGEST_ROWS_A_PAGE if DIGEST in columns else COLUMN_ROWS_A_PAGE
         return statement
 
     def _requests(

@@ -7,18 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
 import numpy as np
-import numpy.typing as npt
 from cassandra.cluster import Session
 
-from schemas import blocks
-from schemas.columns import decode_column
+from schemas.columns import ROLLUP_FORMAT
 from schemas.invalid_block import InvalidBlock
-from schemas.tables import RAW_GRACE_MS, ROLLUP_COLUMNS, Resolution, StorageClass, ttl_seconds
-from streamgauge.rollup.aggregates import Aggregates, aggregate, merge
+from schemas.tables import RAW_GRACE_MS, Resolution, StorageClass, ttl_seconds
+from streamgauge.rollup.aggregates import Aggregates, aggregate, merge, together
 from streamgauge.series.id_kernels import rows_of
-from streamgauge.series.ids import Ids, Shards
+from streamgauge.series.ids import Shards
 from streamgauge.store.changes import ChangeStore
-from streamgauge.store.write_blocks import BlockStore, RollupBlobs
+from streamgauge.store.cut_rows import counts_of
+from streamgauge.store.write_blocks import BlockStore, StoredRows
 
 BELOW: Mapping[Resolution, Resolution] = {
     Resolution.MIN1: Resolution.RAW,
@@ -28,7 +27,6 @@ BELOW: Mapping[Resolution, Resolution] = {
 }
 """What each level is built from."""
 ABOVE: Mapping[Resolution, Resolution] = {below: level for level, below in BELOW.items()}
-_COUNT = list(ROLLUP_COLUMNS).index("count")
 MARGIN_MS = 60_000
 """So long before its parts expire a bucket is no longer built from them."""
 
@@ -88,7 +86,7 @@ class Rebuilder:
             outcome, changed = _compare(store, level, lane, window_start)
             if outcome is Outcome.CHANGED and write:
                 before_write()
-                store.write_rollup_blobs(level, lane, window_start, changed)
+                store.write_rollup_rows(level, lane, window_start, changed)
             if outcome in (Outcome.CHANGED, Outcome.UNCHANGED) and write:
                 # also of what is the same: whoever stored it may have failed before it was noted
                 self._changes.write(level, lane, window_start)
@@ -107,38 +105,34 @@ class Rebuilder:
 def _compute(store: BlockStore, level: Resolution, lane: int, start: int) -> Aggregates:
     if level is Resolution.MIN1:
         return aggregate(store.read_raw(lane, start), start, with_digests=store.kept.digests)
-    return merge(store.read_rollups(BELOW[level], lane, start, start + level.value.width_ms), start)
+    parts = store.read_rollups(BELOW[level], lane, start, start + level.value.width_ms)
+    return together([merge(part, start) for part in parts])
 
 
-def _compare(store: BlockStore, level: Resolution, lane: int, start: int) -> tuple[Outcome, RollupBlobs]:
+def _compare(store: BlockStore, level: Resolution, lane: int, start: int) -> tuple[Outcome, StoredRows]:
     """What building the bucket again would come to, and the rows that differ from those that are stored."""
     try:
-        found = store.rollup_blobs(_compute(store, level, lane, start))
+        built = _compute(store, level, lane, start)
     except InvalidBlock:
         return Outcome.DAMAGED, {}
-    there = store.read_rollup_blobs(level, lane, start)
-    changed = {place: row for place, row in found.items() if there.get(place) != row}
-    if _shrinks(there, found):
+    there = store.read_rollup_rows(level, lane, start)
+    if _shrinks(there, built):
         return Outcome.SHRUNK, {}
+    changed = {place: row for place, row in store.rollup_rows(built).items() if there.get(place) != row}
     return (Outcome.CHANGED if changed else Outcome.UNCHANGED), changed
 
 
-def _shrinks(there: RollupBlobs, found: RollupBlobs) -> bool:
-    """Whether a series would count fewer samples than before: samples are only ever added."""
-    for place, row in there.items():
+def _shrinks(there: StoredRows, built: Aggregates) -> bool:
+    """Whether a series would count fewer samples than before, in whatever row: samples are only ever added."""
+    counts = built.columns["count"]
+    for row in there.values():
+        if row[0] != ROLLUP_FORMAT:
+            continue
         try:
-            old_ids, old_counts = _counts(row)
+            old_ids, old_counts = counts_of(row)
         except InvalidBlock:
             continue
-        if place not in found:
-            return True
-        new_ids, new_counts = _counts(found[place])
-        rows = rows_of(new_ids, old_ids)
-        if len(rows) < len(old_ids) or np.any(new_counts[rows] < old_counts):
+        rows = rows_of(built.ids, old_ids)
+        if len(rows) < len(old_ids) or np.any(counts[rows] < old_counts):
             return True
     return False
-
-
-def _counts(row: tuple[bytes | None, ...]) -> tuple[Ids, npt.NDArray[np.generic]]:
-    ids = blocks.decode_ids(row[0] or b"")
-    return ids, decode_column("count", row[1 + _COUNT] or b"", len(ids))

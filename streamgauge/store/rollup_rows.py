@@ -51,7 +51,7 @@ class RollupRows:
                 raise InvalidBlock(BlockFault.UNKNOWN_FORMAT, f"rollup format {version}")
             picked = self._wanted.of(request, id_blob)
         except InvalidBlock as fault:
-            self._note(fault, request, window_start)
+            self.note(fault, request, window_start)
             return
         if len(picked.rows):
             self._reading.take_samples(len(picked.rows))
@@ -79,7 +79,7 @@ class RollupRows:
             faults |= wrong
         if faults:
             for number, fault in sorted(faults.items()):
-                self._note(fault, self._rows[number].request, self._rows[number].window_start)
+                self.note(fault, self._rows[number].request, self._rows[number].window_start)
             self._reading.samples -= sum(len(self._rows[number].picked.rows) for number in faults)
             self._rows = [row for number, row in enumerate(self._rows) if number not in faults]
             yield from self.decoded(names, wanted)
@@ -102,5 +102,6 @@ class RollupRows:
                 faults[number] = fault
         return found
 
-    def _note(self, fault: InvalidBlock, request: Sequence[int], window_start: int) -> None:
+    def note(self, fault: InvalidBlock, request: Sequence[int], window_start: int) -> None:
+        """Note that a row is damaged."""
         self._wanted.note(fault, request, f"window_start={window_start}")

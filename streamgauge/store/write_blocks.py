@@ -1,37 +1,34 @@
 """Writing blocks, raw parts and rollup rows, and reading whole windows of them again."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from cassandra.cluster import Session
-from cassandra.concurrent import execute_concurrent
 
-from schemas import blocks, digests
-from schemas.columns import ROLLUP_FORMAT, decode_column, encode_column
+from schemas import blocks, row_directory
+from schemas.columns import ROLLUP_FORMAT
 from schemas.invalid_block import BlockFault, InvalidBlock
-from schemas.tables import (
-    QUANTILES,
-    RAW_GRACE_MS,
-    ROLLED,
-    ROLLUP_BLOBS,
-    ROLLUP_COLUMNS,
-    Resolution,
-    StorageClass,
-    ttl_seconds,
-)
-from streamgauge.rollup.aggregates import COLUMNS, Aggregates
+from schemas.row_directory import DIRECTORY_FORMAT
+from schemas.tables import RAW_GRACE_MS, ROLLED, ROLLUP_BLOBS, Resolution, StorageClass, ttl_seconds
+from streamgauge.rollup.aggregates import Aggregates
+from streamgauge.series.id_ranges import below, parts_of
 from streamgauge.series.ids import Ids, Shards, groups_of, slices_of
 from streamgauge.series.samples import Samples, concat, take
+from streamgauge.store.bounded_writes import write_all
+from streamgauge.store.cut_rows import StoredRow, decode_rollup, raw_blocks, stored_rows
 
-CONCURRENCY = 32
-ROWS_A_PAGE = 64
-RollupBlobs = dict[tuple[int, int], tuple[bytes | None, ...]]
-"""Of one window, the ids and then the blobs of each (metric group, slice), as they are stored."""
-SAMPLES_A_ROW = 400_000
-"""At 11 bytes a sample at worst, and 30 a series, a third of the 16 MiB that Cassandra takes at once."""
+ROWS_A_PAGE = 16
+"""Of up to 4 MiB each."""
+PIECES_A_REQUEST = 100
+PIECE_GRACE_S = 60
+"""Pieces outlive the directory that names them by this."""
+StoredRows = dict[tuple[int, int], StoredRow]
+"""The rows of one window that mean something, by (metric group, slice)."""
 
 
 class BlockStore:
@@ -53,6 +50,7 @@ class BlockStore:
             f"SELECT format, ids, timestamps, samples FROM {raw} WHERE lane = ? AND period = ? "
             "AND metric_group IN ? AND slice IN ? AND window_start = ?"
         )
+        self._select_raw.fetch_size = ROWS_A_PAGE
         self._insert_rollup: dict[Resolution, Any] = {}
         self._select_rollup: dict[Resolution, Any] = {}
         names = [f'"{name}"' for name in ROLLUP_BLOBS]
@@ -73,23 +71,27 @@ class BlockStore:
     ) -> None:
         """Store the samples of one minute (ms) as a part; nothing is written that is no longer kept.
 
-        What would be too large for one mutation goes to further parts, `part` with a number behind it.
+        What would be too large for one row goes to further parts, `part` with a number behind it. Whatever an earlier
+        attempt left of these does no harm: samples are only ever added.
 
         :param keep_ms: how long the part lives at least, whatever its age.
         """
-        level, retention_ms = Resolution.RAW.value, self.kept.retention_ms[Resolution.RAW]
+        retention_ms = self.kept.retention_ms[Resolution.RAW]
         if _ttl(window_start, retention_ms) <= 0 and not keep_ms:
             return
         ttl = max(_ttl(window_start, retention_ms + RAW_GRACE_MS), keep_ms // 1000)
-        rows = []
+        rows = self._raw_rows(lane, window_start, part, samples, ttl)
+        write_all(self._session, ((self._insert_raw, row) for row in rows))
+
+    def _raw_rows(
+        self, lane: int, window_start: int, part: bytes, samples: Samples, ttl: int
+    ) -> Iterator[tuple[object, ...]]:
+        period = Resolution.RAW.value.period(window_start)
         for group, piece, which in self._shares(samples.ids, self._shards.raw_slices):
-            for number, some in enumerate(_mutations(samples, which)):
-                block = blocks.encode_raw(take(samples, some), window_start)
+            for number, block in enumerate(raw_blocks(take(samples, which), window_start)):
                 own_part = part + number.to_bytes(2, "big") if number else part
-                key = (lane, level.period(window_start), group, piece, window_start, own_part)
-                content = (block.format, block.ids, block.timestamps, block.samples)
-                rows.append((*key, *content, ttl))
-        self._write(self._insert_raw, rows)
+                key = (lane, period, group, piece, window_start, own_part)
+                yield *key, block.format, block.ids, block.timestamps, block.samples, ttl
 
     def read_raw(self, lane: int, window_start: int) -> Samples:
         """All samples of one minute (ms) of a lane, every part merged.
@@ -115,65 +117,119 @@ class BlockStore:
         self, resolution: Resolution, lane: int, window_start: int, aggregates: Aggregates
     ) -> None:
         """Store the aggregates of one window, over what may be there."""
-        self.write_rollup_blobs(resolution, lane, window_start, self.rollup_blobs(aggregates))
+        self.write_rollup_rows(resolution, lane, window_start, self.rollup_rows(aggregates))
 
-    def rollup_blobs(self, aggregates: Aggregates) -> RollupBlobs:
+    def rollup_rows(self, aggregates: Aggregates) -> StoredRows:
         """The rows that aggregates of one window make."""
-        found = {}
-        for group, piece, which in self._shares(aggregates.ids, self._shards.rollup_slices):
-            share = aggregates.rows(which)
-            columns = encode_rollup(share)
-            found[group, piece] = (
-                blocks.encode_ids(share.ids),
-                *(columns.get(name) for name in ROLLUP_BLOBS),
-            )
-        return found
+        slices = self._shards.rollup_slices
+        return {
+            (group, number): row
+            for group, piece, which in self._shares(aggregates.ids, slices)
+            for number, row in stored_rows(aggregates.rows(which), piece, slices).items()
+        }
 
-    def write_rollup_blobs(
-        self, resolution: Resolution, lane: int, window_start: int, rows: RollupBlobs
+    def write_rollup_rows(
+        self, resolution: Resolution, lane: int, window_start: int, rows: StoredRows
     ) -> None:
-        """Store rows of one window; nothing is written that is no longer kept."""
+        """Store rows of one window, pieces before the directories that name them; nothing that is no longer kept."""
         level = resolution.value
         ttl = _ttl(window_start, self.kept.retention_ms[resolution])
-        if ttl > 0:
-            place = lane, level.period(window_start)
-            self._write(
-                self._insert_rollup[resolution],
-                [
-                    (*place, group, piece, window_start, ROLLUP_FORMAT, *blobs, ttl)
-                    for (group, piece), blobs in rows.items()
-                ],
+        if ttl <= 0:
+            return
+        place = lane, level.period(window_start)
+        for are_pieces in (True, False):
+            own_ttl = ttl + PIECE_GRACE_S if are_pieces else ttl
+            write_all(
+                self._session,
+                (
+                    (
+                        self._insert_rollup[resolution],
+                        (*place, group, number, window_start, *row, own_ttl),
+                    )
+                    for (group, number), row in rows.items()
+                    if (number < 0) == are_pieces
+                ),
             )
 
-    def read_rollup_blobs(self, resolution: Resolution, lane: int, window_start: int) -> RollupBlobs:
+    def read_rollup_rows(self, resolution: Resolution, lane: int, window_start: int) -> StoredRows:
         """The rows of one window as they are stored, without those of another format."""
-        return {
-            (group, piece): tuple(blobs)
-            for group, piece, _, version, *blobs in self._rollup_rows(
-                resolution, lane, window_start, window_start + 1
-            )
-            if version == ROLLUP_FORMAT
-        }
+        found: StoredRows = {}
+        named: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for group, number, _, *row in self._select(resolution, lane, window_start, window_start + 1):
+            if row[0] in (ROLLUP_FORMAT, DIRECTORY_FORMAT):
+                found[group, number] = _row(row)
+            if row[0] == DIRECTORY_FORMAT:
+                # of one that is damaged nothing is there, so that all that should be is stored
+                with suppress(InvalidBlock):
+                    named[group, window_start] += [piece.slice for piece in row_directory.decode(row[1])]
+        for group, number, _, *row in self._select_pieces(resolution, lane, named):
+            if row[0] == ROLLUP_FORMAT:
+                found[group, number] = _row(row)
+        return found
 
     def read_rollups(
         self, resolution: Resolution, lane: int, start: int, end: int
-    ) -> list[tuple[int, Aggregates]]:
+    ) -> Iterator[list[tuple[int, Aggregates]]]:
         """The windows of a lane that start from `start` to before `end` (ms), which are of one period.
 
-        A window comes in as many pieces as it has rows.
+        They come in parts, each with all that is stored of its series, as (start in ms, aggregates): that of all
+        places whose rows were not cut, and of each other one several, so that not more than needed is in memory.
 
-        :raises InvalidBlock: for a damaged row.
+        :raises InvalidBlock: for a damaged row, or one that should be there and is not.
         """
-        names = ("ids", *ROLLUP_BLOBS)
-        return [
-            (window_start, decode_rollup(version, dict(zip(names, row, strict=True))))
-            for _, _, window_start, version, *row in self._rollup_rows(resolution, lane, start, end)
-        ]
+        places: dict[tuple[int, int], dict[int, StoredRow]] = defaultdict(dict)
+        for group, piece, window_start, *row in self._select(resolution, lane, start, end):
+            places[group, piece][window_start] = _row(row)
+        whole = []
+        for (group, _), windows in places.items():
+            named = {
+                at: row_directory.decode(row[1]) for at, row in windows.items() if row[0] == DIRECTORY_FORMAT
+            }
+            rows = [(at, decode_rollup(row)) for at, row in windows.items() if at not in named]
+            if not named:
+                whole += rows
+                continue
+            for first, limit in parts_of(piece.ids for pieces in named.values() for piece in pieces):
+                own = {
+                    (group, at): [piece.slice for piece in pieces if first <= piece.ids.first < limit]
+                    for at, pieces in named.items()
+                }
+                yield [
+                    *((at, decode_rollup(row)) for at, row in self._pieces(resolution, lane, own)),
+                    *((at, _between(aggregates, first, limit)) for at, aggregates in rows),
+                ]
+        yield whole
 
-    def _rollup_rows(self, resolution: Resolution, lane: int, start: int, end: int) -> Iterator[Any]:
+    def _pieces(
+        self, resolution: Resolution, lane: int, named: dict[tuple[int, int], list[int]]
+    ) -> Iterator[tuple[int, StoredRow]]:
+        """The pieces with these slices by (metric group, window), with their windows.
+
+        :raises InvalidBlock: if one is not there.
+        """
+        missing = {(*place, number) for place, numbers in named.items() for number in numbers}
+        for group, number, window_start, *row in self._select_pieces(resolution, lane, named):
+            missing.discard((group, window_start, number))
+            yield window_start, _row(row)
+        for group, window_start, number in sorted(missing):
+            where = f"metric_group={group} slice={number} window_start={window_start}"
+            raise InvalidBlock(BlockFault.DAMAGED, f"a directory names {where}, which is not there")
+
+    def _select(self, resolution: Resolution, lane: int, start: int, end: int) -> Iterator[Any]:
+        """The rows that are found without a directory, among them directories."""
         groups, slices = list(range(self._shards.groups)), list(range(self._shards.rollup_slices))
         key = (lane, resolution.value.period(start), groups, slices, start, end)
         yield from self._session.execute(self._select_rollup[resolution], key)
+
+    def _select_pieces(
+        self, resolution: Resolution, lane: int, named: dict[tuple[int, int], list[int]]
+    ) -> Iterator[Any]:
+        """The rows that directories name. :param named: slices by (metric group, window)."""
+        for (group, start), numbers in named.items():
+            for at in range(0, len(numbers), PIECES_A_REQUEST):
+                some = numbers[at : at + PIECES_A_REQUEST]
+                key = (lane, resolution.value.period(start), [group], some, start, start + 1)
+                yield from self._session.execute(self._select_rollup[resolution], key)
 
     def _shares(self, ids: Ids, slices: int) -> Iterator[tuple[int, int, npt.NDArray[np.int64]]]:
         """The rows of each (metric group, slice) that occurs."""
@@ -182,38 +238,14 @@ class BlockStore:
             group, piece = divmod(int(place), slices)
             yield group, piece, np.flatnonzero(places == place)
 
-    def _write(self, statement: object, rows: Sequence[tuple[object, ...]]) -> None:
-        execute_concurrent(self._session, [(statement, row) for row in rows], concurrency=CONCURRENCY)
+
+def _row(columns: list[Any]) -> StoredRow:
+    version, *blobs = columns
+    return (version, *blobs)
 
 
-def encode_rollup(aggregates: Aggregates) -> dict[str, bytes]:
-    """The blobs of a row, percentiles and digest where there are digests."""
-    found = {name: encode_column(name, aggregates.columns[name]) for name in ROLLUP_COLUMNS}
-    if aggregates.digests is not None:
-        quantiles = aggregates.quantiles(list(QUANTILES.values()))
-        found |= {name: encode_column(name, quantiles[:, at]) for at, name in enumerate(QUANTILES)}
-        found["digest"] = digests.encode(aggregates.digests)
-    return found
-
-
-def decode_rollup(version: int, blobs: dict[str, bytes | None]) -> Aggregates:
-    """The aggregates of a row, without the percentiles, which follow from the digest.
-
-    :raises InvalidBlock: for a damaged row.
-    """
-    if version != ROLLUP_FORMAT:
-        raise InvalidBlock(BlockFault.UNKNOWN_FORMAT, f"rollup format {version}")
-    ids = blocks.decode_ids(blobs["ids"] or b"")
-    columns = {name: decode_column(name, blobs[name] or b"", len(ids)) for name in COLUMNS}
-    digest = blobs["digest"]
-    return Aggregates(ids, columns, None if digest is None else digests.decode(digest, len(ids)))
-
-
-def _mutations(samples: Samples, rows: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
-    """Cut row numbers where more samples would not fit into a mutation."""
-    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.diff(samples.offsets)[rows])[:-1]])
-    cuts = np.flatnonzero(np.diff(before // SAMPLES_A_ROW)) + 1
-    return np.split(rows, cuts)
+def _between(aggregates: Aggregates, first: int, limit: int) -> Aggregates:
+    return aggregates.rows(np.arange(below(aggregates.ids, first), below(aggregates.ids, limit)))
 
 
 def _ttl(window_start: int, retention_ms: int) -> int:

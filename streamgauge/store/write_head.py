@@ -2,9 +2,10 @@
 
 import time
 
-from cassandra.cluster import ResponseFuture, Session
+from cassandra.cluster import Session
 
 from schemas.tables import HEAD_RETENTION_MS, ttl_seconds
+from streamgauge.store.bounded_writes import BoundedWrites
 
 MOST_UNDER_WAY = 128
 
@@ -13,8 +14,7 @@ class HeadStore:
     """Writes `metrics_head`, many batches at a time: nothing is stored for sure before `settle`."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
-        self._under_way: list[ResponseFuture] = []
+        self._writes = BoundedWrites(session, MOST_UNDER_WAY)
         self._insert = session.prepare(
             'INSERT INTO metrics_head (lane, minute, partition, "offset", payload) VALUES (?, ?, ?, ?, ?) '
             "USING TTL ?"
@@ -24,17 +24,11 @@ class HeadStore:
         """Begin to store a batch of a UTC minute (ms); one older than the head keeps is passed over."""
         ttl = ttl_seconds(int(time.time() * 1000), minute, HEAD_RETENTION_MS)
         if ttl > 0:
-            row = (lane, minute, partition, offset, payload, ttl)
-            self._under_way.append(self._session.execute_async(self._insert, row))
-        if len(self._under_way) >= MOST_UNDER_WAY:
-            self.settle()
+            self._writes.begin(self._insert, (lane, minute, partition, offset, payload, ttl))
 
     def settle(self) -> int:
         """Return when all that was begun is stored; how many that were.
 
         :raises cassandra.DriverException: if one is not.
         """
-        under_way, self._under_way = self._under_way, []
-        for future in under_way:
-            future.result()
-        return len(under_way)
+        return self._writes.settle()

@@ -8,20 +8,21 @@ import re
 import struct
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 
 import xxhash
 from cassandra import InvalidRequest
 from cassandra.cluster import Session
-from cassandra.concurrent import execute_concurrent
 from cassandra.query import BatchStatement, BatchType
 
+from schemas.limits import MAX_INDEX_WRITE_BYTES
 from schemas.tables import INDEX_PERIOD_MS, INDEX_RETENTION_MS, Resolution, index_period, ttl_seconds
 from streamgauge.series import labels as series_labels
-from streamgauge.series.ids import Shards
+from streamgauge.series.ids import ID_BYTES, Shards
+from streamgauge.store.bounded_writes import write_all
 from streamgauge.store.changes import ChangeStore
 from streamgauge.store.progress import ProgressStore
 
-CONCURRENCY = 32
 ROWS_A_WRITE = 100
 
 
@@ -137,14 +138,14 @@ class IndexStore:
         pairs = self._pairs.setdefault((lane, period), set())
         statements: list[tuple[object, tuple[object, ...]]] = []
         for (name, value), ids in by_label.items():
-            packed = b"".join(sorted(ids))
             label = name.encode() + series_labels.SEPARATOR + value.encode()
-            chunk = xxhash.xxh3_128_digest(packed)
-            statements.append((self._insert_ids, (lane, period, label, chunk, packed, ttl)))
+            for packed in id_chunks(ids):
+                chunk = xxhash.xxh3_128_digest(packed)
+                statements.append((self._insert_ids, (lane, period, label, chunk, packed, ttl)))
             for pair in ((name, value), ("", name)):
                 if pair not in pairs:
                     statements.append((self._insert_value, (lane, period, *pair, ttl)))
-        execute_concurrent(self._session, statements, concurrency=CONCURRENCY)
+        write_all(self._session, statements)
         pairs.update(by_label)
         pairs.update(("", name) for name, _ in by_label)
 
@@ -155,10 +156,33 @@ class IndexStore:
             by_group[group].append((lane, period, group, identity, data, ttl))
         statements: list[tuple[object, tuple[object, ...]]] = []
         for rows in by_group.values():
-            for start in range(0, len(rows), ROWS_A_WRITE):
+            for some in row_batches(rows):
                 # one Cassandra partition, so the batch is a single mutation
                 batch = BatchStatement(batch_type=BatchType.UNLOGGED)
-                for row in rows[start : start + ROWS_A_WRITE]:
+                for row in some:
                     batch.add(self._insert_series, row)
                 statements.append((batch, ()))
-        execute_concurrent(self._session, statements, concurrency=CONCURRENCY)
+        write_all(self._session, statements)
+
+
+def id_chunks(ids: list[bytes]) -> Iterator[bytes]:
+    """Ids packed and sorted, in pieces of at most MAX_INDEX_WRITE_BYTES."""
+    ids = sorted(ids)
+    most = MAX_INDEX_WRITE_BYTES // ID_BYTES
+    for start in range(0, len(ids), most):
+        yield b"".join(ids[start : start + most])
+
+
+def row_batches(rows: list[tuple[object, ...]]) -> Iterator[list[tuple[object, ...]]]:
+    """Rows in batches of at most ROWS_A_WRITE and MAX_INDEX_WRITE_BYTES; a row that is larger has one of its own."""
+    batch: list[tuple[object, ...]] = []
+    total = 0
+    for row in rows:
+        size = sum(len(value) for value in row if isinstance(value, bytes))
+        if batch and (len(batch) == ROWS_A_WRITE or total + size > MAX_INDEX_WRITE_BYTES):
+            yield batch
+            batch, total = [], 0
+        batch.append(row)
+        total += size
+    if batch:
+        yield batch
