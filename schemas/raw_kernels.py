@@ -25,6 +25,7 @@ from schemas.bit_kernels import (
     zigzag,
 )
 from streamgauge.series.samples import STALE_BITS
+from streamgauge.series.sized import Offsets, Room, sized
 
 CONSTANT, EXACT, RISING, ZIGZAG, LEVEL, XOR = range(6)
 ENDS_STALE = 8
@@ -33,6 +34,15 @@ PLANES = 16
 _STALE = np.uint64(STALE_BITS)
 
 
+@sized(
+    offsets=Offsets("series", within="samples"),
+    values="samples",
+    kinds="series",
+    scales="series",
+    widths="series",
+    firsts="series",
+    packed=Room("9 * samples"),
+)
 @njit(cache=True, nogil=True)
 def encode(offsets, values, kinds, scales, widths, firsts, packed):  # type: ignore[no-untyped-def]
     """Choose a form for each series and pack it.

@@ -5,6 +5,7 @@ from numba import njit
 
 from schemas import raw_kernels, time_kernels
 from schemas.bit_kernels import take_varint
+from streamgauge.series.sized import NUMBER, Ends, Index, rows_are_rising_and_of_their_own, sized
 
 FINE, TIMES_LENGTH, TIMES, TOO_MANY, VALUES_LENGTH, VALUES = range(6)
 """What `pick` says of a block."""
@@ -12,6 +13,22 @@ _SAMPLES_A_SERIES = 8
 """What room is made for at first."""
 
 
+@sized(
+    rows_are_rising_and_of_their_own,
+    times="time bytes",
+    times_ends=Ends("blocks", within="time bytes"),
+    values="value bytes",
+    values_ends=Ends("blocks", within="value bytes"),
+    series=Index("blocks", below=str(1 << 32)),
+    rows="rows",
+    rows_ends=Ends("blocks", within="rows"),
+    window_starts="blocks",
+    width=NUMBER,
+    most=NUMBER,
+    enough=NUMBER,
+    counts="rows",
+    verdicts="blocks",
+)
 @njit(cache=True, nogil=True)
 def pick(  # type: ignore[no-untyped-def]
     times,
