@@ -197,7 +197,7 @@ def take_grid(packed, at, means):  # type: ignore[no-untyped-def]
     whole, at = take_zigzag(packed, at)
     if at < 0 or abs(whole) > _WHOLE:
         return -1
-    means[0] = ldexp(float(whole), exponent)
+    means[0] = ldexp(float(whole), int(exponent))
     if size == 1:
         return at
     low = at + 1
@@ -223,7 +223,7 @@ def take_grid(packed, at, means):  # type: ignore[no-untyped-def]
         whole += step
         if whole > _WHOLE:
             return -1
-        means[centroid] = ldexp(float(whole), exponent)
+        means[centroid] = ldexp(float(whole), int(exponent))
     return at
 
 

@@ -69,6 +69,10 @@ def pick(  # type: ignore[no-untyped-def]
         if written > enough:
             verdicts[block] = FINE
             continue
+        # the first bytes of values are two a series: more series than there can be ask for no memory
+        if 2 * series[block] > len(own_values):
+            verdicts[block] = VALUES_LENGTH
+            continue
         verdict, lists, starts, list_times = _lists(own_times, series[block], window_starts[block], width)
         verdicts[block] = verdict
         if verdict != FINE:

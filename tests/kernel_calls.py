@@ -1,9 +1,11 @@
 """Real calls of every kernel that Python calls, and what becomes of them when one argument does not fit the others.
 
-`python kernel_calls.py` tries each in a process of its own, as a kernel that is not checked may end it.
+`python kernel_calls.py FILE` tries recorded ones, for a process of its own: a kernel that is not checked may end it.
 """
 
 import importlib
+import json
+import pickle
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +23,7 @@ from streamgauge.rollup.aggregates import aggregate
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.labels import canonical
 from streamgauge.series.samples import Samples
-from streamgauge.series.sized import Counts, InconsistentSizes, Index, Room, Sized, sized
+from streamgauge.series.sized import NUMBER, InconsistentSizes, Sized
 
 ROOT = Path(__file__).parents[1]
 _SERIES, _TIMES = 3, 4
@@ -56,9 +58,7 @@ class _Source:
         labels, samples = self.fetch()
         rolled, starts = aggregate(samples, 0), np.zeros(_SERIES, np.int64)
         offsets = np.arange(_SERIES + 1)
-        return labels, Rollups(
-            rolled.ids, offsets, starts, starts + 60_000, rolled.columns, rolled.digests
-        )
+        return labels, Rollups(rolled.ids, offsets, starts, starts + 60_000, rolled.columns, rolled.digests)
 
 
 class _Samples:
@@ -81,7 +81,7 @@ def kernels() -> dict[str, Sized]:
     return found
 
 
-def recorded() -> dict[Sized, list[tuple]]:
+def recorded() -> dict[str, list[tuple]]:
     """The arguments of some calls of each kernel, as the processes and queries call them."""
     calls: dict[Sized, list[tuple]] = {}
     call = Sized.__call__
@@ -100,18 +100,18 @@ def recorded() -> dict[Sized, list[tuple]]:
         execute(parse(_MERGED), Query(1000, 3000, 1000), [_Samples(), _Samples()])
         for part in warm.PARTS.values():
             part()
-    return calls
+    names = {kernel: name for name, kernel in kernels().items()}
+    return {names[kernel]: several for kernel, several in calls.items()}
 
 
 def _copied(arguments: tuple) -> tuple:
     return tuple(each.copy() if isinstance(each, np.ndarray) else each for each in arguments)
 
 
-def spoilt(rule, argument) -> Iterator[tuple[str, object]]:
+def spoilt(argument) -> Iterator[tuple[str, object]]:
     """The argument with another size or with places that are not there, and what was done to it."""
     if not isinstance(argument, np.ndarray):
-        if isinstance(argument, int | np.integer) and not isinstance(argument, bool):
-            yield from (("below 0", -1), ("huge", 1 << 40))
+        yield from (("below 0", -1), ("huge", 1 << 40))
         return
     for axis in range(argument.ndim):
         if argument.shape[axis]:
@@ -125,18 +125,19 @@ def spoilt(rule, argument) -> Iterator[tuple[str, object]]:
                 changed = argument.copy()
                 changed.flat[place] = min(number, np.iinfo(changed.dtype).max)
                 yield f"{what} at {place}", changed
-    if isinstance(rule, Index | Counts | Room) and argument.size > 1:
-        yield "rolled", np.roll(argument, 1, 0)
+    yield "turned round", argument[::-1]
 
 
 CONTENTS_OF_TABLES = {"slots", "hashes", "table", "keys"}
 """What these hold is the fault of no caller: one object has them, and changes them."""
 
 
-def outcomes(kernel: Sized, arguments: tuple) -> Iterator[tuple[str, bool]]:
-    """What was done to which argument, and whether the call was refused; all else that it raises goes on."""
+def refusals(kernel: Sized, arguments: tuple) -> Iterator[bool]:
+    """Of each argument that is spoilt whether the call was refused; an index outside of an array goes on."""
     for place, (name, rule) in enumerate(kernel.rules.items()):
-        for what, changed in spoilt(rule, arguments[place]):
+        if rule is NUMBER:
+            continue
+        for what, changed in spoilt(arguments[place]):
             if name in CONTENTS_OF_TABLES and " at " in what:
                 continue
             given = list(_copied(arguments))
@@ -144,46 +145,26 @@ def outcomes(kernel: Sized, arguments: tuple) -> Iterator[tuple[str, bool]]:
             try:
                 kernel(*given)
             except InconsistentSizes:
-                yield f"{name}: {what}", True
+                yield True
+            # what a number may be is another matter than whether it is a place in an array
+            except (ZeroDivisionError, OverflowError, MemoryError):
+                yield False
+            except Exception as fault:
+                fault.add_note(f"{kernel.__module__}.{kernel.__name__}, {name}: {what}")
+                raise
             else:
-                yield f"{name}: {what}", False
+                yield False
 
 
 def main() -> None:
-    """Print how often each kernel refused, and was called."""
-    import pickle
+    """Spoil the calls in a file and print how many of each kernel's were refused, as JSON."""
     by_name = kernels()
-    if sys.argv[1] == "record":
-        names = {kernel: name for name, kernel in by_name.items()}
-        calls = recorded()
-        if missing := sorted(name for kernel, name in names.items() if kernel not in calls):
-            sys.exit(f"never called: {missing}")
-        Path("/tmp/calls.pickle").write_bytes(pickle.dumps({names[kernel]: several for kernel, several in calls.items()}))
-        return
-    calls = pickle.loads(Path("/tmp/calls.pickle").read_bytes())
-    for name, several in calls.items():
-        kernel = by_name[name]
-        refused, total, other = 0, 0, {}
-        for arguments in several:
-            try:
-                for what, is_refused in outcomes(kernel, arguments):
-                    total += 1; refused += is_refused
-                    if "axis" in what and not is_refused: print(name, what)
-            except Exception as e:
-                import traceback
-                tb=traceback.extract_tb(e.__traceback__)[-1]
-                print("FAIL", name, type(e).__name__, e, tb.filename, tb.lineno, tb.line)
-        print(name, refused, total)
-    return
-    for kernel, several in calls.items():
-        refused, total = 0, 0
-        for arguments in several:
-            print(names[kernel], end=" ", flush=True)
-            found = dict(outcomes(kernel, arguments))
-            unsized = [what for what, is_refused in found.items() if "axis" in what and not is_refused]
-            refused, total = refused + sum(found.values()), total + len(found)
-            print(unsized, flush=True)
-        print(names[kernel], refused, total, flush=True)
+    calls = pickle.loads(Path(sys.argv[1]).read_bytes())
+    counts = {
+        name: sum(sum(refusals(by_name[name], arguments)) for arguments in several)
+        for name, several in calls.items()
+    }
+    print(json.dumps(counts))
 
 
 if __name__ == "__main__":

@@ -197,16 +197,14 @@ class Sized:
                 raise self._refusal(place, f"has {len(shape)} axes, not {len(binds)}")
             for (symbol, more), size in zip(binds, shape, strict=True):
                 if sizes.setdefault(symbol, size - more) != size - more:
-                    raise self._refusal(
-                        place, f"is of {size - more} {symbol} and {more}, others of {sizes[symbol]}"
-                    )
+                    raise self._refusal(place, _other_size(symbol, size - more, sizes[symbol], more))
         for place, fault_of in self._faults:
             if fault := fault_of(arguments[place], sizes):
                 raise self._refusal(place, fault)
         for check, places in self._checks:
             if not check(*[arguments[place] for place in places]):
                 rule = check.__name__.strip("_").replace("_", " ")
-                raise InconsistentSizes(f"{self.kernel.__name__}: {rule}: no")
+                raise InconsistentSizes(f"{self.kernel.__name__}: not true that {rule}")
         return self.kernel(*arguments)
 
     def _refusal(self, place: int, fault: str) -> InconsistentSizes:
@@ -221,6 +219,12 @@ def sized(*checks: Check, **rules: Rule | str) -> Callable[[Callable[..., Any]],
     """
     own = {name: Shape(rule) if isinstance(rule, str) else rule for name, rule in rules.items()}
     return lambda kernel: Sized(kernel, checks, own)
+
+
+def _other_size(symbol: str, found: int, others: int, more: int) -> str:
+    if not symbol:
+        return f"has {found + more} on an axis of {others + more}"
+    return f"has {found} {symbol}, others have {others}"
 
 
 @njit(cache=True, nogil=True)

@@ -70,6 +70,8 @@ def append(slots, offsets, times, values, oldest, begins, sizes, firsts, lasts, 
     Samples before oldest[slot] are left out. Returns the slot whose block is full, `done` then telling where to go
     on, or FREE at the end.
     """
+    if done[0] < 0 or done[1] < 0:
+        raise InconsistentSizes("append: goes on before the first row or sample")
     for row in range(done[0], len(slots)):
         slot = slots[row]
         start = offsets[row] + done[1]
