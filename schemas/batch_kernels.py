@@ -1,9 +1,9 @@
 """The kernel that checks a decoded batch and takes its columns apart, one pass over them."""
 
 import numpy as np
-from numba import njit
 
 from schemas.bit_kernels import swapped
+from streamgauge.compiled import njit
 from streamgauge.series.sized import NUMBER, sized
 
 GOOD, BAD_COUNTS, NO_SAMPLE, WRONG_LANE, UNSORTED_IDS, WRONG_MINUTE, UNSORTED_TIMES = range(7)

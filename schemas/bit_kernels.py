@@ -6,8 +6,8 @@ Both operands are exact, so the division rounds as a parser does, and it is the 
 """
 
 import numpy as np
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.series.sized import Index, Number, Room, sized
 
 MAX_VARINT = 10

@@ -1,7 +1,6 @@
 """Kernels of a rollup column. `schemas/columns.py` describes the bytes."""
 
 import numpy as np
-from numba import njit
 
 from schemas.bit_kernels import (
     MAX_EXPONENT,
@@ -13,6 +12,7 @@ from schemas.bit_kernels import (
     unzigzag,
     zigzag,
 )
+from streamgauge.compiled import njit
 from streamgauge.series.sized import Ends, Index, Room, rows_are_rising_and_of_their_own, sized
 
 LENGTHS = 9

@@ -4,7 +4,6 @@ Three streams: a form byte a digest; varints (LEB128) of what is counted; the by
 """
 
 import numpy as np
-from numba import njit
 
 from schemas.digest_means import (
     put_decimal,
@@ -16,6 +15,7 @@ from schemas.digest_means import (
     take_ordered,
     take_varint,
 )
+from streamgauge.compiled import njit
 from streamgauge.series.digest_shape import MAX_CENTROIDS, MAX_COUNT, cell_weights
 from streamgauge.series.sized import Offsets, Room, sized
 

@@ -7,7 +7,8 @@ damage. Integers are varints (LEB128), signed ones zigzag.
 from math import frexp, ldexp
 
 import numpy as np
-from numba import njit
+
+from streamgauge.compiled import njit
 
 MAX_DECIMALS = 9
 _WHOLE = 2**53

@@ -1,9 +1,9 @@
 """Kernels of the ids of a block, sorted, whose parts are columns. `schemas/blocks.py` describes the bytes."""
 
 import numpy as np
-from numba import njit
 
 from schemas.bit_kernels import MAX_VARINT, put_varint, take_varint
+from streamgauge.compiled import njit
 from streamgauge.series.sized import Counts, Number, Room, sized
 
 _HALF = np.uint64(32)

@@ -10,7 +10,6 @@ Ramakrishnan and Shaft, "Compressing relations and indexes" (ICDE 1998).
 """
 
 import numpy as np
-from numba import njit
 
 from schemas.bit_kernels import (
     MAX_EXPONENT,
@@ -24,6 +23,7 @@ from schemas.bit_kernels import (
     unzigzag,
     zigzag,
 )
+from streamgauge.compiled import njit
 from streamgauge.series.samples import STALE_BITS
 from streamgauge.series.sized import Offsets, Room, sized
 

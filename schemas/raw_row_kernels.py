@@ -1,10 +1,10 @@
 """The kernel that takes series out of many raw blocks at once. `schemas/blocks.py` describes the bytes."""
 
 import numpy as np
-from numba import njit
 
 from schemas import raw_kernels, time_kernels
 from schemas.bit_kernels import take_varint
+from streamgauge.compiled import njit
 from streamgauge.series.sized import NUMBER, Ends, Index, rows_are_rising_and_of_their_own, sized
 
 FINE, TIMES_LENGTH, TIMES, TOO_MANY, VALUES_LENGTH, VALUES = range(6)

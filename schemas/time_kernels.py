@@ -7,9 +7,9 @@ of first use, so that codes stay the same from minute to minute while the series
 """
 
 import numpy as np
-from numba import njit
 
 from schemas.bit_kernels import MAX_VARINT, put_varint, take_varint, unzigzag, zigzag
+from streamgauge.compiled import njit
 from streamgauge.series.sized import NUMBER, Offsets, Room, sized
 
 

@@ -1,7 +1,6 @@
 """Kernel that cuts runs of samples at minute boundaries."""
 
-from numba import njit
-
+from streamgauge.compiled import njit
 from streamgauge.series.samples import MINUTE_MS
 from streamgauge.series.sized import Counts, sized
 

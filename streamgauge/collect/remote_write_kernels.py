@@ -5,9 +5,9 @@ the body; a negative `next` offset is a fault, found at `-1 - next`.
 """
 
 import numpy as np
-from numba import njit
 
 from streamgauge.collect.series_kernels import find, keyed_hash
+from streamgauge.compiled import njit
 from streamgauge.series.sized import NUMBER, sized
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5

@@ -1,8 +1,8 @@
 """Kernels of the series table: open addressing over keys kept in an arena, and gathering from an arena."""
 
 import numpy as np
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.series.sized import NUMBER, InconsistentSizes, Number, sized
 
 EMPTY = -1

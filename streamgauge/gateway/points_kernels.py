@@ -1,8 +1,8 @@
 """The kernel that writes the JSON of range vectors."""
 
 import numpy as np
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.series.sized import Ends, Index, Offsets, Room, sized
 
 _COMMA, _QUOTE, _OPEN, _CLOSE, _POINT, _ZERO, _MINUS, _BRACE = (np.uint8(ord(each)) for each in ',"[].0-}')

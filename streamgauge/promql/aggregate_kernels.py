@@ -8,8 +8,8 @@ value. Series are taken in their order, as rounding depends on it.
 from collections.abc import Mapping
 
 import numpy as np
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.promql.over_time_kernels import sorted_quantile
 from streamgauge.promql.window_kernels import kahan
 from streamgauge.series.sized import NUMBER, Index, Number, Offsets, Rule, sized

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.series.sized import Number, Offsets, Rule, sized
 
 _TOLERANCE = 1e-12

@@ -5,8 +5,8 @@ of its label k, cell 2k + 1 the value. `begins` and `ends` (cells,) int64 are wi
 """
 
 import numpy as np
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.series.sized import NUMBER, InconsistentSizes, Number, sized
 
 _PRIME = np.uint64(0x100000001B3)

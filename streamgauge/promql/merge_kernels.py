@@ -5,8 +5,8 @@ Arrays whose names are plurals are (rows, steps), `codes` (rows,) int64 the grou
 """
 
 import numpy as np
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.promql.window_kernels import kahan
 from streamgauge.series.sized import Index, sized
 

@@ -4,8 +4,8 @@ Arguments and results as `window_kernels` describes.
 """
 
 import numpy as np
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.promql.window_kernels import WINDOWS, after
 from streamgauge.series.sized import NUMBER, sized
 

@@ -7,8 +7,8 @@ they are long. Those count that end in (end - width, end].
 from collections.abc import Mapping
 
 import numpy as np
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.promql.window_kernels import after
 from streamgauge.series.sized import NUMBER, Offsets, Rule, sized
 

@@ -9,8 +9,8 @@ start as all False: a NaN is a value like any other.
 from collections.abc import Mapping
 
 import numpy as np
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.series.samples import STALE_BITS
 from streamgauge.series.sized import NUMBER, Offsets, Rule, sized
 

@@ -1,8 +1,8 @@
 """The kernel that reduces a window of samples to its aggregates, one pass a series."""
 
 import numpy as np
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.series.samples import STALE_BITS
 from streamgauge.series.sized import NUMBER, Offsets, sized
 

@@ -1,8 +1,8 @@
 """The kernel that merges the aggregates of successive windows, one pass over the rows of a series."""
 
 import numpy as np
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.rollup.kernels import AGGREGATES, add
 from streamgauge.series.sized import Index, Offsets, sized
 

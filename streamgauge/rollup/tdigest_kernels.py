@@ -6,8 +6,8 @@ if it occurs. A point is a finite value with a multiplicity.
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.rollup.tdigest_parabola import border, bounded
 from streamgauge.rollup.tdigest_rounding import round_beside_atoms, round_means
 from streamgauge.series.digest_shape import MAX_CENTROIDS, cell_weights

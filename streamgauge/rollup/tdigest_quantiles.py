@@ -2,8 +2,8 @@
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.rollup.kernels import sort_nan_first
 from streamgauge.rollup.tdigest_kernels import of_sorted
 from streamgauge.rollup.tdigest_parabola import inside

@@ -1,8 +1,8 @@
 """Kernels on arrays of series ids."""
 
 import numpy as np
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.series.sized import NUMBER, Index, Number, sized
 
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.series.ids import Ids
 from streamgauge.series.order import order_of
 from streamgauge.series.sized import Counts, Index, sized

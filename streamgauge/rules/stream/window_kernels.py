@@ -5,8 +5,8 @@ in the order of their timestamps. Each kernel checks the rows that it comes to, 
 """
 
 import numpy as np
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.series.samples import wins
 from streamgauge.series.sized import NUMBER, InconsistentSizes, sized
 
