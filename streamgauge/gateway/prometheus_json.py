@@ -15,6 +15,8 @@ from streamgauge.series import labels as series_labels
 POINTS = 16_384
 """Of a range vector that are written at once."""
 _SERIES_END = b"]}"
+
+
 def value(number: float) -> str:
     """The shortest digits that read back the same; an exponent below 1e-6 and from 1e21 on."""
     text = repr(number)

@@ -1,5 +1,6 @@
 """Crashes of Python processes, as `faulthandler` leaves them in the log: the signal, and the stack of each thread."""
 
+import contextlib
 import re
 from collections.abc import Sequence
 from itertools import takewhile
@@ -39,14 +40,18 @@ class CrashWatch:
 
     def seen(self) -> bool:
         """Whether a crash was there when it was last asked; by now its stack is, too."""
-        size = self._log.stat().st_size if self._log.exists() else 0
+        was_seen, self._is_seen = self._is_seen, False
+        with contextlib.suppress(OSError):
+            self._look()
+        return was_seen
+
+    def _look(self) -> None:
+        size = self._log.stat().st_size
         # shorter than before: it was rotated
         self._at = min(self._at, size)
-        was_seen, self._is_seen = self._is_seen, False
         if size > self._at:
             with self._log.open("rb") as file:
                 file.seek(self._at)
                 added = self._end + file.read(size - self._at)
             self._at, self._end = size, added[-len(MARK) + 1 :]
             self._is_seen = MARK.encode() in added
-        return was_seen
