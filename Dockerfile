@@ -6,7 +6,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /opt/streamgauge
-ENV PATH=/opt/streamgauge/.venv/bin:$PATH XDG_CACHE_HOME=/var/cache PYTHONUNBUFFERED=1
+ENV PATH=/opt/streamgauge/.venv/bin:$PATH XDG_CACHE_HOME=/var/cache PYTHONUNBUFFERED=1 PYTHONFAULTHANDLER=1
 
 COPY requirements requirements
 RUN python -m venv .venv \

@@ -6,7 +6,8 @@ leading zero bytes (high half) and of the bytes that follow (low half), most sig
 """
 
 import numpy as np
-from numba import njit
+
+from streamgauge.compiled import njit
 
 MAX_VARINT = 10
 MAX_VALUE = 9

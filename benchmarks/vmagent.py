@@ -30,8 +30,9 @@ from rich.console import Console
 from rich.table import Table
 from usage import FLINK, Usage
 
+from streamgauge.cache_folder import cache
 from streamgauge.config import Layout
-from streamgauge.local.home import ROOT, cache
+from streamgauge.local.home import ROOT
 from streamgauge.local.ports import free_ports
 from streamgauge.local.service import answers, environment
 from streamgauge.local.stack import Stack

@@ -12,7 +12,7 @@ import yaml
 
 from integration.commands import require
 from integration.stored import wait_for
-from streamgauge.local.home import cache
+from streamgauge.cache_folder import cache
 
 
 def program() -> Path | None:

@@ -1,13 +1,27 @@
 """The kernel that checks a decoded batch and takes its columns apart, one pass over them."""
 
 import numpy as np
-from numba import njit
 
 from schemas.bit_kernels import swapped
+from streamgauge.compiled import njit
+from streamgauge.series.sized import NUMBER, sized
 
 GOOD, BAD_COUNTS, NO_SAMPLE, WRONG_LANE, UNSORTED_IDS, WRONG_MINUTE, UNSORTED_TIMES = range(7)
 
 
+@sized(
+    packed_ids="words",
+    time_offsets="time offsets",
+    value_offsets="value offsets",
+    times="times",
+    values="values",
+    lane=NUMBER,
+    lanes=NUMBER,
+    minute=NUMBER,
+    width=NUMBER,
+    ids="series, 2",
+    offsets="series + 1",
+)
 @njit(cache=True, nogil=True)
 def check(packed_ids, time_offsets, value_offsets, times, values, lane, lanes, minute, width, ids, offsets):  # type: ignore[no-untyped-def]
     """Fill `ids` (n, 2) and `offsets` (n + 1,), which begin at 0; return GOOD or what is wrong, and in which row.

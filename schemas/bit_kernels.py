@@ -1,15 +1,14 @@
 """Kernels that the block kernels share: varints, bits packed low end first, and doubles as decimals.
 
-Compiled kernels of other files hold a copy of these: numba caches by a file's own time, so after a change here delete
-`schemas/__pycache__`.
-
 A decimal is an integer mantissa below 2**53 and an exponent e of ten: the double nearest to mantissa / 10**e.
 Both operands are exact, so the division rounds as a parser does, and it is the check that the form loses no bit
 (as in ALP: Afroozeh, Kuffó, Boncz, "ALP: Adaptive Lossless floating-Point Compression", SIGMOD 2023).
 """
 
 import numpy as np
-from numba import njit
+
+from streamgauge.compiled import njit
+from streamgauge.series.sized import Index, Number, Room, sized
 
 MAX_VARINT = 10
 MAX_EXPONENT = 22
@@ -204,3 +203,13 @@ def _largest_exponent(bits):  # type: ignore[no-untyped-def]
     """
     power = np.int64((bits >> np.uint64(52)) & np.uint64(0x7FF)) - 1023
     return min(np.int64(np.floor((50 - power) * 0.30102)), MAX_EXPONENT)
+
+
+planes = sized(
+    firsts=Index("numbers", below="9"),
+    lengths=Index("numbers", below="9"),
+    numbers="numbers",
+    out=Room("8 * numbers"),
+)(put_planes)
+"""`put_planes` for callers that are no kernels, and so is `varint_at` for `take_varint`."""
+varint_at = sized(data="bytes", at=Number(most="bytes"))(take_varint)

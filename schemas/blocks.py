@@ -28,9 +28,10 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas import id_kernels, raw_kernels, raw_row_kernels, time_kernels
-from schemas.bit_kernels import MAX_VARINT, put_planes, put_varint, take_varint
+from schemas.bit_kernels import MAX_VARINT, planes, varint_at
 from schemas.blobs import joined
 from schemas.invalid_block import BlockFault, InvalidBlock
+from schemas.protobuf import varint
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids
 from streamgauge.series.samples import Samples
@@ -142,7 +143,7 @@ def encode_ids(ids: Ids) -> bytes:
     rests, counts = np.empty(series, "<u8"), np.empty(series * MAX_VARINT, np.uint8)
     distinct, size = id_kernels.encode(ids, names, labels, rests, counts)
     columns = (names[:distinct], counts[:size], labels, rests)
-    return _varint(distinct) + b"".join(column.tobytes() for column in columns)
+    return varint(distinct) + b"".join(column.tobytes() for column in columns)
 
 
 def decode_ids(data: bytes) -> Ids:
@@ -151,8 +152,8 @@ def decode_ids(data: bytes) -> Ids:
     :raises InvalidBlock: if they are not whole, sorted and distinct.
     """
     raw = np.frombuffer(data, np.uint8)
-    distinct, at = take_varint(raw, 0)
-    if at < 0 or distinct > len(raw) // 5:
+    distinct, at = varint_at(raw, 0)
+    if at < 0 or distinct > (len(raw) - at) // 5:
         raise InvalidBlock(BlockFault.WRONG_LENGTH, f"{distinct} metric names in {len(data)} bytes of ids")
     names = np.frombuffer(data[at : at + 4 * distinct], "<u4")
     counts = np.empty(distinct, np.int64)
@@ -176,7 +177,7 @@ def _encode_times(samples: Samples, window_start: int) -> bytes:
     )
     width = 0 if lists == 1 else 1 if lists < 1 << 8 else 2 if lists < 1 << 16 else 4
     packed = codes.astype(f"<u{width}").tobytes() if width else b""
-    return bytes([width]) + _varint(lists) + packed + out[:size].tobytes()
+    return bytes([width]) + varint(lists) + packed + out[:size].tobytes()
 
 
 def _encode_values(samples: Samples) -> bytes:
@@ -187,10 +188,10 @@ def _encode_values(samples: Samples) -> bytes:
     varying, size = raw_kernels.encode(
         samples.offsets, np.ascontiguousarray(samples.values), kinds, scales, widths, firsts, packed
     )
-    planes = np.empty(series * 8, np.uint8)
+    bytes_of_firsts = np.empty(series * 8, np.uint8)
     places = np.where((kinds & 7) > raw_kernels.EXACT, 8, 0)
-    length = put_planes(places, (kinds >> 4).astype(np.int64), firsts, planes)
-    columns = (kinds, scales, widths[:varying], planes[:length], packed[:size])
+    length = planes(places, (kinds >> 4).astype(np.int64), firsts, bytes_of_firsts)
+    columns = (kinds, scales, widths[:varying], bytes_of_firsts[:length], packed[:size])
     return b"".join(column.tobytes() for column in columns)
 
 
@@ -203,8 +204,3 @@ def _fault(verdict: int, timestamps: bytes, samples: bytes, series: int) -> Inva
         return InvalidBlock(BlockFault.WRONG_LENGTH, f"more than {MAX_SAMPLES} samples")
     name, blob = ("times", timestamps) if verdict == raw_row_kernels.TIMES_LENGTH else ("values", samples)
     return InvalidBlock(BlockFault.WRONG_LENGTH, f"{len(blob)} bytes of {name} of {series} series")
-
-
-def _varint(number: int) -> bytes:
-    out = np.empty(MAX_VARINT, np.uint8)
-    return out[: put_varint(out, 0, np.uint64(number))].tobytes()

@@ -1,7 +1,6 @@
 """Kernels of a rollup column. `schemas/columns.py` describes the bytes."""
 
 import numpy as np
-from numba import njit
 
 from schemas.bit_kernels import (
     MAX_EXPONENT,
@@ -13,14 +12,19 @@ from schemas.bit_kernels import (
     unzigzag,
     zigzag,
 )
+from streamgauge.compiled import njit
+from streamgauge.series.sized import Ends, Index, Room, rows_are_rising_and_of_their_own, sized
 
 LENGTHS = 9
 """A number takes 0 to 8 bytes."""
 CONSTANT, DICTIONARY, NUMBERS, PLANES = range(4)
 _ENTRIES = 256
 _EXACT = MAX_EXPONENT + 1
+ROOM = 2 + 8 * _ENTRIES
+"""Bytes that a column may take beside those of each series."""
 
 
+@sized(doubles="series", out=Room(f"9 * series + {ROOM}"))
 @njit(cache=True, nogil=True)
 def encode(doubles, out):  # type: ignore[no-untyped-def]
     """Write the column of doubles (n,) in the form that takes the fewest bytes, and return their number.
@@ -53,10 +57,6 @@ def encode(doubles, out):  # type: ignore[no-untyped-def]
         for row in range(series):
             out[1 + plane * series + row] = np.uint8(bits[row] >> np.uint64(8 * plane) & np.uint64(0xFF))
     return 1 + 8 * series
-
-
-ROOM = 2 + 8 * _ENTRIES
-"""Bytes that a column may take beside those of each series."""
 
 
 @njit(cache=True, nogil=True)
@@ -111,6 +111,16 @@ FINE, WRONG_LENGTH, NO_ENTRY, NO_FIT = range(4)
 """What `pick` says of a column."""
 
 
+@sized(
+    rows_are_rising_and_of_their_own,
+    data="bytes",
+    ends=Ends("columns", within="bytes"),
+    series=Index("columns", below=str(1 << 32)),
+    rows="rows",
+    rows_ends=Ends("columns", within="rows"),
+    bits="rows",
+    verdicts="columns",
+)
 @njit(cache=True, nogil=True)
 def pick(data, ends, series, rows, rows_ends, bits, verdicts):  # type: ignore[no-untyped-def]
     """Take the doubles of some rows out of many columns.

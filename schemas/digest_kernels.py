@@ -4,7 +4,6 @@ Three streams: a form byte a digest; varints (LEB128) of what is counted; the by
 """
 
 import numpy as np
-from numba import njit
 
 from schemas.digest_means import (
     put_decimal,
@@ -16,7 +15,9 @@ from schemas.digest_means import (
     take_ordered,
     take_varint,
 )
+from streamgauge.compiled import njit
 from streamgauge.series.digest_shape import MAX_CENTROIDS, MAX_COUNT, cell_weights
+from streamgauge.series.sized import Offsets, Room, sized
 
 NAN, BELOW, ABOVE = 1, 2, 4
 """Bits of a form: NaN, -inf, inf occur; the weight of each is the first of the digest's varints."""
@@ -33,6 +34,15 @@ MAX_CENTROID = 9
 MAX_DIGEST = 24
 
 
+@sized(
+    offsets=Offsets("series", within="centroids"),
+    means="centroids",
+    weights="centroids",
+    exact="series",
+    forms="series",
+    counts=Room(f"{MAX_CENTROID} * centroids + {MAX_DIGEST} * series"),
+    packed=Room(f"{MAX_CENTROID} * centroids + {MAX_DIGEST} * series"),
+)
 @njit(cache=True, nogil=True)
 def encode(offsets, means, weights, exact, forms, counts, packed):  # type: ignore[no-untyped-def]
     """Fill the three streams (uint8); return the lengths of the last two.
@@ -94,6 +104,21 @@ def _put_means(means, exact, packed, at):  # type: ignore[no-untyped-def]
     return ORDERED, put_ordered(packed, at, means)
 
 
+def _all_wanted_have_a_place(wanted, exact):  # type: ignore[no-untyped-def]
+    return wanted.sum() <= len(exact)
+
+
+@sized(
+    _all_wanted_have_a_place,
+    forms="series",
+    counts="count bytes",
+    packed="packed bytes",
+    wanted="series",
+    offsets="places + 1",
+    means=Room("count bytes + packed bytes"),
+    weights=Room("count bytes + packed bytes"),
+    exact="places",
+)
 @njit(cache=True, nogil=True)
 def decode(forms, counts, packed, wanted, offsets, means, weights, exact):  # type: ignore[no-untyped-def]
     """Decode the digests that `wanted` (a bool each) names; return -1, or the index of a damaged digest.
@@ -134,7 +159,7 @@ def decode(forms, counts, packed, wanted, offsets, means, weights, exact):  # ty
             means[at] = np.inf
             weights[at] = specials[2]
             at += 1
-        if total > MAX_COUNT:
+        if total > MAX_COUNT or at - start > MAX_CENTROIDS:
             return series
         if wanted[series]:
             exact[row] = form & EXACT != 0

@@ -7,7 +7,8 @@ damage. Integers are varints (LEB128), signed ones zigzag.
 from math import frexp, ldexp
 
 import numpy as np
-from numba import njit
+
+from streamgauge.compiled import njit
 
 MAX_DECIMALS = 9
 _WHOLE = 2**53
@@ -197,7 +198,7 @@ def take_grid(packed, at, means):  # type: ignore[no-untyped-def]
     whole, at = take_zigzag(packed, at)
     if at < 0 or abs(whole) > _WHOLE:
         return -1
-    means[0] = ldexp(float(whole), exponent)
+    means[0] = ldexp(float(whole), int(exponent))
     if size == 1:
         return at
     low = at + 1
@@ -223,7 +224,7 @@ def take_grid(packed, at, means):  # type: ignore[no-untyped-def]
         whole += step
         if whole > _WHOLE:
             return -1
-        means[centroid] = ldexp(float(whole), exponent)
+        means[centroid] = ldexp(float(whole), int(exponent))
     return at
 
 

@@ -1,13 +1,17 @@
 """Kernels of the ids of a block, sorted, whose parts are columns. `schemas/blocks.py` describes the bytes."""
 
 import numpy as np
-from numba import njit
 
-from schemas.bit_kernels import put_varint, take_varint
+from schemas.bit_kernels import MAX_VARINT, put_varint, take_varint
+from streamgauge.compiled import njit
+from streamgauge.series.sized import Counts, Number, Room, sized
 
 _HALF = np.uint64(32)
 
 
+@sized(
+    ids="series, 2", names="series", labels="series", rests="series", counts=Room(f"{MAX_VARINT} * series")
+)
 @njit(cache=True, nogil=True)
 def encode(ids, names, labels, rests, counts):  # type: ignore[no-untyped-def]
     """Split ids (n, 2) into `names` and `labels` uint32 (n,) and `rests` uint64 (n,), equal names once.
@@ -29,6 +33,7 @@ def encode(ids, names, labels, rests, counts):  # type: ignore[no-untyped-def]
     return distinct, at
 
 
+@sized(data="bytes", at=Number(most="bytes"), counts="names")
 @njit(cache=True, nogil=True)
 def take_counts(data, at, counts):  # type: ignore[no-untyped-def]
     """Fill `counts` (names,) int64; return their sum and where they end, or -1 if they are no counts of this data."""
@@ -42,6 +47,9 @@ def take_counts(data, at, counts):  # type: ignore[no-untyped-def]
     return total, at
 
 
+@sized(
+    names="names", counts=Counts("names", total="series"), labels="series", rests="series", ids="series, 2"
+)
 @njit(cache=True, nogil=True)
 def decode(names, counts, labels, rests, ids):  # type: ignore[no-untyped-def]
     """Fill ids (n, 2) uint64 from their columns, native uint32 and uint64; False if not sorted and distinct."""

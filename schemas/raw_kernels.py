@@ -10,7 +10,6 @@ Ramakrishnan and Shaft, "Compressing relations and indexes" (ICDE 1998).
 """
 
 import numpy as np
-from numba import njit
 
 from schemas.bit_kernels import (
     MAX_EXPONENT,
@@ -24,7 +23,9 @@ from schemas.bit_kernels import (
     unzigzag,
     zigzag,
 )
+from streamgauge.compiled import njit
 from streamgauge.series.samples import STALE_BITS
+from streamgauge.series.sized import Offsets, Room, sized
 
 CONSTANT, EXACT, RISING, ZIGZAG, LEVEL, XOR = range(6)
 ENDS_STALE = 8
@@ -33,6 +34,15 @@ PLANES = 16
 _STALE = np.uint64(STALE_BITS)
 
 
+@sized(
+    offsets=Offsets("series", within="samples"),
+    values="samples",
+    kinds="series",
+    scales="series",
+    widths="series",
+    firsts="series",
+    packed=Room("9 * samples"),
+)
 @njit(cache=True, nogil=True)
 def encode(offsets, values, kinds, scales, widths, firsts, packed):  # type: ignore[no-untyped-def]
     """Choose a form for each series and pack it.

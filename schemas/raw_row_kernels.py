@@ -1,10 +1,11 @@
 """The kernel that takes series out of many raw blocks at once. `schemas/blocks.py` describes the bytes."""
 
 import numpy as np
-from numba import njit
 
 from schemas import raw_kernels, time_kernels
 from schemas.bit_kernels import take_varint
+from streamgauge.compiled import njit
+from streamgauge.series.sized import NUMBER, Ends, Index, rows_are_rising_and_of_their_own, sized
 
 FINE, TIMES_LENGTH, TIMES, TOO_MANY, VALUES_LENGTH, VALUES = range(6)
 """What `pick` says of a block."""
@@ -12,6 +13,22 @@ _SAMPLES_A_SERIES = 8
 """What room is made for at first."""
 
 
+@sized(
+    rows_are_rising_and_of_their_own,
+    times="time bytes",
+    times_ends=Ends("blocks", within="time bytes"),
+    values="value bytes",
+    values_ends=Ends("blocks", within="value bytes"),
+    series=Index("blocks", below=str(1 << 32)),
+    rows="rows",
+    rows_ends=Ends("blocks", within="rows"),
+    window_starts="blocks",
+    width=NUMBER,
+    most=NUMBER,
+    enough=NUMBER,
+    counts="rows",
+    verdicts="blocks",
+)
 @njit(cache=True, nogil=True)
 def pick(  # type: ignore[no-untyped-def]
     times,
@@ -51,6 +68,10 @@ def pick(  # type: ignore[no-untyped-def]
         from_times, from_values, first = times_ends[block], values_ends[block], rows_ends[block]
         if written > enough:
             verdicts[block] = FINE
+            continue
+        # the first bytes of values are two a series: more series than there can be ask for no memory
+        if 2 * series[block] > len(own_values):
+            verdicts[block] = VALUES_LENGTH
             continue
         verdict, lists, starts, list_times = _lists(own_times, series[block], window_starts[block], width)
         verdicts[block] = verdict

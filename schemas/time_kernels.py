@@ -7,11 +7,19 @@ of first use, so that codes stay the same from minute to minute while the series
 """
 
 import numpy as np
-from numba import njit
 
-from schemas.bit_kernels import put_varint, take_varint, unzigzag, zigzag
+from schemas.bit_kernels import MAX_VARINT, put_varint, take_varint, unzigzag, zigzag
+from streamgauge.compiled import njit
+from streamgauge.series.sized import NUMBER, Offsets, Room, sized
 
 
+@sized(
+    offsets=Offsets("series", within="samples"),
+    timestamps="samples",
+    window_start=NUMBER,
+    codes="series",
+    out=Room(f"{MAX_VARINT} * series + {MAX_VARINT} * samples"),
+)
 @njit(cache=True, nogil=True)
 def encode(offsets, timestamps, window_start, codes, out):  # type: ignore[no-untyped-def]
     """Fill `codes` (n,) uint32 and the lists into `out`, uint8 with room for 10 bytes a sample and series.

@@ -1,5 +1,6 @@
 """`streamgauge ...`: every command line of the system. What a command needs is imported inside it."""
 
+import faulthandler
 import logging
 import sys
 from pathlib import Path
@@ -27,6 +28,8 @@ from streamgauge.yaml_file import InvalidFile
 @click.pass_context
 def main(context: click.Context, file: Path | None) -> None:
     """Streamgauge: a distributed monitoring system on Flink."""
+    if sys.__stderr__:
+        faulthandler.enable(sys.__stderr__)
     if "--help" in sys.argv or "-h" in sys.argv:
         return
     try:

@@ -79,10 +79,6 @@ PARTS: Mapping[str, Callable[[], None]] = {
 
 def main() -> None:
     """Tell what is compiled, in the order of PARTS."""
-    from streamgauge import kernel_cache
-    from streamgauge.local.home import cache
-
-    kernel_cache.use(cache())
     for name, part in PARTS.items():
         began = time.monotonic()
         print(f"kernels of {name}", end="", flush=True)

@@ -4,11 +4,6 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from streamgauge import kernel_cache
-from streamgauge.local.home import cache
-
-# kernels that the stack's processes find compiled when their tests come
-kernel_cache.use(cache())
 # kernels compile on their first call, and machines are shared: no test asserts a time
 # a change lands or not by what it does, not by luck; elsewhere every run tries other examples
 settings.register_profile("streamgauge", deadline=None, derandomize="CI" in os.environ)

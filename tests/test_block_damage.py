@@ -183,6 +183,8 @@ def test_an_unknown_format_is_refused():
     "ids",
     [
         b"\xff\xff\xff\xff\x0f" + b"\0" * 40,
+        # a count of names that is longer than it need be, so that the names end beyond the bytes
+        b"\x82" + b"\x80" * 8 + b"\0" * 4,
         b"\x01" + b"\0" * 4 + b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" + b"\0" * 24,
         b"\x02" + b"\0" * 8 + b"\x20\x20" + b"\0" * 24,
     ],

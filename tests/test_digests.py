@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from schemas import digests
 from schemas.invalid_block import BlockFault, InvalidBlock
-from streamgauge.rollup import tdigest
-from streamgauge.series.digest_shape import MAX_COUNT
+from streamgauge.rollup import tdigest, tdigest_kernels
+from streamgauge.series.digest_shape import MAX_CENTROIDS, MAX_COUNT
 from streamgauge.series.digests import Digests, take
 
 MEANS = st.lists(st.floats(allow_nan=False), unique=True, max_size=30).map(sorted)
@@ -130,3 +130,31 @@ def test_damaged_digests_are_digests_or_refused(each, data):
 @settings(max_examples=500)
 def test_any_bytes_are_digests_or_refused(body, series, counts):
     refused_or_well_formed(b"\x01" + counts.to_bytes(4, "little") + body, series)
+
+
+@given(ANY, st.data())
+def test_digests_of_any_shape_merge_into_the_room_that_is_made_for_them(rows, data):
+    parts = any_digests(rows)
+    groups = np.array(
+        data.draw(st.lists(st.integers(0, 2), min_size=len(rows), max_size=len(rows))), np.int64
+    )
+    merged = tdigest.merge(parts, groups, 3)
+    order, bounds = np.argsort(groups, kind="stable"), np.searchsorted(np.sort(groups), np.arange(4))
+    assert merged.offsets[-1] <= tdigest_kernels.room(parts.offsets, parts.exact, order, bounds)
+    totals = [
+        int(parts.weights[np.repeat(groups, np.diff(parts.offsets)) == group].sum()) for group in range(3)
+    ]
+    assert [int(own.sum()) for own in np.split(merged.weights, merged.offsets[1:-1])] == totals
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_digest_of_more_centroids_than_one_may_have_is_refused(exact):
+    def digest(size):
+        return Digests(
+            np.array([0, size]), np.arange(float(size)), np.ones(size, np.int64), np.array([exact])
+        )
+
+    assert same(digests.decode(digests.encode(digest(MAX_CENTROIDS)), 1), digest(MAX_CENTROIDS))
+    with pytest.raises(InvalidBlock) as refusal:
+        digests.decode(digests.encode(digest(MAX_CENTROIDS + 1)), 1)
+    assert refusal.value.reason is BlockFault.DAMAGED

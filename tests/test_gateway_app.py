@@ -142,6 +142,35 @@ def test_a_limit_cuts_the_answer(client):
     assert document["warnings"] == ["results truncated due to limit"]
 
 
+@pytest.fixture(scope="module")
+def three_series():
+    points = [(at, at / 1000) for at in range(0, 100_000, 10_000)]
+    series = [({"__name__": "hits_total", "host": host * 50}, points) for host in "abc"]
+    return Client(Gateway(Config(), MemoryReader(series)))
+
+
+@pytest.mark.parametrize("limit", ["0", "1", "2", "3", "4", "999999999999"])
+@pytest.mark.parametrize(
+    ("path", "parameters"),
+    [
+        ("query", {"query": "hits_total[50s]", "time": "90"}),
+        ("query", {"query": "hits_total[50s:10s]", "time": "90"}),
+        ("query", {"query": "hits_total", "time": "90"}),
+        ("query", {"query": "sort_desc(hits_total)", "time": "90"}),
+        ("query_range", {"query": "hits_total", "start": "0", "end": "90", "step": "10"}),
+        ("query_range", {"query": "rate(hits_total[20s])", "start": "0", "end": "90", "step": "10"}),
+        ("query_range", {"query": "1", "start": "0", "end": "90", "step": "10"}),
+    ],
+)
+def test_a_limit_leaves_the_first_series_as_they_are(three_series, path, parameters, limit):
+    whole = three_series.get(f"/api/v1/{path}", params=parameters).json()
+    cut = three_series.get(f"/api/v1/{path}", params=parameters | {"limit": limit}).json()
+    series = whole["data"]["result"]
+    most = int(limit) or len(series)
+    assert cut["data"]["result"] == series[:most]
+    assert cut.get("warnings", []) == ["results truncated due to limit"] * (len(series) > most)
+
+
 @pytest.mark.parametrize(
     ("query", "value"),
     [

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import io
 import os
 import signal
 import sys
@@ -14,12 +15,14 @@ import psutil
 import pytest
 
 from streamgauge.config import Config
+from streamgauge.local.crashes import MARK, last_crash
 from streamgauge.local.flink_rest import JobView, root_cause
 from streamgauge.local.home import Home
 from streamgauge.local.jobs import Submission, Submissions, _reason
 from streamgauge.local.keeper import Keeper, KeptJob
 from streamgauge.local.process import Backoff, Process, ProcessState, last_lines, recorded_session
-from streamgauge.local.service import Service, address
+from streamgauge.local.service import Service, address, environment
+from streamgauge.local.status import Row, Status, show
 
 CHILD_THAT_LEAVES_A_WORKER = """
 import pathlib, subprocess, sys, time
@@ -38,7 +41,7 @@ def home(tmp_path: Path) -> Home:
 
 def process(home: Home, code: str, ready: Callable[[], bool] = lambda: True, once: bool = False) -> Process:
     service = Service("child", lambda: [sys.executable, "-c", code], ready, once=once, grace_s=5)
-    return Process(service, home, os.environ, time.monotonic())
+    return Process(service, home, environment(home), time.monotonic())
 
 
 def step_until(child: Process, state: ProcessState, *, wanted: bool = True) -> None:
@@ -82,6 +85,84 @@ def test_the_last_line_of_the_log_tells_why_a_process_ended(home: Home) -> None:
     child = process(home, "import sys; sys.exit('no such port')", ready=lambda: False)
     step_until(child, ProcessState.FAILED)
     assert child.last_failure == "exit code 1: no such port"
+
+
+CRASHING = """
+import os, pathlib, signal, subprocess, sys, time
+
+def waiting_for_its_end():
+    pathlib.Path("started").touch()
+    time.sleep(600)
+
+def waited_for():
+    waiting_for_its_end()
+
+waited_for()
+"""
+
+
+def test_the_stack_of_a_crash_is_in_the_log_and_in_the_status(home: Home) -> None:
+    child = process(home, CRASHING, ready=lambda: (home.path / "started").exists())
+    step_until(child, ProcessState.READY)
+    assert child.pid
+    os.kill(child.pid, signal.SIGSEGV)
+    step_until(child, ProcessState.FAILED)
+    assert child.last_failure == (
+        "killed by SIGSEGV: Segmentation fault < waiting_for_its_end (<string>:6) < waited_for (<string>:9)"
+        " < <module> (<string>:11)"
+    )
+    assert "Fatal Python error: Segmentation fault" in home.log("child").read_text()
+    row = Row("child", "process", child.state, time.time(), child.restarts, child.last_failure)
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        show(Status(True, (row,)), as_json=False)
+    assert "waiting_for_its_end" in shown.getvalue()
+    step_until(child, ProcessState.STOPPED, wanted=False)
+
+
+def test_the_stack_of_a_crashed_worker_is_in_the_status_of_what_started_it(home: Home) -> None:
+    parent = "import subprocess, sys, time\n"
+    parent += f"worker = subprocess.Popen([sys.executable, '-c', {CRASHING!r}])\n"
+    parent += (
+        "import pathlib; pathlib.Path('worker').write_text(str(worker.pid)); worker.wait(); time.sleep(600)"
+    )
+    child = process(home, parent, ready=lambda: (home.path / "started").exists())
+    step_until(child, ProcessState.READY)
+    os.kill(int((home.path / "worker").read_text()), signal.SIGSEGV)
+    deadline = time.monotonic() + 20
+    while not child.last_failure and time.monotonic() < deadline:
+        child.step(time.monotonic(), wanted=True, may_start=True)
+        os.sched_yield()
+    assert child.state is ProcessState.READY
+    assert child.last_failure.startswith(
+        "a worker crashed: Segmentation fault < waiting_for_its_end (<string>:6)"
+    )
+    step_until(child, ProcessState.STOPPED, wanted=False)
+
+
+def test_a_process_that_is_killed_from_outside_has_no_stack_of_an_earlier_crash(home: Home) -> None:
+    home.log("child").write_text(
+        'Fatal Python error: Aborted\n\nCurrent thread 0x1 (most recent call first):\n  File "a"'
+    )
+    child = process(home, "import time; time.sleep(600)")
+    step_until(child, ProcessState.READY)
+    assert child.pid
+    os.kill(child.pid, signal.SIGKILL)
+    step_until(child, ProcessState.FAILED)
+    assert child.last_failure == "killed by SIGKILL"
+    step_until(child, ProcessState.STOPPED, wanted=False)
+
+
+def test_of_a_crash_the_thread_is_shown_that_crashed() -> None:
+    frames = [f'  File "/a/m.py", line {line} in f{line}' for line in range(9)]
+    lines = ["before", f"12:00 {MARK}Aborted", "Current thread 0x1 (most recent call first):", *frames]
+    lines += [
+        "Thread 0x2 (most recent call first):",
+        '  File "/a/other.py", line 1 in other',
+        "Extension modules: x",
+    ]
+    shown = " < ".join(f"f{line} (m.py:{line})" for line in range(6))
+    assert last_crash(lines) == f"Aborted < {shown} < ..."
+    assert last_crash(lines[:1]) == ""
 
 
 def test_a_process_that_runs_once_is_done_and_stays_so(home: Home) -> None:

@@ -216,7 +216,7 @@ def test_the_key_table_is_exact_even_when_all_hashes_collide(keys):
     first = {key: keys.index(key) for key in keys}
     slots = np.full(256, kernels.EMPTY, np.int32)
     same = np.full(len(known.hashes), 7, np.uint64)
-    kernels.place_all(slots, same, known.arena.count)
+    kernels.place_all(slots, same, 0, known.arena.count)
     for key, number in first.items():
         data = np.frombuffer(key, np.uint8)
         found = kernels.find(

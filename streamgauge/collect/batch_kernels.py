@@ -1,10 +1,17 @@
 """Kernel that cuts runs of samples at minute boundaries."""
 
-from numba import njit
-
+from streamgauge.compiled import njit
 from streamgauge.series.samples import MINUTE_MS
+from streamgauge.series.sized import Counts, sized
 
 
+@sized(
+    counts=Counts("given", total="samples"),
+    timestamps="samples",
+    runs="samples",
+    sizes="samples",
+    minutes="samples",
+)
 @njit(cache=True, nogil=True)
 def split_minutes(counts, timestamps, runs, sizes, minutes):  # type: ignore[no-untyped-def]
     """Cut each run where the UTC minute changes.

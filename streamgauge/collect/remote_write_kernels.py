@@ -5,9 +5,10 @@ the body; a negative `next` offset is a fault, found at `-1 - next`.
 """
 
 import numpy as np
-from numba import njit
 
 from streamgauge.collect.series_kernels import find, keyed_hash
+from streamgauge.compiled import njit
+from streamgauge.series.sized import NUMBER, sized
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
@@ -131,6 +132,28 @@ def _series(body, at, end, key, seen, timestamps, bits, sample_count):  # type: 
     return at, sample_count
 
 
+def _the_table_is_whole(table):  # type: ignore[no-untyped-def]
+    slots, hashes, bounds, _, ordinals, _ = table
+    return len(slots).bit_count() == 1 and len(hashes) == len(ordinals) <= len(bounds)
+
+
+def _half_of_the_body_has_room(body, keys):  # type: ignore[no-untyped-def]
+    # a series takes two bytes at least, and so does a sample
+    return 2 * len(keys) > len(body)
+
+
+@sized(
+    _the_table_is_whole,
+    _half_of_the_body_has_room,
+    body="bytes",
+    table=NUMBER,
+    keys="room, 2",
+    ordinals="room",
+    counts="room",
+    seen="3",
+    timestamps="room",
+    bits="room",
+)
 @njit(cache=True, nogil=True)
 def walk(body, table, keys, ordinals, counts, seen, timestamps, bits):  # type: ignore[no-untyped-def]
     """Read a WriteRequest.
@@ -173,6 +196,11 @@ def walk(body, table, keys, ordinals, counts, seen, timestamps, bits):  # type: 
     return at, series, samples
 
 
+def _half_of_the_key_has_room(key, spans):  # type: ignore[no-untyped-def]
+    return 2 * len(spans) > len(key)
+
+
+@sized(_half_of_the_key_has_room, key="bytes", spans="room, 4")
 @njit(cache=True, nogil=True)
 def label_spans(key, spans):  # type: ignore[no-untyped-def]
     """Find the labels in the labels part of a TimeSeries.

@@ -1,11 +1,17 @@
 """Kernels of the series table: open addressing over keys kept in an arena, and gathering from an arena."""
 
 import numpy as np
-from numba import njit
+
+from streamgauge.compiled import njit
+from streamgauge.series.sized import NUMBER, InconsistentSizes, Number, sized
 
 EMPTY = -1
 _PRIME_A = np.uint64(0x9E3779B97F4A7C15)
 _PRIME_B = np.uint64(0xC2B2AE3D27D4EB4F)
+
+
+def _a_power_of_two_of_slots(slots):  # type: ignore[no-untyped-def]
+    return len(slots).bit_count() == 1
 
 
 @njit(cache=True, nogil=True)
@@ -54,6 +60,22 @@ def find(slots, hashes, bounds, arena, data, start, end, hashed):  # type: ignor
         place = (place + np.uint64(1)) & mask
 
 
+@sized(
+    _a_power_of_two_of_slots,
+    slots="slots",
+    hashes="keys",
+    bounds="bounds",
+    arena="bytes",
+    key="key",
+    seed=NUMBER,
+)
+@njit(cache=True, nogil=True)
+def look_up(slots, hashes, bounds, arena, key, seed):  # type: ignore[no-untyped-def]
+    """The hash of a key, and the number of the one that equals it, or EMPTY."""
+    hashed = keyed_hash(key, 0, len(key), seed)
+    return hashed, find(slots, hashes, bounds, arena, key, 0, len(key), hashed)
+
+
 @njit(cache=True, nogil=True)
 def place_key(slots, key, hashed):  # type: ignore[no-untyped-def]
     """Put a key that is not there yet into a free slot."""
@@ -64,20 +86,32 @@ def place_key(slots, key, hashed):  # type: ignore[no-untyped-def]
     slots[place] = key
 
 
+@sized(
+    _a_power_of_two_of_slots,
+    slots="slots",
+    hashes="keys",
+    first=Number(most="keys"),
+    count=Number(most="keys"),
+)
 @njit(cache=True, nogil=True)
-def place_all(slots, hashes, count):  # type: ignore[no-untyped-def]
-    """Put keys 0 to count into empty slots."""
-    for key in range(count):
+def place_all(slots, hashes, first, count):  # type: ignore[no-untyped-def]
+    """Put the keys from `first` to before `count`, which are not there yet, into free slots."""
+    for key in range(first, count):
         place_key(slots, key, hashes[key])
 
 
+@sized(arena="arena bytes", bounds="bounds", rows="rows", out_bounds="rows + 1", out="bytes")
 @njit(cache=True, nogil=True)
 def gather(arena, bounds, rows, out_bounds, out):  # type: ignore[no-untyped-def]
-    """Copy the arena's entries at `rows` one after the other; out_bounds[0] is 0 and `out` large enough."""
+    """Copy the arena's entries at `rows` one after the other into `out`; out_bounds[0] is 0."""
     at = 0
     for i in range(len(rows)):
+        if rows[i] < 0 or rows[i] + 1 >= len(bounds):
+            raise InconsistentSizes("gather: a row of no entry")
         start = bounds[rows[i]]
         length = bounds[rows[i] + 1] - start
+        if start < 0 or length < 0 or start + length > len(arena) or at + length > len(out):
+            raise InconsistentSizes("gather: an entry outside of the arena, or more than there is room for")
         source, target = arena[start : start + length], out[at : at + length]
         for j in range(length):
             target[j] = source[j]

@@ -61,9 +61,9 @@ class KeyTable:
     def insert(self, key: bytes, ordinal: int) -> None:
         """Map a key to an ordinal, unless it is mapped already."""
         data = np.frombuffer(key, np.uint8)
-        hashed = np.uint64(kernels.keyed_hash(data, 0, len(data), self.seed))
         arena = self.arena
-        if kernels.find(self.slots, self.hashes, arena.bounds, arena.data, data, 0, len(data), hashed) >= 0:
+        hashed, found = kernels.look_up(self.slots, self.hashes, arena.bounds, arena.data, data, self.seed)
+        if found != kernels.EMPTY:
             return
         number = arena.append(key)
         if number == len(self.hashes):
@@ -73,9 +73,8 @@ class KeyTable:
         self.ordinals[number] = ordinal
         if 2 * arena.count > len(self.slots):
             self.slots = np.full(2 * len(self.slots), kernels.EMPTY, np.int32)
-            kernels.place_all(self.slots, self.hashes, arena.count)
-        else:
-            kernels.place_key(self.slots, number, hashed)
+            number = 0
+        kernels.place_all(self.slots, self.hashes, number, arena.count)
 
 
 class SeriesTable:

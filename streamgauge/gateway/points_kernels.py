@@ -1,9 +1,15 @@
 """The kernel that writes the JSON of range vectors."""
 
 import numpy as np
-from numba import njit
+
+from streamgauge.compiled import njit
+from streamgauge.series.sized import Ends, Index, Offsets, Room, sized
 
 _COMMA, _QUOTE, _OPEN, _CLOSE, _POINT, _ZERO, _MINUS, _BRACE = (np.uint8(ord(each)) for each in ',"[].0-}')
+AROUND_A_POINT = 32
+"""Bytes at most of a time, and of what stands around it and its value."""
+AROUND_A_SERIES = 3
+"""Bytes at most of what stands around the points of a series."""
 
 
 @njit(cache=True, nogil=True)
@@ -33,6 +39,17 @@ def _stamp(out, at, time):  # type: ignore[no-untyped-def]
     return at
 
 
+@sized(
+    heads="head bytes",
+    head_ends=Ends("series", within="head bytes"),
+    offsets=Offsets("series", within="points"),
+    timestamps="points",
+    texts="text bytes",
+    odd_rows=Index("odd", below="points"),
+    odd="odd bytes",
+    odd_ends=Ends("odd", within="odd bytes"),
+    out=Room(f"head bytes + text bytes + odd bytes + {AROUND_A_POINT} * points + {AROUND_A_SERIES} * series"),
+)
 @njit(cache=True, nogil=True)
 def write(heads, head_ends, offsets, timestamps, texts, odd_rows, odd, odd_ends, out):  # type: ignore[no-untyped-def]
     """Series as `HEAD[TIME,"VALUE"],...]}`, with commas between; how many bytes were written.
@@ -40,7 +57,7 @@ def write(heads, head_ends, offsets, timestamps, texts, odd_rows, odd, odd_ends,
     :param heads: uint8, of all series, each to its end in `head_ends`. :param offsets: of the points of each series.
     :param timestamps: int64, ms. :param texts: uint8, the values with commas between, whole ones as `1.0`.
     :param odd_rows: int64, rising, the points whose value is taken from `odd`, each to its end in `odd_ends`.
-    :param out: uint8, large enough.
+    :param out: uint8.
     """
     at = text = which = 0
     for series in range(len(offsets) - 1):

@@ -15,8 +15,6 @@ from streamgauge.series import labels as series_labels
 POINTS = 16_384
 """Of a range vector that are written at once."""
 _SERIES_END = b"]}"
-_AROUND_A_POINT = 32
-"""Bytes at most of a time, and of what stands around it and its value."""
 
 
 def value(number: float) -> str:
@@ -134,8 +132,8 @@ def _written(heads: list[bytes], offsets: npt.NDArray[np.int64], rows: Rows, fir
     odd, odd_ends = _joined([value(number).encode() for number in numbers[odd_rows].tolist()])
     joined, head_ends = _joined(heads)
     texts = np.frombuffer(orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1], np.uint8)
-    length = len(joined) + len(texts) + len(odd) + len(numbers) * _AROUND_A_POINT + len(heads) * 3
-    out = np.empty(length, np.uint8)
+    around = len(numbers) * points_kernels.AROUND_A_POINT + len(heads) * points_kernels.AROUND_A_SERIES
+    out = np.empty(len(joined) + len(texts) + len(odd) + around, np.uint8)
     timestamps = np.ascontiguousarray(rows.timestamps[first:last])
     written = points_kernels.write(
         joined, head_ends, offsets, timestamps, texts, odd_rows, odd, odd_ends, out

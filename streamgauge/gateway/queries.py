@@ -192,10 +192,10 @@ class Queries:
         return Answer(kept(pieces, reading), warnings, result.infos, explain)
 
     def _lookback(self, form: Form) -> int:
-        if not form.get("lookback_delta"):
-            return self._settings.lookback_s * 1000
         try:
-            return form.duration("lookback_delta")
+            given = form.duration("lookback_delta") if form.get("lookback_delta") else 0
+            # as in Prometheus, whose engine takes none for its own
+            return given if given > 0 else self._settings.lookback_s * 1000
         except InvalidRequest as fault:
             _, _, detail = str(fault).partition(": ")
             message = f"error parsing lookback delta duration: {detail}"

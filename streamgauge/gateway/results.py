@@ -46,6 +46,9 @@ def ranged(result: Result, limit: int | None, hold: Callable[[int], None]) -> tu
         return _gathered(answer.matrix([rows]), result, limit, hold)
     if not isinstance(value, Vector):
         raise TypeError("a range query gives scalars and vectors only")
+    if len(result.times) == 1:
+        # the order of an instant means something, that of a range does not
+        value = value.take(value.labels.order())
     return _gathered(answer.matrix(_of_steps(value, result, limit)), result, limit, hold)
 
 

@@ -1,15 +1,9 @@
 """Where the local stack keeps its files, and where the project's own files are."""
 
-import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 """The project's folder: jobs/, flink-conf/ and pom.xml are in it."""
-
-
-def cache() -> Path:
-    """The user's cache folder for what can be fetched or compiled again, shared by all stacks."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "streamgauge"
 
 
 class Home:

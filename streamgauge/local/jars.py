@@ -8,7 +8,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from streamgauge.local.home import ROOT, cache
+from streamgauge.cache_folder import cache
+from streamgauge.local.home import ROOT
 
 POM = ROOT / "pom.xml"
 SERVERS = ("kafka", "cassandra", "flink")

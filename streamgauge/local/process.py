@@ -12,6 +12,7 @@ from typing import IO
 
 import psutil
 
+from streamgauge.local.crashes import CrashWatch, last_crash
 from streamgauge.local.home import Home
 from streamgauge.local.service import Service
 
@@ -19,6 +20,12 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 TELLING = re.compile(r"\b(?:ERROR|FATAL)\b|\w(?:Error|Exception)\b")
 """What marks the line of a log that says why its process ended."""
+CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
+"""The signals of which Python's fault handler tells."""
+CRASH_LINES = 1000
+"""Of a log: those among which a crash is looked for, with the stacks of many threads."""
+LOOK_S = 1.0
+"""How often the log of a process that serves is looked at."""
 STEADY_S = 60.0
 """A process that has served this long starts its back-off anew."""
 START_TIMEOUT_S = 120.0
@@ -67,6 +74,8 @@ class Process:
         self._backoff = Backoff()
         self._deadline = 0.0
         self._given_up = ""
+        self._watch = CrashWatch(home.log(service.name))
+        self._look_at = now
 
     @property
     def pid(self) -> int | None:
@@ -83,8 +92,19 @@ class Process:
             self._start_if_due(now, may_start)
         elif self.state is ProcessState.STARTING:
             self._await_ready(now)
-        elif self.state is ProcessState.READY and now - self.since > STEADY_S:
-            self._backoff.reset()
+        elif self.state is ProcessState.READY:
+            self._look_for_crashes(now)
+            if now - self.since > STEADY_S:
+                self._backoff.reset()
+
+    def _look_for_crashes(self, now: float) -> None:
+        """What it started may crash while it lives: Flink starts another Python worker."""
+        if now < self._look_at:
+            return
+        self._look_at = now + LOOK_S
+        if self._watch.seen():
+            crash = last_crash(last_lines(self._home.log(self.service.name), CRASH_LINES))
+            self.last_failure = f"a worker crashed: {crash}"
 
     def _start_if_due(self, now: float, may_start: bool) -> None:
         if self.state is ProcessState.DONE or (self.state is ProcessState.FAILED and now < self._deadline):
@@ -219,7 +239,9 @@ def last_lines(log: Path, count: int) -> list[str]:
 
 def _verdict(code: int, log: Path) -> str:
     if code < 0:
-        return f"killed by {signal.Signals(-code).name}"
+        killed = f"killed by {signal.Signals(-code).name}"
+        crash = last_crash(last_lines(log, CRASH_LINES)) if -code in CRASHES else ""
+        return f"{killed}: {crash}" if crash else killed
     lines = last_lines(log, 100)
     telling = [line for line in lines if TELLING.search(line)]
     return ": ".join([f"exit code {code}", *(telling or lines)[-1:]])

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from streamgauge import kernel_cache
 from streamgauge.config import ENVIRONMENT_VARIABLE
-from streamgauge.local.home import Home, cache
+from streamgauge.local.home import Home
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +40,14 @@ def environment(home: Home) -> dict[str, str]:
     return os.environ | {
         ENVIRONMENT_VARIABLE: str(home.config),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        kernel_cache.VARIABLE: str(kernel_cache.folder(cache())),
         "NUMBA_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "ARROW_IO_THREADS": "1",
         "MALLOC_ARENA_MAX": "2",
         "PYTHONUNBUFFERED": "1",
+        # also in Flink's Python workers: a fatal signal leaves the stack of each thread in the log
+        "PYTHONFAULTHANDLER": "1",
         # empty is unset: where modules are compiled anew at each start, a worker takes 3 CPU seconds more
         "PYTHONDONTWRITEBYTECODE": "",
     }

@@ -1,6 +1,7 @@
 """The supervisor: one process that starts, watches, restarts and stops all others, and keeps the jobs."""
 
 import contextlib
+import faulthandler
 import fcntl
 import logging
 import os
@@ -165,6 +166,7 @@ def _rotate(file: Path) -> None:
 
 def main() -> None:
     """Supervise the stack of the configuration file that is the one argument."""
+    faulthandler.enable()
     config = configuration.read(Path(sys.argv[1]))
     home = Home(config.local.home)
     with home.pid("supervisor.lock").open("w") as lock, contextlib.suppress(BlockingIOError):

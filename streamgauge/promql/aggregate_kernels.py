@@ -5,15 +5,34 @@ Results go to arrays (groups, steps) that start as 0: `out` float64, and `seen` 
 value. Series are taken in their order, as rounding depends on it.
 """
 
-import numpy as np
-from numba import njit
+from collections.abc import Mapping
 
+import numpy as np
+
+from streamgauge.compiled import njit
 from streamgauge.promql.over_time_kernels import sorted_quantile
 from streamgauge.promql.window_kernels import kahan
+from streamgauge.series.sized import NUMBER, Index, Number, Offsets, Rule, sized
 
 _KEPT = 1 << 16
+_GROUPED: Mapping[str, Rule | str] = {
+    "values": "series, steps",
+    "present": "series, steps",
+    "codes": Index("series", below="groups"),
+    "out": "groups, steps",
+    "seen": "groups, steps",
+}
+_ORDERED: Mapping[str, Rule | str] = {
+    "values": "series, steps",
+    "present": "series, steps",
+    "order": Index("places", below="series"),
+    "starts": Offsets("groups", within="places"),
+    "first_step": Number(most="steps"),
+    "end_step": Number(most="steps"),
+}
 
 
+@sized(**_GROUPED, lost="groups, steps")
 @njit(cache=True, nogil=True)
 def total(values, present, codes, out, lost, seen):  # type: ignore[no-untyped-def]
     """The sum of each group, and what rounding lost of it, which is to be added (Neumaier)."""
@@ -31,6 +50,7 @@ def total(values, present, codes, out, lost, seen):  # type: ignore[no-untyped-d
             seen[group, step] += 1
 
 
+@sized(**_GROUPED, lost="groups, steps", incremental="groups, steps")
 @njit(cache=True, nogil=True)
 def mean(values, present, codes, out, lost, seen, incremental):  # type: ignore[no-untyped-def]
     """The sum of each group as in `total`, or its mean from where the sum is not finite any more.
@@ -62,6 +82,7 @@ def mean(values, present, codes, out, lost, seen, incremental):  # type: ignore[
             )
 
 
+@sized(**_GROUPED, sign=NUMBER)
 @njit(cache=True, nogil=True)
 def extreme(values, present, codes, sign, out, seen):  # type: ignore[no-untyped-def]
     """The largest value (`sign` 1) or the smallest (-1) of each group; NaN only if there is nothing else.
@@ -79,6 +100,7 @@ def extreme(values, present, codes, sign, out, seen):  # type: ignore[no-untyped
             seen[group, step] = True
 
 
+@sized(**_GROUPED, middle="groups, steps")
 @njit(cache=True, nogil=True)
 def variance(values, present, codes, middle, out, seen):  # type: ignore[no-untyped-def]
     """The mean of each group to `middle`, the sum of the squared distances from it to `out` (Welford).
@@ -101,6 +123,7 @@ def variance(values, present, codes, middle, out, seen):  # type: ignore[no-unty
             out[group, step] += delta * (value - middle[group, step])
 
 
+@sized(**_ORDERED, qs="steps", out="groups, steps", seen="groups, steps")
 @njit(cache=True, nogil=True)
 def quantile(values, present, order, starts, qs, first_step, end_step, out, seen):  # type: ignore[no-untyped-def]
     """The quantile `qs` (steps,) of each group at the steps from `first_step` to before `end_step`.
@@ -128,6 +151,7 @@ def quantile(values, present, order, starts, qs, first_step, end_step, out, seen
                 seen[group, step] = size
 
 
+@sized(**_ORDERED, limits="steps", sign=NUMBER, rank="series, steps")
 @njit(cache=True, nogil=True)
 def ranked(values, present, order, starts, limits, sign, first_step, end_step, rank):  # type: ignore[no-untyped-def]
     """The rank from 1 on of the best `limits` (steps,) int64 series of each group, others stay 0.

@@ -1,10 +1,24 @@
 """Kernels of classic histograms: cumulative buckets, one series each."""
 
+from collections.abc import Mapping
+
 import numpy as np
-from numba import njit
+
+from streamgauge.compiled import njit
+from streamgauge.series.sized import Number, Offsets, Rule, sized
 
 _TOLERANCE = 1e-12
 _SMALLEST_NORMAL = 2.2250738585072014e-308
+_BUCKETS: Mapping[str, Rule | str] = {
+    "values": "buckets, steps",
+    "present": "buckets, steps",
+    "bounds": "buckets",
+    "starts": Offsets("histograms", within="buckets"),
+    "first_step": Number(most="steps"),
+    "end_step": Number(most="steps"),
+    "out": "histograms, steps",
+    "seen": "histograms, steps",
+}
 
 
 @njit(cache=True, nogil=True)
@@ -81,6 +95,7 @@ def _bucket_quantile(q, uppers, counts, size):  # type: ignore[no-untyped-def]
     return start + (uppers[low] - start) * ((rank - below) / (counts[low] - below))
 
 
+@sized(**_BUCKETS, qs="steps", repairs="histograms, steps, 3")
 @njit(cache=True, nogil=True)
 def quantile(values, present, bounds, starts, qs, first_step, end_step, out, seen, repairs):  # type: ignore[no-untyped-def]
     """The quantile `qs` (steps,) of each histogram at the steps from `first_step` to before `end_step`.
@@ -131,6 +146,7 @@ def _rank_of(bound, uppers, counts, size):  # type: ignore[no-untyped-def]
     return counts[size - 1]
 
 
+@sized(**_BUCKETS, lowers="steps", highers="steps")
 @njit(cache=True, nogil=True, error_model="numpy")
 def fraction(values, present, bounds, starts, lowers, highers, first_step, end_step, out, seen):  # type: ignore[no-untyped-def]
     """The share of observations between `lowers` and `highers` (steps,); the rest as in `quantile`."""

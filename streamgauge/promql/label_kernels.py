@@ -5,7 +5,9 @@ of its label k, cell 2k + 1 the value. `begins` and `ends` (cells,) int64 are wi
 """
 
 import numpy as np
-from numba import njit
+
+from streamgauge.compiled import njit
+from streamgauge.series.sized import NUMBER, InconsistentSizes, Number, sized
 
 _PRIME = np.uint64(0x100000001B3)
 _BASIS = np.uint64(0xCBF29CE484222325)
@@ -14,6 +16,8 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 @njit(cache=True, nogil=True)
 def _equal(data, begins, ends, one, other):  # type: ignore[no-untyped-def]
+    if min(begins[one], begins[other]) < 0 or max(ends[one], ends[other]) > len(data):
+        raise InconsistentSizes("a cell outside of the labels")
     size = ends[one] - begins[one]
     if size != ends[other] - begins[other]:
         return False
@@ -23,6 +27,17 @@ def _equal(data, begins, ends, one, other):  # type: ignore[no-untyped-def]
     return at == size
 
 
+def _cells_are_there(begins, width, count):  # type: ignore[no-untyped-def]
+    return width > 0 and width * count <= len(begins)
+
+
+def _the_cell_is_of_a_series(cell, width):  # type: ignore[no-untyped-def]
+    return 0 <= cell < width
+
+
+@sized(
+    _cells_are_there, data="bytes", begins="cells", ends="cells", width=Number("width"), count=Number("count")
+)
 @njit(cache=True, nogil=True)
 def same_names(data, begins, ends, width, count):  # type: ignore[no-untyped-def]
     """Whether all series have the names of the first; `width` cells each."""
@@ -33,6 +48,18 @@ def same_names(data, begins, ends, width, count):  # type: ignore[no-untyped-def
     return True
 
 
+@sized(
+    _cells_are_there,
+    _the_cell_is_of_a_series,
+    data="bytes",
+    begins="cells",
+    ends="cells",
+    width=Number("width"),
+    count=Number("count"),
+    cell=NUMBER,
+    codes="count",
+    firsts="count",
+)
 @njit(cache=True, nogil=True)
 def encoded(data, begins, ends, width, count, cell, codes, firsts):  # type: ignore[no-untyped-def]
     """Give each distinct value of a column a code from 1 on; return how many there are.
@@ -51,6 +78,8 @@ def encoded(data, begins, ends, width, count, cell, codes, firsts):  # type: ign
             codes[series] = codes[series - 1]
             continue
         hashed = _BASIS
+        if begins[own] < 0 or ends[own] > len(data):
+            raise InconsistentSizes("a cell outside of the labels")
         for at in range(begins[own], ends[own]):
             hashed = (hashed ^ np.uint64(data[at])) * _PRIME
         slot = np.int64(((hashed * _MIX) >> np.uint64(32)) & np.uint64(size - 1))

@@ -5,11 +5,15 @@ Arrays whose names are plurals are (rows, steps), `codes` (rows,) int64 the grou
 """
 
 import numpy as np
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.promql.window_kernels import kahan
+from streamgauge.series.sized import Index, sized
+
+_CODES = Index("rows", below="groups")
 
 
+@sized(counts="rows, steps", codes=_CODES, seen="groups, steps")
 @njit(cache=True, nogil=True)
 def added(counts, codes, seen):  # type: ignore[no-untyped-def]
     """The sum of whole numbers."""
@@ -18,6 +22,15 @@ def added(counts, codes, seen):  # type: ignore[no-untyped-def]
             seen[codes[row], step] += counts[row, step]
 
 
+@sized(
+    sums="rows, steps",
+    losses="rows, steps",
+    counts="rows, steps",
+    codes=_CODES,
+    out="groups, steps",
+    lost="groups, steps",
+    seen="groups, steps",
+)
 @njit(cache=True, nogil=True)
 def totals(sums, losses, counts, codes, out, lost, seen):  # type: ignore[no-untyped-def]
     """Sums with what rounding lost."""
@@ -36,6 +49,17 @@ def totals(sums, losses, counts, codes, out, lost, seen):  # type: ignore[no-unt
             seen[group, step] += counts[row, step]
 
 
+@sized(
+    sums="rows, steps",
+    losses="rows, steps",
+    counts="rows, steps",
+    are_means="rows, steps",
+    codes=_CODES,
+    out="groups, steps",
+    lost="groups, steps",
+    seen="groups, steps",
+    incremental="groups, steps",
+)
 @njit(cache=True, nogil=True)
 def means(sums, losses, counts, are_means, codes, out, lost, seen, incremental):  # type: ignore[no-untyped-def]
     """Sums, or means where a sum would not be finite."""
@@ -72,6 +96,15 @@ def means(sums, losses, counts, are_means, codes, out, lost, seen, incremental):
             lost[group, step] += share * value_lost
 
 
+@sized(
+    middles="rows, steps",
+    squares="rows, steps",
+    counts="rows, steps",
+    codes=_CODES,
+    middle="groups, steps",
+    out="groups, steps",
+    seen="groups, steps",
+)
 @njit(cache=True, nogil=True)
 def variances(middles, squares, counts, codes, middle, out, seen):  # type: ignore[no-untyped-def]
     """Means and squared distances from them (Chan, Golub and LeVeque, 1979)."""

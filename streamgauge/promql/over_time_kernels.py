@@ -4,14 +4,16 @@ Arguments and results as `window_kernels` describes.
 """
 
 import numpy as np
-from numba import njit
 
-from streamgauge.promql.window_kernels import after, kahan
+from streamgauge.compiled import njit
+from streamgauge.promql.window_kernels import WINDOWS, after, kahan
+from streamgauge.series.sized import NUMBER, sized
 
 _FEW = 4
 """New samples between two steps, up to which a sorted window is kept."""
 
 
+@sized(**WINDOWS)
 @njit(cache=True, nogil=True)
 def total(offsets, timestamps, values, ends, width, out, present):  # type: ignore[no-untyped-def]
     """The compensated sum of each window."""
@@ -30,6 +32,7 @@ def total(offsets, timestamps, values, ends, width, out, present):  # type: igno
             present[series, step] = True
 
 
+@sized(**WINDOWS)
 @njit(cache=True, nogil=True)
 def mean(offsets, timestamps, values, ends, width, out, present):  # type: ignore[no-untyped-def]
     """The mean of each window: of the sum as long as that is finite, from there on incrementally."""
@@ -62,6 +65,7 @@ def mean(offsets, timestamps, values, ends, width, out, present):  # type: ignor
             present[series, step] = True
 
 
+@sized(**WINDOWS, root=NUMBER)
 @njit(cache=True, nogil=True)
 def variance(offsets, timestamps, values, ends, width, root, out, present):  # type: ignore[no-untyped-def]
     """The population variance of each window (Welford, compensated), or its square `root`."""
@@ -85,6 +89,7 @@ def variance(offsets, timestamps, values, ends, width, root, out, present):  # t
             present[series, step] = True
 
 
+@sized(**WINDOWS, sign=NUMBER, times=NUMBER)
 @njit(cache=True, nogil=True)
 def extreme(offsets, timestamps, values, ends, width, sign, times, out, present):  # type: ignore[no-untyped-def]
     """The largest value (`sign` 1) or the smallest (-1) of each window; NaN only if there is nothing else.
@@ -212,6 +217,7 @@ def _selected(start, stop, timestamps, values, ends, width, qs, window, out, pre
             out[step] = sorted_quantile(window, size, q)
 
 
+@sized(**WINDOWS, qs="steps")
 @njit(cache=True, nogil=True)
 def quantile(offsets, timestamps, values, ends, width, qs, out, present):  # type: ignore[no-untyped-def]
     """The quantile of each window; `qs` (steps,) float64.
@@ -258,6 +264,7 @@ def quantile(offsets, timestamps, values, ends, width, qs, out, present):  # typ
                 present[series, step] = True
 
 
+@sized(**WINDOWS)
 @njit(cache=True, nogil=True)
 def median_deviation(offsets, timestamps, values, ends, width, out, present):  # type: ignore[no-untyped-def]
     """The median absolute deviation of each window, NaN if any value is."""

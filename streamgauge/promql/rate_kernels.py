@@ -4,9 +4,10 @@ Arguments and results as `window_kernels` describes.
 """
 
 import numpy as np
-from numba import njit
 
-from streamgauge.promql.window_kernels import after
+from streamgauge.compiled import njit
+from streamgauge.promql.window_kernels import WINDOWS, after
+from streamgauge.series.sized import NUMBER, sized
 
 
 @njit(cache=True, nogil=True)
@@ -22,6 +23,7 @@ def next_resets(offsets, values):  # type: ignore[no-untyped-def]
     return found
 
 
+@sized(**WINDOWS, counter=NUMBER, per_second=NUMBER)
 @njit(cache=True, nogil=True)
 def extrapolated(offsets, timestamps, values, ends, width, counter, per_second, out, present):  # type: ignore[no-untyped-def]
     """Prometheus's extrapolated difference between the last and the first sample of each window.
@@ -62,6 +64,7 @@ def extrapolated(offsets, timestamps, values, ends, width, counter, per_second, 
             present[series, step] = True
 
 
+@sized(**WINDOWS, rate=NUMBER)
 @njit(cache=True, nogil=True)
 def last_two(offsets, timestamps, values, ends, width, rate, out, present):  # type: ignore[no-untyped-def]
     """The difference of each window's last two samples; as a `rate` per second, and from zero at a reset."""
@@ -82,6 +85,7 @@ def last_two(offsets, timestamps, values, ends, width, rate, out, present):  # t
             present[series, step] = True
 
 
+@sized(**WINDOWS, lookback=NUMBER, resets=NUMBER)
 @njit(cache=True, nogil=True)
 def turns(offsets, timestamps, values, ends, width, lookback, resets, out, present):  # type: ignore[no-untyped-def]
     """How often the value changed in each window, or how often it fell.
@@ -125,6 +129,7 @@ def _between(timestamps, values, at, time, counter):  # type: ignore[no-untyped-
     return left + (right - left) * passed / np.float64(timestamps[at + 1] - timestamps[at])
 
 
+@sized(**WINDOWS, lookback=NUMBER, smoothed=NUMBER, counter=NUMBER, per_second=NUMBER)
 @njit(cache=True, nogil=True)
 def extended(offsets, timestamps, values, ends, width, lookback, smoothed, counter, per_second, out, present):  # type: ignore[no-untyped-def]
     """The difference between the windows' two edges, without extrapolation.

@@ -154,12 +154,9 @@ def _quantiles(
     rollups, ends = rolled.rollups, rolled.ends
     if rollups.digests is None or quantiles is None:
         raise ValueError("quantile_over_time needs digests and a quantile")
-    begins = np.empty(out.size + 1, np.int64)
-    size = rolled_kernels.inside(rollups.offsets, stops, ends, width, begins, np.empty(0, np.int64))
-    if not size:
+    begins, rows = rolled_kernels.inside(rollups.offsets, stops, ends, width)
+    if not len(rows):
         return
-    rows = np.empty(size, np.int64)
-    rolled_kernels.inside(rollups.offsets, stops, ends, width, begins, rows)
     counts = np.diff(begins)
     groups = np.repeat(np.arange(out.size), counts)
     merged = tdigest.merge(digests.take(rollups.digests, rows), groups, out.size)

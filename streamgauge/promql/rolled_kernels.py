@@ -4,12 +4,32 @@ series i owns the windows [offsets[i], offsets[i + 1]); `stops` (int64 ms) are t
 they are long. Those count that end in (end - width, end].
 """
 
+from collections.abc import Mapping
+
 import numpy as np
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.promql.window_kernels import after
+from streamgauge.series.sized import NUMBER, Offsets, Rule, sized
+
+_WINDOWS: Mapping[str, Rule | str] = {
+    "offsets": Offsets("series", within="windows"),
+    "stops": "windows",
+    "ends": "steps",
+    "width": NUMBER,
+}
 
 
+@sized(
+    **_WINDOWS,
+    **dict.fromkeys(
+        ("widths", "count", "first", "first_time", "last", "last_time", "reset_total"), "windows"
+    ),
+    counter=NUMBER,
+    per_second=NUMBER,
+    out="series, steps",
+    present="series, steps",
+)
 @njit(cache=True, nogil=True)
 def increase(  # type: ignore[no-untyped-def]
     offsets,
@@ -69,6 +89,14 @@ def increase(  # type: ignore[no-untyped-def]
             present[series, step] = True
 
 
+@sized(
+    **_WINDOWS,
+    first="windows",
+    last="windows",
+    inside="windows",
+    out="series, steps",
+    present="series, steps",
+)
 @njit(cache=True, nogil=True)
 def resets(offsets, stops, first, last, inside, ends, width, out, present):  # type: ignore[no-untyped-def]
     """How often the value fell, within windows (`inside`) and between them."""
@@ -89,6 +117,15 @@ def resets(offsets, stops, first, last, inside, ends, width, out, present):  # t
             present[series, step] = True
 
 
+@sized(
+    **_WINDOWS,
+    count="windows",
+    total="windows",
+    squares="windows",
+    deviation=NUMBER,
+    out="series, steps",
+    present="series, steps",
+)
 @njit(cache=True, nogil=True)
 def variance(offsets, stops, count, total, squares, ends, width, deviation, out, present):  # type: ignore[no-untyped-def]
     """The variance of all samples in the windows, or their standard deviation (Chan, Golub and LeVeque 1979)."""
@@ -112,12 +149,23 @@ def variance(offsets, stops, count, total, squares, ends, width, deviation, out,
             present[series, step] = True
 
 
+@sized(**_WINDOWS)
 @njit(cache=True, nogil=True)
-def inside(offsets, stops, ends, width, begins, rows):  # type: ignore[no-untyped-def]
+def inside(offsets, stops, ends, width):  # type: ignore[no-untyped-def]
     """Which windows count: those of series s and step k are rows[begins[s * steps + k]:begins[s * steps + k + 1]].
 
-    Returns how many there are; with an empty `rows` only `begins` is filled in.
+    Returns `begins`, (series * steps + 1,) int64, and `rows`, int64.
     """
+    begins = np.empty((len(offsets) - 1) * len(ends) + 1, np.int64)
+    size = _inside(offsets, stops, ends, width, begins, np.empty(0, np.int64))
+    rows = np.empty(size, np.int64)
+    _inside(offsets, stops, ends, width, begins, rows)
+    return begins, rows
+
+
+@njit(cache=True, nogil=True)
+def _inside(offsets, stops, ends, width, begins, rows):  # type: ignore[no-untyped-def]
+    """Fill `begins` and, unless it is empty, `rows`; return how many there are."""
     filled = 0
     place = 0
     for series in range(len(offsets) - 1):

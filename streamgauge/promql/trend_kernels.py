@@ -4,9 +4,10 @@ Arguments and results as `window_kernels` describes.
 """
 
 import numpy as np
-from numba import njit
 
-from streamgauge.promql.window_kernels import after, kahan
+from streamgauge.compiled import njit
+from streamgauge.promql.window_kernels import WINDOWS, after, kahan
+from streamgauge.series.sized import sized
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -37,6 +38,7 @@ def _line(timestamps, values, low, high, origin):  # type: ignore[no-untyped-def
     return slope, sum_y / number - slope * sum_x / number
 
 
+@sized(**WINDOWS)
 @njit(cache=True, nogil=True, error_model="numpy")
 def slope(offsets, timestamps, values, ends, width, out, present):  # type: ignore[no-untyped-def]
     """The slope of each window's line, per second."""
@@ -51,6 +53,7 @@ def slope(offsets, timestamps, values, ends, width, out, present):  # type: igno
                 present[series, step] = True
 
 
+@sized(**WINDOWS, origins="steps", ahead="steps")
 @njit(cache=True, nogil=True, error_model="numpy")
 def prediction(offsets, timestamps, values, ends, width, origins, ahead, out, present):  # type: ignore[no-untyped-def]
     """Where each window's line is `ahead` (steps,) seconds after `origins` (steps,) ms."""
@@ -66,6 +69,7 @@ def prediction(offsets, timestamps, values, ends, width, origins, ahead, out, pr
                 present[series, step] = True
 
 
+@sized(**WINDOWS, factors="steps", trends="steps")
 @njit(cache=True, nogil=True)
 def smoothed(offsets, timestamps, values, ends, width, factors, trends, out, present):  # type: ignore[no-untyped-def]
     """Double exponential smoothing (Holt) of each window; smoothing and trend factors (steps,) in (0, 1)."""

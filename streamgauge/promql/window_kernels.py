@@ -6,12 +6,25 @@ rising) and `values` (float64). `ends` (steps,) int64 ms, not falling, are the w
 start as all False: a NaN is a value like any other.
 """
 
-import numpy as np
-from numba import njit
+from collections.abc import Mapping
 
+import numpy as np
+
+from streamgauge.compiled import njit
 from streamgauge.series.samples import STALE_BITS
+from streamgauge.series.sized import NUMBER, Offsets, Rule, sized
 
 _STALE = np.uint64(STALE_BITS)
+WINDOWS: Mapping[str, Rule | str] = {
+    "offsets": Offsets("series", within="samples"),
+    "timestamps": "samples",
+    "values": "samples",
+    "ends": "steps",
+    "width": NUMBER,
+    "out": "series, steps",
+    "present": "series, steps",
+}
+"""What every kernel over sliding windows relies on."""
 
 
 @njit(cache=True, nogil=True)
@@ -33,6 +46,7 @@ def kahan(addend, total, lost):  # type: ignore[no-untyped-def]
     return new, lost + ((addend - new) + total)
 
 
+@sized(**WINDOWS, times=NUMBER)
 @njit(cache=True, nogil=True)
 def last_before_stale(offsets, timestamps, values, ends, width, times, out, present):  # type: ignore[no-untyped-def]
     """The last sample of each window unless it is a stale marker; with `times`, its time in seconds."""
@@ -49,6 +63,7 @@ def last_before_stale(offsets, timestamps, values, ends, width, times, out, pres
             present[series, step] = True
 
 
+@sized(**WINDOWS)
 @njit(cache=True, nogil=True)
 def interpolated(offsets, timestamps, values, ends, width, out, present):  # type: ignore[no-untyped-def]
     """The value on the line between the samples around each end, at most `width` away on either side.
@@ -72,6 +87,7 @@ def interpolated(offsets, timestamps, values, ends, width, out, present):  # typ
             present[series, step] = True
 
 
+@sized(**{name: rule for name, rule in WINDOWS.items() if name != "values"})
 @njit(cache=True, nogil=True)
 def count(offsets, timestamps, ends, width, out, present):  # type: ignore[no-untyped-def]
     """How many samples each window has."""
@@ -86,6 +102,7 @@ def count(offsets, timestamps, ends, width, out, present):  # type: ignore[no-un
                 present[series, step] = True
 
 
+@sized(**WINDOWS, first=NUMBER, times=NUMBER)
 @njit(cache=True, nogil=True)
 def edge(offsets, timestamps, values, ends, width, first, times, out, present):  # type: ignore[no-untyped-def]
     """The first or else the last sample of each window: its value or, with `times`, its time in seconds."""

@@ -1,13 +1,35 @@
 """The kernel that reduces a window of samples to its aggregates, one pass a series."""
 
 import numpy as np
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.series.samples import STALE_BITS
+from streamgauge.series.sized import NUMBER, Offsets, sized
 
 _STALE = np.uint64(STALE_BITS)
+AGGREGATES = (
+    "count",
+    "total",
+    "squares",
+    "low",
+    "high",
+    "first",
+    "first_time",
+    "last",
+    "last_time",
+    "reset_total",
+    "resets",
+)
+"""The columns of a window as kernels name them."""
 
 
+@sized(
+    offsets=Offsets("series", within="samples"),
+    timestamps="samples",
+    values="samples",
+    window_start=NUMBER,
+    **dict.fromkeys(AGGREGATES, "series"),
+)
 @njit(cache=True, nogil=True)
 def reduce(  # type: ignore[no-untyped-def]
     offsets,

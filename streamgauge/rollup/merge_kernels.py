@@ -1,11 +1,24 @@
 """The kernel that merges the aggregates of successive windows, one pass over the rows of a series."""
 
 import numpy as np
-from numba import njit
 
-from streamgauge.rollup.kernels import add
+from streamgauge.compiled import njit
+from streamgauge.rollup.kernels import AGGREGATES, add
+from streamgauge.series.sized import Index, Offsets, sized
 
 
+def _every_series_has_a_row(begins):  # type: ignore[no-untyped-def]
+    return (begins[1:] > begins[:-1]).all()
+
+
+@sized(
+    _every_series_has_a_row,
+    order=Index("rows", below="rows"),
+    begins=Offsets("series", within="rows"),
+    shifts="rows",
+    **dict.fromkeys(AGGREGATES, "rows"),
+    **{f"out_{name}": "series" for name in AGGREGATES},
+)
 @njit(cache=True, nogil=True)
 def merge(  # type: ignore[no-untyped-def]
     order,

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from streamgauge.rollup import tdigest_kernels as kernels
 from streamgauge.rollup import tdigest_quantiles
-from streamgauge.series.digest_shape import MAX_CENTROIDS
 from streamgauge.series.digests import Digests
 
 
@@ -21,8 +20,7 @@ def build(offsets: npt.NDArray[np.int64], values: npt.NDArray[np.float64]) -> Di
     offsets: (n + 1,) int64; values: (m,) float64.
     """
     series = len(offsets) - 1
-    room = int(np.minimum(np.diff(offsets), MAX_CENTROIDS).sum())
-    found = _empty(series, room)
+    found = _empty(series, tdigest_quantiles.room(offsets))
     return _trim(found, tdigest_quantiles.build(offsets, values, *found))
 
 
@@ -34,9 +32,7 @@ def merge(parts: Digests, groups: npt.NDArray[np.int64], size: int) -> Digests:
     """
     order = np.argsort(groups, kind="stable")
     bounds = np.searchsorted(groups[order], np.arange(size + 1))
-    lengths = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.diff(parts.offsets)[order])])
-    room = int(np.minimum(np.diff(lengths[bounds]), MAX_CENTROIDS).sum())
-    found = _empty(size, room)
+    found = _empty(size, kernels.room(parts.offsets, parts.exact, order, bounds))
     return _trim(found, kernels.merge(*parts, order, bounds, *found))
 
 

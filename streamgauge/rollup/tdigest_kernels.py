@@ -5,12 +5,15 @@ if it occurs. A point is a finite value with a multiplicity.
 """
 
 import numpy as np
-from numba import njit
+import numpy.typing as npt
 
+from streamgauge.compiled import njit
 from streamgauge.rollup.tdigest_parabola import border, bounded
 from streamgauge.rollup.tdigest_rounding import round_beside_atoms, round_means
 from streamgauge.series.digest_shape import MAX_CENTROIDS, cell_weights
+from streamgauge.series.sized import Index, Offsets, sized
 
+Numbers = npt.NDArray[np.int64]
 SPREAD = 4
 """Points into which a centroid is taken apart before it is merged with others."""
 
@@ -48,11 +51,41 @@ def of_sorted(ordered, size, nans, means, weights, at):  # type: ignore[no-untyp
     return _cells(points, counts, size, True, specials, means, weights, at), False
 
 
+def room(offsets: Numbers, exact: npt.NDArray[np.bool_], order: Numbers, bounds: Numbers) -> int:
+    """The most centroids that `merge` may write: of exact digests as many as they have, of others always the most."""
+    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.diff(offsets)[order])])
+    inexact = np.concatenate([np.zeros(1, np.int64), np.cumsum(~exact[order])])
+    size, is_inexact = np.diff(before[bounds]), np.diff(inexact[bounds]) > 0
+    return int(np.where(is_inexact, MAX_CENTROIDS, np.minimum(size, MAX_CENTROIDS)).sum())
+
+
+def _no_digest_is_longer_than_one_may_be(offsets):  # type: ignore[no-untyped-def]
+    return (offsets[1:] - offsets[:-1] <= MAX_CENTROIDS).all()
+
+
+def _merged_digests_have_room(offsets, exact, order, bounds, out_means):  # type: ignore[no-untyped-def]
+    return room(offsets, exact, order, bounds) <= len(out_means)
+
+
+@sized(
+    _no_digest_is_longer_than_one_may_be,
+    _merged_digests_have_room,
+    offsets=Offsets("parts", within="centroids"),
+    means="centroids",
+    weights="centroids",
+    exact="parts",
+    order=Index("places", below="parts"),
+    bounds=Offsets("groups", within="places"),
+    out_offsets="groups + 1",
+    out_means="room",
+    out_weights="room",
+    out_exact="groups",
+)
 @njit(cache=True, nogil=True)
 def merge(offsets, means, weights, exact, order, bounds, out_offsets, out_means, out_weights, out_exact):  # type: ignore[no-untyped-def]
     """Merge the digests order[bounds[g]:bounds[g + 1]] of each group; return the number of centroids.
 
-    `out_means` and `out_weights` need MAX_CENTROIDS places a group, or as many as its parts have if fewer.
+    `out_means` and `out_weights` need as many places as `room` says.
     """
     at = 0
     longest, most = 0, 0

@@ -5,7 +5,8 @@ which centroids are averages over ranks: conservative and monotone.
 """
 
 import numpy as np
-from numba import njit
+
+from streamgauge.compiled import njit
 
 
 @njit(cache=True, nogil=True)

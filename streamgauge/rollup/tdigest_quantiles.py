@@ -1,13 +1,34 @@
 """Kernels over whole columns of t-digests: build each from its values, and ask each for quantiles."""
 
 import numpy as np
-from numba import njit
+import numpy.typing as npt
 
+from streamgauge.compiled import njit
 from streamgauge.rollup.kernels import sort_nan_first
 from streamgauge.rollup.tdigest_kernels import of_sorted
 from streamgauge.rollup.tdigest_parabola import inside
+from streamgauge.series.digest_shape import MAX_CENTROIDS
+from streamgauge.series.sized import Offsets, sized
 
 
+def room(offsets: npt.NDArray[np.int64]) -> int:
+    """The most centroids that `build` may write."""
+    return int(np.minimum(offsets[1:] - offsets[:-1], MAX_CENTROIDS).sum())
+
+
+def _built_digests_have_room(offsets, out_means):  # type: ignore[no-untyped-def]
+    return room(offsets) <= len(out_means)
+
+
+@sized(
+    _built_digests_have_room,
+    offsets=Offsets("series", within="samples"),
+    values="samples",
+    out_offsets="series + 1",
+    out_means="room",
+    out_weights="room",
+    out_exact="series",
+)
 @njit(cache=True, nogil=True)
 def build(offsets, values, out_offsets, out_means, out_weights, out_exact):  # type: ignore[no-untyped-def]
     """Fill in the digest of each series; return the number of centroids."""
@@ -25,6 +46,21 @@ def build(offsets, values, out_offsets, out_means, out_weights, out_exact):  # t
     return at
 
 
+def _weights_are_positive(weights):  # type: ignore[no-untyped-def]
+    return not len(weights) or weights.min() > 0
+
+
+@sized(
+    _weights_are_positive,
+    offsets=Offsets("series", within="centroids"),
+    means="centroids",
+    weights="centroids",
+    exact="series",
+    minimum="series",
+    maximum="series",
+    qs="quantiles",
+    out="series, quantiles",
+)
 @njit(cache=True, nogil=True)
 def quantiles(offsets, means, weights, exact, minimum, maximum, qs, out):  # type: ignore[no-untyped-def]
     """Fill in `out` (n, len(qs))."""
@@ -59,7 +95,8 @@ def quantiles(offsets, means, weights, exact, minimum, maximum, qs, out):  # typ
 def _exact(means, weights, q):  # type: ignore[no-untyped-def]
     count = weights.sum()
     rank = q * (count - 1)
-    lower = int(np.floor(rank))
+    # a rank is a double, which may lie above a count beyond 2**53
+    lower = min(int(np.floor(rank)), count - 1)
     upper = min(lower + 1, count - 1)
     share = rank - lower
     at, upto = 0, weights[0]

@@ -3,9 +3,9 @@
 from math import frexp, ldexp
 
 import numpy as np
-from numba import njit
 
 from schemas.digest_means import MAX_DECIMALS, is_decimal
+from streamgauge.compiled import njit
 
 _MANTISSA = 8
 _FLOAT_BITS = 53

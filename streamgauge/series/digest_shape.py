@@ -7,7 +7,8 @@ operations are used, so that the weights are the same on every machine and need 
 """
 
 import numpy as np
-from numba import njit
+
+from streamgauge.compiled import njit
 
 COMPRESSION = 100
 """As in Dunning & Ertl 2019: half as many centroids if all are full."""

@@ -1,9 +1,12 @@
 """Kernels on arrays of series ids."""
 
 import numpy as np
-from numba import njit
+
+from streamgauge.compiled import njit
+from streamgauge.series.sized import NUMBER, Index, Number, sized
 
 
+@sized(ids="series, 2", wanted="wanted, 2")
 @njit(cache=True, nogil=True)
 def rows_of(ids, wanted):  # type: ignore[no-untyped-def]
     """The rows (int64, rising) of `ids` (n, 2) with an id of `wanted` (m, 2), both sorted and distinct."""
@@ -26,6 +29,7 @@ def rows_of(ids, wanted):  # type: ignore[no-untyped-def]
     return found[:count]
 
 
+@sized(ids="rows, 2", most=NUMBER)
 @njit(cache=True, nogil=True)
 def numbered(ids, most):  # type: ignore[no-untyped-def]
     """Number the distinct ids of `ids` (n, 2) as they first occur, if they are not more than `most`.
@@ -58,6 +62,7 @@ def numbered(ids, most):  # type: ignore[no-untyped-def]
     return numbers, firsts[:count]
 
 
+@sized(numbers=Index("rows", below="count"), count=Number("count"))
 @njit(cache=True, nogil=True)
 def order_of_numbers(numbers, count):  # type: ignore[no-untyped-def]
     """The rows in the order of `numbers` (n,) int64, all below `count`; equal ones as they came."""

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from streamgauge.compiled import njit
 from streamgauge.series.ids import Ids
 from streamgauge.series.order import order_of
+from streamgauge.series.sized import Counts, Index, sized
 
 STALE_BITS = 0x7FF0000000000002
 """Bits of the NaN that Prometheus writes when a series ends."""
@@ -140,6 +141,19 @@ def _total_order(bits: np.uint64) -> np.uint64:
     return bits | np.uint64(0x8000000000000000)
 
 
+def _each_run_comes_once(counts: npt.NDArray[np.int64], order: npt.NDArray[np.int64]) -> bool:
+    # enough for the room, of all that could be wrong with an order
+    return bool(counts[order].sum() == counts.sum())
+
+
+@sized(
+    _each_run_comes_once,
+    ids="runs, 2",
+    counts=Counts("runs", total="samples"),
+    timestamps="samples",
+    values="samples",
+    order=Index("runs", below="runs"),
+)
 @njit(cache=True, nogil=True)
 def merge(ids, counts, timestamps, values, order):  # type: ignore[no-untyped-def]
     """The fields of `Samples` of runs that may be of one series: row i has the next `counts[i]` samples.

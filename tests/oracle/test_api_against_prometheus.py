@@ -162,6 +162,108 @@ def test_the_same_request_has_the_same_answer(both, path, parameters):
     assert ours == theirs
 
 
+EXPRESSIONS = {
+    "vector": "hits_total",
+    "matrix": "hits_total[30s]",
+    "subquery": "hits_total[30s:10s]",
+    "scalar": "1.5",
+    "string": '"text"',
+    "no series": "none",
+    "ended series": "gone",
+    "samples before its end": "gone[10m]",
+    "NaN and infinities": "special",
+    "groups": "sum by (host) (hits_total)",
+    "sorted": "sort_desc(hits_total)",
+    "best": "topk(2, hits_total)",
+    "several metrics": '{__name__=~".+"}',
+    "filtered": "hits_total > 100",
+}
+START, END = str(NOW_S - 60), str(NOW_S)
+OF_ANY = [
+    {},
+    *({"limit": text} for text in ("0", "1", "2", "3", "4", "999999999999", "", "1.5", "-1")),
+    *({"stats": text} for text in ("", "true", "all")),
+    *({"lookback_delta": text} for text in ("", "10s", "5m", "0", "0s", "-1", "-1s", "1", "1h")),
+    *({"timeout": text} for text in ("", "1m", "30", "-1s")),
+    {"explain": "1"},
+    {"limit": "1", "stats": "all", "lookback_delta": "1m"},
+]
+OF_INSTANT = [{"time": text} for text in (f"{END}.5", "2020-01-01T00:00:00Z", "1e3", "-1", "0", "x")]
+OF_RANGE = [
+    *({"step": text} for text in ("10s", "1m", "0.5", "", "x", "7", "-1")),
+    {"start": str(NOW_S - 30.5)},
+    {"end": START},
+    {"start": "2020-01-01T00:00:00Z", "end": "2020-01-01T00:01:00Z"},
+    {"end": "x"},
+]
+
+
+@pytest.mark.parametrize("query", EXPRESSIONS.values(), ids=EXPRESSIONS)
+def test_every_parameter_of_a_query_does_what_it_does_there(both, query):
+    for parameters in OF_ANY + OF_INSTANT:
+        given = {"query": query, "time": END} | parameters
+        _same_but_for_order(both, "query", given, in_order=query.startswith(("sort", "topk")))
+    for parameters in OF_ANY + OF_RANGE:
+        given = {"query": query, "start": START, "end": END, "step": "10"} | parameters
+        _same_but_for_order(both, "query_range", given, in_order=True)
+
+
+MATCHES = [None, "hits_total", ["hits_total", "big"], "none", '{job="web"}', '{__name__=~".+"}', "gone"]
+OF_LISTS = [{}, *({"limit": text} for text in ("0", "1", "2", "3", "999999999999", "", "x", "1.5"))]
+OF_LISTS += [{"start": START}, {"start": START, "end": END}, {"start": "x"}]
+
+
+@pytest.mark.parametrize("match", MATCHES, ids=str)
+@pytest.mark.parametrize(
+    "path", ["series", "labels", "label/host/values", "label/__name__/values", "label/none/values"]
+)
+def test_every_parameter_of_a_list_does_what_it_does_there(both, path, match):
+    for parameters in OF_LISTS:
+        given = parameters if match is None else {"match[]": match} | parameters
+        _same_but_for_order(both, path, given, in_order=False)
+
+
+@pytest.mark.parametrize("query", EXPRESSIONS.values(), ids=EXPRESSIONS)
+@pytest.mark.parametrize("path", ["format_query", "query_exemplars"])
+def test_what_an_endpoint_does_not_know_changes_nothing(both, path, query):
+    for parameters in ({}, {"start": START, "end": END}, {"limit": "1"}, {"stats": "all"}):
+        theirs, ours = ask(both, path, query=query, **parameters)
+        assert ours == theirs, parameters
+
+
+def _same_but_for_order(both, path, parameters, in_order):
+    """The same answer; without an order, which is that of arrival there, a limit leaves as many of the same series."""
+    (status, theirs), (own_status, ours) = ask(both, path, **parameters)
+    assert own_status == status, (parameters, ours, theirs)
+    for document in (theirs, ours):
+        if "warnings" in document:
+            # out of a map there
+            document["warnings"].sort()
+    if isinstance(theirs["data"] if status == 200 else None, dict):
+        theirs["data"].pop("stats", None)
+        ours.pop("explain", None)
+    if in_order or status != 200:
+        assert ours == theirs, parameters
+        return
+    found, expected = _items(ours), _items(theirs)
+    assert len(found) == len(expected), parameters
+    assert ours | {"data": None} == theirs | {"data": None}, parameters
+    if "warnings" in theirs:
+        _, (_, whole) = ask(
+            both, path, **{name: text for name, text in parameters.items() if name != "limit"}
+        )
+        assert set(found) <= set(_items(whole)), parameters
+    else:
+        assert found == expected, parameters
+
+
+def _items(document):
+    """What is listed, as sorted texts."""
+    data = document["data"]
+    listed = data["result"] if isinstance(data, dict) else data
+    return sorted(map(json.dumps, listed))
+
+
 @pytest.mark.parametrize("match", ["up[", "sum(up)", "up offset 5m", "1", ""])
 @pytest.mark.parametrize("path", ["series", "labels", "label/host/values"])
 def test_what_is_no_selector_is_refused_in_other_words(both, path, match):
