@@ -28,6 +28,15 @@ MAX_KEY_BYTES = 65_535
 MAX_INDEX_LABEL_BYTES = MAX_KEY_BYTES - 64
 """A label's name, separator and value, which are in a key of the index beside lane and period."""
 
+MAX_ANNOTATIONS_BYTES = 64 * 1024
+"""Names and values of an alert's annotations; longer values are cut, and say so."""
+MAX_ERROR_BYTES = 4 * 1024
+"""Of the words of one rule's error."""
+MAX_ERRORS_BYTES = 256 * 1024
+"""Of the errors of all rules of a group."""
+MAX_URL_BYTES = 16 * 1024
+"""Of the URL at which a rule's expression is shown."""
+
 _NAME = NAME.encode()
 _SURELY_FITS = min(MAX_METRIC_NAME_BYTES, MAX_LABEL_NAME_BYTES, MAX_LABEL_VALUE_BYTES, MAX_LABELS_BYTES)
 
