@@ -62,6 +62,7 @@ def both():
 @pytest.fixture(params=CODES)
 def servers(both, request):
     both.code = request.param
+    both.asked.clear()
     yield both
     assert both.asked == []
 
@@ -123,6 +124,6 @@ def test_flink_is_not_told_and_does_not_answer(servers):
 
 
 def test_a_target_without_a_password_may_redirect_as_with_prometheus(both):
+    both.asked.clear()
     assert fetched(both.url) == b"{}"
     assert both.asked == [("GET", None)]
-    both.asked.clear()
