@@ -14,6 +14,7 @@ from integration.batches import BatchProducer
 from integration.stored import wait_for
 from schemas import alert_messages
 from schemas.alert_messages import Triggered
+from schemas.limits import MAX_BATCH_SERIES
 from schemas.rule_messages import InvalidMessage
 from schemas.topics import ALERT_PARTITIONS, ALERT_STATE, TRIGGERED
 from streamgauge.cli import main
@@ -45,7 +46,9 @@ class Feed:
     def step(self, samples: dict[tuple[tuple[str, str], ...], float], pace_s: float = 0.0) -> int:
         """Go on by STEP_MS, and send samples of that moment by their labels; the moment (ms)."""
         self.now += STEP_MS
-        self._producer.send([(dict(one), [(self.now, value)]) for one, value in samples.items()], self.now)
+        request = [(dict(one), [(self.now, value)]) for one, value in samples.items()]
+        for at in range(0, len(request), MAX_BATCH_SERIES):
+            self._producer.send(request[at : at + MAX_BATCH_SERIES], self.now)
         self._producer.heartbeat(self.now)
         self._producer.flush()
         self.sent += [(self.now, dict(one), value) for one, value in samples.items()]

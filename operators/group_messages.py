@@ -1,5 +1,6 @@
 """What a group of rules tells Kafka of a tick: changes of alerts, what readers show, and series."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -8,10 +9,17 @@ from typing import NamedTuple
 from schemas import alert_messages
 from schemas.alert_messages import ActiveAlert, GroupStatus, RuleHealth
 from schemas.batch_packing import Packed
+from schemas.limits import MAX_MESSAGE_BYTES
 from streamgauge.config import Alerts
 from streamgauge.rules.alert_output import About, active_alerts, health, key_of, triggered
+from streamgauge.rules.alert_parts import ToldAlerts
 from streamgauge.rules.group_state import GroupState, Outcome
 from streamgauge.rules.recorded_batches import batches
+
+ROOM_BYTES = 4096
+"""For a message's headers and framing."""
+
+log = logging.getLogger(__name__)
 
 
 class Message(NamedTuple):
@@ -33,6 +41,8 @@ class Ticked:
     """Whether the group has other rules than before."""
     is_dropped: bool = False
     """Whether the parts did not belong to the rules."""
+    oversized: int = 0
+    """Messages that no topic takes."""
     forgotten: list[int] = field(default_factory=list)
     """Ticks of which it is no longer remembered what was written."""
 
@@ -61,7 +71,7 @@ class _Shown:
     status_at: float = float("-inf")
     rule_set: str = ""
     healths: list[tuple[str, str]] = field(default_factory=list)
-    alerts: dict[int, list[ActiveAlert]] = field(default_factory=dict)
+    alerts: dict[int, ToldAlerts] = field(default_factory=dict)
     alerts_at: dict[int, float] = field(default_factory=dict)
 
 
@@ -90,16 +100,15 @@ class GroupMessages:
         self._shown = _Shown()
         for number, identity in enumerate(state.origins):
             if identity in state.states:
-                self._shown.alerts[number] = active_alerts(state.states[identity])
+                told = active_alerts(state.states[identity])
+                self._shown.alerts[number] = ToldAlerts(key, number, told)
 
     def emit(self, moment: Moment, ticked: Ticked) -> None:
         """The changes, and the series that were written."""
         delay = int(self._clock() * 1000) - moment.newest
         about = About(self._key, moment.rule_set, moment.interval_ms, delay, self._config.external_url)
-        ticked.triggered += [
-            Message(key_of(change), alert_messages.encode(triggered(change, about)))
-            for change in ticked.outcome.changes
-        ]
+        for change in ticked.outcome.changes:
+            _add(ticked, ticked.triggered, key_of(change), alert_messages.encode(triggered(change, about)))
         written = ticked.outcome.written
         if ticked.are_new:
             # a series of a rule that is gone may be one of a rule that takes its place, which comes after it
@@ -124,27 +133,34 @@ class GroupMessages:
         for number, identity in enumerate(rules):
             state = self._state.states.get(identity)
             found = active_alerts(state) if state else []
-            if shown.alerts.get(number, []) == found:
+            told = shown.alerts.get(number)
+            if not found if told is None else told.is_as(found):
                 continue
             since = now - shown.alerts_at.get(number, float("-inf"))
             if ticked.are_new or identity in changed or since * 1000 >= self._config.values_interval_ms:
-                ticked.state.append(self._alerts(number, found))
+                self._tell(number, found, ticked)
                 shown.alerts_at[number] = now
         for number in [number for number in shown.alerts if number >= len(rules)]:
-            ticked.state.append(self._alerts(number, []))
+            self._tell(number, [], ticked)
         healths = health(outcome.errors, outcome.series, seconds, samples)
         words = [(one.health, one.last_error) for one in healths]
         is_due = (now - shown.status_at) * 1000 >= self._config.state_interval_ms
         if is_due or moment.gap_ms or words != shown.healths or moment.rule_set != shown.rule_set:
-            ticked.state.append(self._status(moment, healths, seconds))
+            _add(
+                ticked,
+                ticked.state,
+                alert_messages.state_key(self._key),
+                self._status(moment, healths, seconds),
+            )
             shown.status_at, shown.healths, shown.rule_set = now, words, moment.rule_set
 
     def withdraw(self, ticked: Ticked) -> None:
         """Nothing of the group is shown any more."""
-        ticked.state += [self._tombstone(number) for number in sorted(self._shown.alerts)]
-        ticked.state.append(self._tombstone(None))
+        for number in sorted(self._shown.alerts):
+            self._tell(number, [], ticked)
+        ticked.state.append(Message(alert_messages.state_key(self._key).encode(), None))
 
-    def _status(self, moment: Moment, healths: list[RuleHealth], seconds: Sequence[float]) -> Message:
+    def _status(self, moment: Moment, healths: list[RuleHealth], seconds: Sequence[float]) -> bytes:
         status = GroupStatus(
             moment.rule_set,
             moment.tick,
@@ -154,14 +170,20 @@ class GroupMessages:
             healths,
             self._definition,
         )
-        return Message(alert_messages.state_key(self._key).encode(), alert_messages.encode(status))
+        return alert_messages.encode(status)
 
-    def _alerts(self, number: int, found: list[ActiveAlert]) -> Message:
+    def _tell(self, number: int, found: list[ActiveAlert], ticked: Ticked) -> None:
+        told = self._shown.alerts.setdefault(number, ToldAlerts(self._key, number))
+        for key, value in told.tell(found):
+            _add(ticked, ticked.state, key, value)
         if not found:
-            self._shown.alerts.pop(number, None)
-            return self._tombstone(number)
-        self._shown.alerts[number] = found
-        return Message(alert_messages.state_key(self._key, number).encode(), alert_messages.encode(found))
+            del self._shown.alerts[number]
 
-    def _tombstone(self, number: int | None) -> Message:
-        return Message(alert_messages.state_key(self._key, number).encode(), None)
+
+def _add(ticked: Ticked, messages: list[Message], key: str, value: bytes | None) -> None:
+    """Add a message, unless no topic takes it: everything in it is bounded, but what an earlier version has left."""
+    if value is not None and len(key) + len(value) > MAX_MESSAGE_BYTES - ROOM_BYTES:
+        ticked.oversized += 1
+        log.error("message left out: key=%s bytes=%d", key[:200], len(value))
+        return
+    messages.append(Message(key.encode(), value))

@@ -8,6 +8,7 @@ from pyflink.datastream import DataStream, OutputTag, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 from pyflink.table import StreamTableEnvironment
 
+from operators.pieces import Pieces
 from schemas import topics
 from sinks.kafka import MESSAGE, TIMED_MESSAGE, send
 from streamgauge.config import Config
@@ -56,8 +57,8 @@ class StoredGroup:
     def __init__(self, context: RuntimeContext) -> None:
         self._last = context.get_state(ValueStateDescriptor("last-tick-v1", Types.LONG()))
         self._origins = context.get_state(ValueStateDescriptor("rules-v1", Types.STRING()))
-        self._alerts = context.get_map_state(MapStateDescriptor("alerts-v1", Types.STRING(), BYTES))
-        self._given = context.get_map_state(MapStateDescriptor("given-v1", Types.STRING(), BYTES))
+        states = [MapStateDescriptor(name, Types.STRING(), BYTES) for name in ("alerts-v1", "given-v1")]
+        self._alerts, self._given = (Pieces(context.get_map_state(one)) for one in states)
 
     @property
     def last(self) -> int:
@@ -71,8 +72,8 @@ class StoredGroup:
         from streamgauge.rules.group_state import GroupState
 
         return GroupState(
-            {identity: alert_codec.decode(data) for identity, data in self._alerts.items()},
-            {identity: decode_given(data) for identity, data in self._given.items()},
+            {identity: alert_codec.decode(data) for identity, data in self._alerts.read().items()},
+            {identity: decode_given(data) for identity, data in self._given.read().items()},
             decode_origins(self._origins.value()),
         )
 
@@ -86,16 +87,10 @@ class StoredGroup:
             self._origins.update(encode_origins(state.origins))
         for identity in ticked.outcome.states:
             alerts = state.states.get(identity)
-            if alerts is None:
-                self._alerts.remove(identity)
-            else:
-                self._alerts.put(identity, alert_codec.encode(alerts))
+            self._alerts.put(identity, None if alerts is None else alert_codec.encode(alerts))
         for identity in ticked.outcome.given:
             given = state.given.get(identity)
-            if given is None:
-                self._given.remove(identity)
-            else:
-                self._given.put(identity, encode_given(given))
+            self._given.put(identity, None if given is None else encode_given(given))
 
     def clear(self) -> None:
         """The group is gone."""

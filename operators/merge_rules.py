@@ -49,6 +49,8 @@ class MergeRules(KeyedProcessFunction):
         self._rule_errors = counters.counter("rule_errors")
         self._dropped = counters.counter("dropped_ticks")
         self._transitions = counters.counter("transitions")
+        self._left_out = counters.counter("series_left_out")
+        self._oversized = counters.counter("oversized_messages")
         counters.gauge("rules", lambda: sum(len(group.state.origins) for _, group in self._groups.values()))
         keep_for_good()
 
@@ -98,6 +100,8 @@ class MergeRules(KeyedProcessFunction):
             self._store_written(tick, group, ticked)
         self._rule_errors.inc(sum(bool(error) for error in ticked.outcome.errors))
         self._transitions.inc(len(ticked.triggered))
+        self._left_out.inc(ticked.outcome.left_out)
+        self._oversized.inc(ticked.oversized)
         self._dropped.inc(int(ticked.is_dropped))
         yield from messages(ticked, tick + self._config.alerts.lag_ms)
 

@@ -53,6 +53,8 @@ class SqlAlerts(KeyedProcessFunction):
         self._rule_errors = counters.counter("rule_errors")
         self._late = counters.counter("late_rows")
         self._transitions = counters.counter("transitions")
+        self._left_out = counters.counter("series_left_out")
+        self._oversized = counters.counter("oversized_messages")
         keep_for_good()
 
     def close(self) -> None:
@@ -96,6 +98,8 @@ class SqlAlerts(KeyedProcessFunction):
         self._ticks.inc()
         self._rule_errors.inc(sum(bool(error) for error in ticked.outcome.errors))
         self._transitions.inc(len(ticked.triggered))
+        self._left_out.inc(ticked.outcome.left_out)
+        self._oversized.inc(ticked.oversized)
         yield from messages(ticked, tick + self._config.stream.lag_ms)
 
     def _group(self, key: str) -> "tuple[SqlGroup, WaitingRows]":

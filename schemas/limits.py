@@ -38,6 +38,14 @@ MAX_INDEX_WRITE_BYTES = 1024 * 1024
 MAX_UNPACKED_BATCH_BYTES = 16 * 1024 * 1024
 """The most that a batch of `metrics.raw` may have unpacked: eight times what producers put into one, four times what
 a message may have packed."""
+MAX_ANNOTATIONS_BYTES = 64 * 1024
+"""Names and values of an alert's annotations; longer values are cut, and say so."""
+MAX_ERROR_BYTES = 4 * 1024
+"""Of the words of one rule's error."""
+MAX_ERRORS_BYTES = 256 * 1024
+"""Of the errors of all rules of a group."""
+MAX_URL_BYTES = 16 * 1024
+"""Of the URL at which a rule's expression is shown."""
 
 _NAME = NAME.encode()
 _SURELY_FITS = min(MAX_METRIC_NAME_BYTES, MAX_LABEL_NAME_BYTES, MAX_LABEL_VALUE_BYTES, MAX_LABELS_BYTES)

@@ -5,16 +5,16 @@ lies in the partition of alerts.triggered from which its alert came. Header: `fo
 forgotten.
 
 Key /offset, in each partition: the first offset of alerts.triggered that has not been read. It is written in the
-transaction of what came of those before it, so the two are never apart.
+transaction of what came of those before it, or in the last one where that takes several: it never is ahead of these.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import xxhash
 
-from schemas.alert_messages import Triggered
+from schemas.alert_messages import Triggered, fields_of
 from schemas.rule_messages import InvalidMessage, MessageFault
 
 FORMAT = 1
@@ -60,7 +60,13 @@ def decode_offset(value: bytes) -> int:
 
 def encode(record: Notified) -> bytes:
     """The value of a message; the same bytes for the same content."""
-    text = json.dumps(asdict(record), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    content = {
+        "last_id": record.last_id,
+        "last_tick": record.last_tick,
+        "changes": [fields_of(change) for change in record.changes],
+        "seen": dict(record.seen),
+    }
+    text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return text.encode(errors="surrogatepass")
 
 

@@ -24,6 +24,9 @@ def groups_now(config: Config) -> "list[GroupView]":
     try:
         if not board.wait(READ_S):
             raise click.ClickException(f"Kafka: {board.trouble or 'the topics were not read in time'}")
-        return board.see(lambda seen: seen.groups(now_ms()))
+        groups, broken = board.see(lambda seen: (seen.groups(now_ms()), seen.broken()))
+        for key in broken:
+            click.secho(f"alerts of {key} may be old: some of their parts are missing", fg="yellow", err=True)
+        return groups
     finally:
         board.stop()

@@ -30,6 +30,8 @@ def test_what_is_encoded_is_decoded():
     assert messages.decode_triggered(messages.encode(TRIGGERED)) == TRIGGERED
     assert messages.decode_status(messages.encode(STATUS)) == STATUS
     assert messages.decode_alerts(messages.encode([ALERT, ALERT])) == [ALERT, ALERT]
+    parts = messages.AlertParts(["ab", ""])
+    assert messages.decode_alerts(messages.encode(parts)) == parts
 
 
 @pytest.mark.parametrize("value", [b"", b"\xff", b"[]", b"{}", b'{"id":1}', b"null", b"[1]"])
@@ -46,12 +48,31 @@ def test_what_are_no_alerts_is_refused(value):
         messages.decode_alerts(value)
 
 
-@pytest.mark.parametrize("place", [("web/late#ncy#3", 12), ("web/late#3", None), ("web/latency", 0)])
+@pytest.mark.parametrize(
+    "place",
+    [
+        ("web/late#ncy#3", 12, None),
+        ("web/late#3", None, None),
+        ("web/latency", 0, None),
+        ("web/late#3.4", 5, 67),
+        ("web/late\nncy#", 0, 0),
+    ],
+)
 def test_keys_tell_groups_from_their_rules(place):
     assert messages.place_of(messages.state_key(*place)) == place
 
 
-@pytest.mark.parametrize("key", ["web/latency", "web/latency#a", "web/latency#-1"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "web/latency",
+        "web/latency#a",
+        "web/latency#-1",
+        "web/latency#1.",
+        "web/latency#.1",
+        "web/latency#1.2.3",
+    ],
+)
 def test_other_keys_are_refused(key):
     with pytest.raises(InvalidMessage):
         messages.place_of(key)

@@ -2,7 +2,10 @@
 
 from rules_client import KnownBoard, RulesClient
 
+from schemas.alert_messages import AlertParts, GroupStatus, RuleHealth, encode, state_key
+from schemas.rule_files import Group, Rule, RuleKind
 from streamgauge.rules.applied.board import Board
+from streamgauge.rules.applied.rule_sets import RuleSets, publication
 
 
 def test_what_is_known_is_shown_with_a_warning_while_kafka_is_away():
@@ -16,6 +19,22 @@ def test_what_is_known_is_shown_with_a_warning_while_kafka_is_away():
         },
     )
     assert client.get("/api/v1/rules")[1]["data"] == {"groups": []}
+
+
+def test_alerts_of_which_a_part_is_missing_are_shown_with_a_warning():
+    board, sets = Board(), RuleSets()
+    rule = Rule(RuleKind.ALERT, "Down", "up == 0")
+    planned = publication(sets, {"web": [Group("hosts", [rule])]}, 0)
+    for message in planned.messages:
+        board.take_rules(message)
+    status = GroupStatus(planned.rules.version, 1000, 0.5, 0, 0, [RuleHealth("ok")])
+    board.take_state(state_key("web/hosts"), encode(status))
+    board.take_state(state_key("web/hosts", 0), encode(AlertParts(["ab", ""])))
+    client = RulesClient(KnownBoard(board), 100_000)
+    for path in ("alerts", "rules"):
+        code, answer = client.get(f"/api/v1/{path}")
+        assert code == 200
+        assert answer["warnings"] == ["alerts of web/hosts may be old: some of their parts are missing"]
 
 
 def test_what_was_never_read_is_unavailable():

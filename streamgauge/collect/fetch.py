@@ -38,15 +38,13 @@ class FailedScrape(Exception):
 
 
 def client() -> httpx.AsyncClient:
-    """A client for any number of targets; it follows redirects and keeps connections open."""
+    """A client for any number of targets; it keeps connections open."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    return httpx.AsyncClient(
-        headers=HEADERS, follow_redirects=True, limits=limits, timeout=None, trust_env=False
-    )
+    return httpx.AsyncClient(headers=HEADERS, limits=limits, timeout=None, trust_env=False)
 
 
 async def fetch(http: httpx.AsyncClient, target: Target, max_bytes: int) -> bytes:
-    """The page, unpacked.
+    """The page, unpacked; of where a target redirects to, unless its URL has a password, which is for itself alone.
 
     :param max_bytes: the most that is read, after unpacking.
     :raises FailedScrape: when there is none within the target's timeout.
@@ -57,9 +55,15 @@ async def fetch(http: httpx.AsyncClient, target: Target, max_bytes: int) -> byte
         async with (
             asyncio.timeout(seconds),
             http.stream(
-                "GET", target.url, headers={"X-Prometheus-Scrape-Timeout-Seconds": f"{seconds:g}"}
+                "GET",
+                target.url,
+                headers={"X-Prometheus-Scrape-Timeout-Seconds": f"{seconds:g}"},
+                follow_redirects=not httpx.URL(target.url).userinfo,
             ) as response,
         ):
+            if response.is_redirect:
+                detail = f"HTTP status {response.status_code}: a target with a password must not redirect"
+                raise FailedScrape(ScrapeFault.BAD_STATUS, detail)
             if response.status_code != 200:
                 raise FailedScrape(ScrapeFault.BAD_STATUS, f"HTTP status {response.status_code}")
             async for part in response.aiter_bytes():

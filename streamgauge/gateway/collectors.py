@@ -99,6 +99,7 @@ class Collectors:
             timeout=self._timeout_s,
             trust_env=False,
             verify=self._tls,
+            follow_redirects=False,
             headers={"User-Agent": f"streamgauge/{__version__}"},
         ) as http:
             found = await asyncio.gather(*(_one(http, url + path, parameters or {}) for url in self._urls))
@@ -124,6 +125,8 @@ async def _one(http: httpx.AsyncClient, url: str, parameters: Mapping[str, str])
     body = bytearray()
     try:
         async with http.stream("GET", url, params=parameters) as response:
+            if response.is_redirect:
+                return f"HTTP status {response.status_code}, and no redirect is followed"
             if response.status_code != 200:
                 return f"HTTP status {response.status_code}"
             async for part in response.aiter_bytes():

@@ -102,10 +102,16 @@ class Rules:
             raise InvalidRequest(
                 ErrorType.UNAVAILABLE, f"rules and alerts are not known yet: Kafka: {trouble}"
             )
-        groups = self._board.see(lambda board: board.groups(self._clock()))
+        now = self._clock()
+        groups, broken = self._board.see(lambda board: (board.groups(now), board.broken()))
         groups = [seen_by(asker, view) for view in groups] if asker.enforced else groups
         trouble = self._board.trouble
-        return groups, [f"rules and alerts may be old: Kafka: {trouble}"] if trouble else []
+        warnings = [f"rules and alerts may be old: Kafka: {trouble}"] if trouble else []
+        seen = {view.key for view in groups if view.rules}
+        warnings += [
+            f"alerts of {key} may be old: some of their parts are missing" for key in broken if key in seen
+        ]
+        return groups, warnings
 
 
 def seen_by(asker: Asker, view: GroupView) -> GroupView:

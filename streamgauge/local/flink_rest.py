@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from streamgauge.local.service import get_json
+from streamgauge.no_redirects import open_url
 
 ALIVE = frozenset({"INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "FAILING", "CANCELLING", "SUSPENDED"})
 """States of a job that Flink itself still looks after."""
@@ -139,7 +140,7 @@ class FlinkRest:
     def cancel(self, job: str) -> None:
         """Ask for the end of a job."""
         request = urllib.request.Request(f"{self._url}/jobs/{job}?mode=cancel", method="PATCH")
-        urllib.request.urlopen(request, timeout=5).close()
+        open_url(request, 5).close()
 
     def _get(self, path: str) -> Any:
         return get_json(self._url + path)
@@ -147,7 +148,7 @@ class FlinkRest:
     def _post(self, path: str, body: dict[str, object]) -> Any:
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(self._url + path, json.dumps(body).encode(), headers)
-        with urllib.request.urlopen(request, timeout=5) as response:
+        with open_url(request, 5) as response:
             return json.load(response)
 
     def _metric(self, job: str, name: str) -> int:

@@ -6,7 +6,6 @@ import os
 import socket
 import sys
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 from streamgauge.config import ENVIRONMENT_VARIABLE
 from streamgauge.local.home import Home
+from streamgauge.no_redirects import open_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def listens(host: str, port: int) -> bool:
 def answers(url: str) -> bool:
     """Whether the URL answers over HTTP, in whatever words; another protocol's server does not."""
     try:
-        urllib.request.urlopen(url, timeout=2).close()
+        open_url(url, 2).close()
     except urllib.error.HTTPError:
         return True
     except (OSError, ValueError, http.client.HTTPException):
@@ -87,7 +87,7 @@ def get_json(url: str, timeout_s: float = 5.0) -> object:
     :raises OSError: no answer, or not a good one. :raises ValueError: not JSON.
     """
     try:
-        with urllib.request.urlopen(url, timeout=timeout_s) as response:
+        with open_url(url, timeout_s) as response:
             return json.load(response)
     except http.client.HTTPException as error:
         raise OSError(f"no HTTP at {url}: {error!r}") from error

@@ -4,12 +4,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from schemas.alert_messages import Triggered
+from schemas.cut_texts import cut_all
+from schemas.limits import MAX_ANNOTATIONS_BYTES, MAX_MESSAGE_BYTES
 from schemas.notified_messages import Notified
 from streamgauge.rules.alerts import RESOLVED_RETENTION_MS, AlertState
 
 FIRING, RESOLVED, ERROR = AlertState.FIRING.value, AlertState.RESOLVED.value, AlertState.ERROR.value
 MOST_CHANGES = 64
 """Of an alert that wait for a receiver: 32 times that it fired, with their ends."""
+MOST_TEXT = MAX_MESSAGE_BYTES // 8
+"""Characters of these changes: a message has room for them however they are written."""
+SHORT_BYTES = 1024
+"""Of the annotations of what is not the newest change, where all have no room."""
 NOTHING = -1
 
 
@@ -55,13 +61,17 @@ class Entry:
         return [change for change in self.changes if change.tick > seen]
 
     def is_settled(self, now: int) -> bool:
-        """Whether nothing more is to be sent of it."""
+        """Whether nothing more is to be sent of it: its end is sent again for a while, unless it is pending again."""
         newest = self.newest
-        return newest is None or (newest.after == RESOLVED and now - newest.ends_at > RESOLVED_RETENTION_MS)
+        if newest is None or newest.after != RESOLVED:
+            return newest is None
+        return self.last_tick > newest.tick or now - newest.ends_at > RESOLVED_RETENTION_MS
 
     def add(self, change: Triggered, receivers: Collection[str], *, is_history: bool) -> None:
         """Take a change that is newer than all before, as far as receivers are told of it."""
         self.last_id, self.last_tick = change.id, change.tick
+        # an earlier version of the job did not cut them
+        change = replace(change, annotations=cut_all(change.annotations, MAX_ANNOTATIONS_BYTES))
         told = self._told(change)
         if told is None:
             return
@@ -93,17 +103,37 @@ class Entry:
         return None
 
     def _shorten(self, receivers: Collection[str]) -> None:
-        """Leave out the oldest firing with its end of which no receiver has got only the one."""
+        """Leave out the oldest firings with their ends of which no receiver has got only the one, then texts."""
+        while self._is_too_much() and (at := self._removable(receivers)) is not None:
+            del self.changes[at : at + 2]
+        if self._is_too_much():
+            *older, newest = self.changes
+            texts = [cut_all(change.annotations, SHORT_BYTES) for change in older]
+            pairs = zip(older, texts, strict=True)
+            self.changes = [*(replace(change, annotations=short) for change, short in pairs), newest]
+
+    def _is_too_much(self) -> bool:
+        if len(self.changes) < 3:
+            return False
+        return len(self.changes) > MOST_CHANGES or sum(map(text_of, self.changes)) > MOST_TEXT
+
+    def _removable(self, receivers: Collection[str]) -> int | None:
         got = [
             max(self.seen.get(receiver, NOTHING), self.in_flight.get(receiver, NOTHING))
             for receiver in receivers
         ]
-        for at in range(len(self.changes) - 2 if len(self.changes) > MOST_CHANGES else 0):
+        for at in range(len(self.changes) - 2):
             begin, end = self.changes[at : at + 2]
             is_pair = (begin.after, end.after) == (FIRING, RESOLVED)
             if is_pair and not any(begin.tick <= tick < end.tick for tick in got):
-                del self.changes[at : at + 2]
-                return
+                return at
+        return None
+
+
+def text_of(change: Triggered) -> int:
+    """How many characters a change has, about."""
+    pairs = (*change.labels.items(), *change.annotations.items())
+    return sum(len(name) + len(text) for name, text in pairs) + len(change.generator_url)
 
 
 def _before_what_holds(changes: Sequence[Triggered]) -> int:

@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 from schemas.alert_messages import Triggered
 from schemas.notified_messages import Notified, key_of
-from streamgauge.notify.entry import FIRING, NOTHING, RESOLVED, Entry
+from streamgauge.notify.entry import FIRING, NOTHING, RESOLVED, Entry, text_of
 from streamgauge.notify.outbox import Outbox
 
 GAP_MS = 1000
 """Between two changes of an alert: an Alertmanager tells nobody of what has ended before it looks."""
+MOST_TEXT = 1_000_000
+"""Characters of what is sent at once."""
 MOST_ENDED = 100_000
 """Alerts that have ended of which a receiver does not know; a bound for one that never comes back."""
 
@@ -108,12 +110,15 @@ class Ledger:
                 if receiver not in entry.in_flight and entry.waiting(receiver):
                     self._schedule(receiver, key, now)
 
-    def take(self, receiver: str, now: int, most: int) -> list[Delivery]:
+    def take(self, receiver: str, now: int, most: int, most_text: int = MOST_TEXT) -> list[Delivery]:
         """What is due for a receiver, each alert at most once.
 
         It is out of the queue until one of `accepted`, `failed` or `lapsed` is called for it.
+
+        :param most: of deliveries. :param most_text: characters after which no more is taken.
         """
         found: list[Delivery] = []
+        size = 0
         for key in self._outboxes[receiver].due(now):
             entry = self._entries[key]
             waiting = entry.waiting(receiver)
@@ -121,7 +126,8 @@ class Ledger:
             if change is not None and (waiting or not entry.is_settled(now)):
                 entry.in_flight[receiver] = change.tick
                 found.append(Delivery(key, change, again=not waiting))
-            if len(found) == most:
+                size += text_of(change)
+            if len(found) == most or size >= most_text:
                 break
         return found
 

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from streamgauge import __version__
+from streamgauge.no_redirects import open_url
 from streamgauge.notify.urls import check_url
 
 PATH = "/api/v2/alerts"
@@ -62,11 +63,11 @@ class Alertmanager:
         body = json.dumps(alerts, ensure_ascii=False).encode(errors="replace")
         request = urllib.request.Request(f"{self.name}{PATH}", body, self._headers(), method="POST")
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout_s) as response:
-                response.read()
+            with open_url(request, self._timeout_s) as response:
+                response.read(DETAIL_BYTES)
         except urllib.error.HTTPError as error:
             with error:
-                said = error.read(DETAIL_BYTES).decode(errors="replace").strip()
+                said = _said(error)
             raise SendFailed(_trouble(error.code), f"HTTP {error.code}: {said}") from None
         except (OSError, http.client.HTTPException) as error:
             raise SendFailed(Trouble.UNREACHABLE, str(getattr(error, "reason", error))) from None
@@ -80,6 +81,13 @@ class Alertmanager:
             except OSError as error:
                 raise SendFailed(Trouble.NOT_ALLOWED, f"no token: {error}") from None
         return headers | ({"Authorization": authorization} if authorization else {})
+
+
+def _said(error: urllib.error.HTTPError) -> str:
+    if 300 <= error.code < 400:
+        place = error.headers.get("Location", "")[:DETAIL_BYTES]
+        return f"it redirects to {place!r}, and no redirect is followed"
+    return error.read(DETAIL_BYTES).decode(errors="replace").strip()
 
 
 def _trouble(code: int) -> Trouble:

@@ -35,9 +35,12 @@ def ask(url: str, path: str, parameters: Mapping[str, str], timeout_s: float = 1
     """
     whole = f"{url.rstrip('/')}{path}"
     try:
-        response = httpx.post(whole, data=dict(parameters), timeout=timeout_s)
+        response = httpx.post(whole, data=dict(parameters), timeout=timeout_s, follow_redirects=False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise QueryFailed("", f"{whole} does not answer: {error or type(error).__name__}") from None
+    if response.is_redirect:
+        place = response.headers["Location"][:200]
+        raise QueryFailed("", f"{whole} redirects to {place!r}, and no redirect is followed")
     try:
         content = json.loads(response.text)
         if content["status"] == "error":

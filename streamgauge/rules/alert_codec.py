@@ -4,6 +4,8 @@ import json
 from enum import StrEnum
 from typing import Any
 
+from schemas.cut_texts import cut_all
+from schemas.limits import MAX_ANNOTATIONS_BYTES
 from streamgauge.rules.alerts import Alert, AlertState, Labels, RuleState
 
 VERSION = b"\x01"
@@ -68,7 +70,8 @@ def _unpacked(row: list[Any]) -> Alert:
     labels, annotations, value, series, state, *times = row
     return Alert(
         _labels(labels),
-        _labels(annotations),
+        # an earlier version kept them whole
+        tuple(cut_all(dict(_labels(annotations)), MAX_ANNOTATIONS_BYTES).items()),
         float.fromhex(value),
         _labels(series),
         AlertState(state),

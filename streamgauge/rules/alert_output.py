@@ -5,10 +5,16 @@ from dataclasses import dataclass
 from urllib.parse import quote_plus
 
 from schemas.alert_messages import ActiveAlert, RuleHealth, Triggered
+from schemas.cut_texts import cut
+from schemas.limits import MAX_ERROR_BYTES, MAX_ERRORS_BYTES, MAX_URL_BYTES
 from streamgauge.rules.alerts import Labels, RuleState, fingerprint
 from streamgauge.rules.group_state import Change
 from streamgauge.rules.templates.formatting import exponential
 from streamgauge.series.labels import NAME
+
+MIN_ERROR_BYTES = 64
+"""Of an error that is told, however many rules fail."""
+UNTOLD = "more errors than are told"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +28,11 @@ class About:
     external_url: str
 
 
-def key_of(change: Change) -> bytes:
+def key_of(change: Change) -> str:
     """The key of a change: the fingerprint of the alert, or that of the rule's name."""
     alert = change.transition.alert
     labels = alert.labels if alert else ((NAME, change.origin.name),)
-    return f"{fingerprint(labels):016x}".encode()
+    return f"{fingerprint(labels):016x}"
 
 
 def triggered(change: Change, about: About) -> Triggered:
@@ -55,8 +61,10 @@ def triggered(change: Change, about: About) -> Triggered:
 
 
 def generator_url(external_url: str, expr: str) -> str:
-    """Where an expression is shown, in Prometheus's form."""
-    return f"{external_url.rstrip('/')}/graph?g0.expr={quote_plus(expr)}&g0.tab=1"
+    """Where an expression is shown, in Prometheus's form; of one that no URL can hold, the page alone."""
+    page = f"{external_url.rstrip('/')}/graph"
+    url = f"{page}?g0.expr={quote_plus(expr, errors='replace')}&g0.tab=1"
+    return url if len(url) <= MAX_URL_BYTES else page
 
 
 def active_alerts(state: RuleState) -> list[ActiveAlert]:
@@ -78,8 +86,12 @@ def active_alerts(state: RuleState) -> list[ActiveAlert]:
 def health(
     errors: Sequence[str], series: Sequence[int], seconds: Sequence[float], samples: Sequence[int]
 ) -> list[RuleHealth]:
-    """How each rule of a group did at a tick."""
+    """How each rule of a group did at a tick; long errors are cut, and where very many fail, not all are told."""
+    failed = [at for at, error in enumerate(errors) if error]
+    most = max(MIN_ERROR_BYTES, min(MAX_ERROR_BYTES, MAX_ERRORS_BYTES // max(1, len(failed))))
+    told = set(failed[: MAX_ERRORS_BYTES // most])
+    texts = [cut(error, most) if at in told else UNTOLD if error else "" for at, error in enumerate(errors)]
     return [
         RuleHealth("err" if error else "ok", error, round(cost, 6), count, read)
-        for error, count, cost, read in zip(errors, series, seconds, samples, strict=True)
+        for error, count, cost, read in zip(texts, series, seconds, samples, strict=True)
     ]

@@ -10,9 +10,12 @@ inactive -> pending -> firing -> resolved, as in Prometheus, and beyond it:
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from math import copysign
 
 import xxhash
 
+from schemas.cut_texts import cut
+from schemas.limits import MAX_ERROR_BYTES
 from schemas.rule_files import NoData
 
 RESOLVED_RETENTION_MS = 15 * 60_000
@@ -164,16 +167,22 @@ def step(
     transitions = []
     if state.error:
         transitions.append(Transition(tick, AlertState.ERROR, AlertState.INACTIVE))
-    for labels in sorted({*state.alerts, *alerts}):
+    changed = [
+        labels
+        for labels in {**state.alerts, **alerts}
+        if _state(state.alerts.get(labels)) is not _state(alerts.get(labels))
+    ]
+    for labels in sorted(changed):
         before, after = state.alerts.get(labels), alerts.get(labels)
         old, new = _state(before), _state(after)
-        if old is not new and (alert := after or before):
+        if alert := after or before:
             transitions.append(Transition(tick, old, new, replace(alert, state=new)))
     forgotten = AlertState.RESOLVED, AlertState.INACTIVE
     return RuleState(alerts), [one for one in transitions if (one.before, one.after) != forgotten]
 
 
 def _failed(state: RuleState, tick: int, detail: str) -> tuple[RuleState, list[Transition]]:
+    detail = cut(detail, MAX_ERROR_BYTES)
     transitions = (
         [] if state.error else [Transition(tick, AlertState.INACTIVE, AlertState.ERROR, None, detail)]
     )
@@ -189,6 +198,9 @@ def _true(alert: Alert | None, observed: Observed, tick: int) -> Alert:
     if alert is None or not alert.is_active:
         pending = AlertState.PENDING
         return Alert(observed.labels, observed.annotations, observed.value, observed.series, pending, tick)
+    if alert.keep_since is None and _is_as(alert, observed):
+        # a rule may have very many alerts, and nearly all are at most ticks as they were
+        return alert
     return replace(
         alert,
         annotations=observed.annotations,
@@ -196,6 +208,11 @@ def _true(alert: Alert | None, observed: Observed, tick: int) -> Alert:
         series=observed.series,
         keep_since=None,
     )
+
+
+def _is_as(alert: Alert, observed: Observed) -> bool:
+    same = alert.value == observed.value and copysign(1, alert.value) == copysign(1, observed.value)
+    return same and (alert.annotations, alert.series) == (observed.annotations, observed.series)
 
 
 def _held(terms: Terms, alert: Alert, tick: int) -> Alert:

@@ -7,6 +7,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from schemas.cut_texts import cut_all
+from schemas.limits import MAX_ANNOTATIONS_BYTES
 from schemas.rule_files import NoData
 from streamgauge.promql.ast import Expr
 from streamgauge.promql.durations import resolve
@@ -123,8 +125,8 @@ class Evaluation:
         return _sorted(_present(labels))
 
     def annotations(self, compiled: Outside, point: Point) -> Labels:
-        """The annotations of the alert that a series raises."""
-        return _sorted(self._expanded(compiled.annotations, point))
+        """The annotations of the alert that a series raises; long ones are cut."""
+        return _sorted(cut_all(self._expanded(compiled.annotations, point), MAX_ANNOTATIONS_BYTES))
 
     def observed(self, compiled: Outside, point: Point) -> Observed:
         """A series that fulfils the condition of an alert."""

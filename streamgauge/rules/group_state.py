@@ -8,6 +8,7 @@ import xxhash
 
 from schemas.rule_files import Group, Rule
 from streamgauge.rules.alerts import (
+    Alert,
     AlertState,
     Failure,
     Labels,
@@ -18,6 +19,7 @@ from streamgauge.rules.alerts import (
 )
 from streamgauge.rules.compiled import Outside
 from streamgauge.rules.evaluation import Point, alert_series
+from streamgauge.rules.within_limits import within_limits
 from streamgauge.series.samples import STALE
 
 Found = Result | list[Point] | Failure
@@ -58,6 +60,8 @@ class Outcome:
     given: set[str] = field(default_factory=set)
     errors: list[str] = field(default_factory=list)
     series: list[int] = field(default_factory=list)
+    left_out: int = 0
+    """Series of rules whose labels are above the limits."""
 
 
 def identities(group: Group, key: str) -> list[str]:
@@ -97,7 +101,12 @@ class GroupState:
         return outcome
 
     def take(self, identity: str, rule: Outside, tick: int, found: Found, outcome: Outcome) -> list[Point]:
-        """Take what the next rule of the group gave at a tick (ms) into the outcome; the series that it writes."""
+        """Take what the next rule of the group gave at a tick (ms) into the outcome; the series that it writes.
+
+        Series whose labels are above the limits are left out, and are an error of the rule that ends nothing else.
+        """
+        found, left_out, fault = within_limits(found)
+        outcome.left_out += left_out
         if isinstance(found, list):
             points = self._recorded(identity, found, outcome)
         elif rule.is_alert:
@@ -105,7 +114,7 @@ class GroupState:
         else:
             points = []
         failed = self.states[identity].error if identity in self.states else ""
-        outcome.errors.append(found.detail if isinstance(found, Failure) else failed)
+        outcome.errors.append(found.detail if isinstance(found, Failure) else failed or fault)
         outcome.series.append(_count(found))
         outcome.written += points
         return points
@@ -172,8 +181,16 @@ def _ended(state: RuleState, tick: int) -> Iterator[Transition]:
 def _alert_series(before: RuleState, after: RuleState) -> list[Point]:
     """ALERTS and ALERTS_FOR_STATE of what is active, and stale markers of those that were there before."""
     now = [point for alert in after.active for point in alert_series(alert)]
-    then = {_sorted(point.labels) for alert in before.active for point in alert_series(alert)}
+    ended = [alert for alert in before.active if _state(after, alert) is not alert.state]
+    if not ended:
+        return now
+    then = {_sorted(point.labels) for alert in ended for point in alert_series(alert)}
     return [*now, *_stale(then - {_sorted(point.labels) for point in now})]
+
+
+def _state(state: RuleState, alert: Alert) -> AlertState | None:
+    found = state.alerts.get(alert.labels)
+    return found.state if found else None
 
 
 def _stale(ended: Iterable[Labels]) -> list[Point]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from schemas.limits import MAX_LABEL_NAME_BYTES
 from schemas.rule_files import (
     ALERT_ONLY_KEYS,
     FILE_KEYS,
@@ -89,6 +90,9 @@ class _Reader(EntryReader):
         where = f'group "{name}"' if name else f"group {number}"
         if not name and (name == "" or "name" not in entries):
             tree.add(node, FileFault.MISSING_KEY, f"{where}: a group needs a name")
+        if name and len(name.encode(errors="replace")) > MAX_LABEL_NAME_BYTES:
+            detail = f"group {number}: the name takes more than {MAX_LABEL_NAME_BYTES} bytes"
+            tree.add(entries["name"].value, FileFault.BAD_NAME, detail)
         interval = self.duration(entries, "interval", where)
         if interval and interval < MIN_INTERVAL_MS:
             detail = f"{where}: interval: less than {MIN_INTERVAL_MS // 1000}s"

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
@@ -30,6 +30,8 @@ GROUP = "streamgauge-notify"
 SESSION_MS = 10_000
 """After which another process takes over from one that is silent; one of the same name does at once."""
 TRANSACTION_MS = 60_000
+TRANSACTION_BYTES = 16 * 1024 * 1024
+"""After which another transaction begins: each has to end within TRANSACTION_MS."""
 PAUSE_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -96,7 +98,10 @@ class Journal:
         return found
 
     def commit(self, records: Mapping[str, Written]) -> None:
-        """Write records, and that all that was polled has been read: both or nothing, as often as it takes.
+        """Write records, and that all that was polled has been read, as often as it takes.
+
+        Where that is too much for one transaction, what was read is in the last: whoever goes on in between reads
+        again what the records hold already, and a change that was applied is not applied again.
 
         :raises confluent_kafka.KafkaException: if another process has taken over.
         """
@@ -106,9 +111,10 @@ class Journal:
         for partition, offset in self._positions.items():
             values[partition][OFFSET_KEY] = encode_offset(offset)
         for partition, own in values.items():
-            # of a partition that another process reads now it is its business
-            while partition in self._producers and not self._committed(partition, own):
-                time.sleep(PAUSE_S)
+            for some in transactions(own):
+                # of a partition that another process reads now it is its business
+                while partition in self._producers and not self._committed(partition, some):
+                    time.sleep(PAUSE_S)
         if self._positions:
             self._tell_the_group()
         self._positions = {}
@@ -194,6 +200,20 @@ class Journal:
             self._positions.pop(partition, None)
             self._producers.pop(partition, None)
         self._revoked(gone)
+
+
+def transactions(values: Mapping[str, bytes | None]) -> Iterator[dict[str, bytes | None]]:
+    """What goes into one transaction each, in its order."""
+    part: dict[str, bytes | None] = {}
+    size = 0
+    for key, value in values.items():
+        part[key] = value
+        size += len(key) + len(value or b"")
+        if size >= TRANSACTION_BYTES:
+            yield part
+            part, size = {}, 0
+    if part:
+        yield part
 
 
 def _produce(producer: Producer, partition: int, key: str, value: bytes | None) -> None:

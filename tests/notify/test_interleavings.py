@@ -46,6 +46,12 @@ class Process:
         self.commit()
         self.start()
 
+    def commit_a_part(self, count):
+        """The process ends between two transactions: the offset would have been in the last."""
+        for key, (_, record) in list(self.ledger.take_dirty().items())[:count]:
+            self.written[key] = encode(record)
+        self.start()
+
     def send(self, receiver, arrives, is_answered=True):
         deliveries = self.ledger.take(receiver, self.now, 2)
         if arrives:
@@ -85,6 +91,7 @@ STEPS = st.one_of(
     st.tuples(st.just("read"), st.integers(1, 4)),
     st.just(("commit",)),
     st.just(("fail_to_commit",)),
+    st.tuples(st.just("commit_a_part"), st.integers(0, 1)),
     st.just(("start",)),
     st.tuples(st.just("send"), st.sampled_from(RECEIVERS), st.booleans(), st.booleans()),
 )

@@ -2,6 +2,7 @@
 
 from changes import change
 
+from schemas.limits import MAX_MESSAGE_BYTES
 from schemas.notified_messages import decode, encode
 from streamgauge.notify import entry as entry_module
 from streamgauge.notify import ledger as module
@@ -87,6 +88,55 @@ def test_firing_is_sent_again_after_each_resend_delay_and_resolved_for_15_minute
     count = sum(sent(own, now) == ["a-130000-resolved"] for now in times)
     assert count == 1 + RESOLVED_RETENTION_MS // RESEND_MS
     assert own.next_due(A) is None
+
+
+def test_resolved_is_not_sent_again_once_the_alert_is_pending_again():
+    own = ledger(A, B)
+    taken(own, change(1000, "firing"), change(2000, "resolved"))
+    assert sent(own, 2000) == ["a-1000-firing"]
+    assert sent(own, 3000) == ["a-2000-resolved"]
+    assert sent(own, 3000 + RESEND_MS) == ["a-2000-resolved"]
+    taken(own, change(70_000, "pending"), now=70_000)
+    assert sent(own, 70_000 + RESEND_MS) == []
+    # who has not got the end gets it all the same
+    assert [sent(own, now, B) for now in (140_000, 141_000, 300_000)] == [
+        ["a-1000-firing"],
+        ["a-2000-resolved"],
+        [],
+    ]
+    following = again(own, 400_000, (A, B))
+    assert sent(following, 400_000) == sent(following, 400_000, B) == []
+    taken(following, change(500_000, "firing"), now=500_000)
+    assert sent(following, 500_000) == ["a-500000-firing"]
+
+
+def test_what_waits_is_bounded_in_bytes_and_its_ends_are_told():
+    own = ledger(A, B)
+    long = {"annotations": {"summary": "short", "text": "\1" * 1_000_000}}
+    taken(own, change(1000, "firing", **long))
+    assert sent(own, 1000) == ["a-1000-firing"]
+    changes = [
+        change(tick + after, state, **long)
+        for tick in range(2000, 80_000, 2000)
+        for after, state in ((0, "resolved"), (1000, "firing"))
+    ]
+    for each in changes:
+        own.apply(0, each)
+        records = own.take_dirty()
+        [record] = [encode(one.record) for one in records.values()]
+        assert len(record) < MAX_MESSAGE_BYTES
+        own.commit(records, 100_000)
+    got = [each for now in range(100_000, 110_000, GAP_MS) for each in own.take(B, now, 64) if not each.again]
+    assert got[0].change.annotations["text"].endswith("bytes]")
+    told = [each for now in range(100_000, 300_000, GAP_MS) for each in sent(own, now) if each]
+    assert told[0] == "a-2000-resolved"
+    assert told[-1] == changes[-1].id
+
+
+def test_what_is_sent_at_once_is_bounded_in_bytes():
+    own = ledger()
+    taken(own, *(change(1000, "firing", str(at), annotations={"text": "x" * 50_000}) for at in range(64)))
+    assert [len(own.take(A, 1000, 64)) for _ in range(4)] == [20, 20, 20, 4]
 
 
 def test_an_error_of_the_rule_changes_no_alert():

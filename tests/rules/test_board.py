@@ -1,10 +1,13 @@
 """Rules and alerts as readers see them, from the messages of two topics."""
 
+from dataclasses import replace
+
 import pytest
 
-from schemas.alert_messages import ActiveAlert, GroupStatus, RuleHealth, encode, state_key
+from schemas.alert_messages import ActiveAlert, GroupStatus, RuleHealth, encode, place_of, state_key
 from schemas.rule_files import Group, Rule, RuleKind
 from schemas.rule_messages import InvalidMessage, encode_group
+from streamgauge.rules.alert_parts import ToldAlerts
 from streamgauge.rules.applied.board import SILENT_MS, Board
 from streamgauge.rules.applied.rule_sets import DELAY_MS, RuleSets, publication
 
@@ -128,7 +131,49 @@ def test_an_alert_is_not_held_when_its_rule_or_group_is_gone(topics):
     assert topics.board.groups(topics.now) == []
 
 
-@pytest.mark.parametrize(("key", "value"), [("web/hosts", b"{}"), (f"{KEY}#", b"{}"), (f"{KEY}#0", b"[1]")])
+def many(count):
+    names = sorted(f"host{at}" for at in range(count))
+    return [replace(ALERT, labels={"alertname": "Down", "instance": name}) for name in names]
+
+
+def test_alerts_in_parts_are_shown_whole_or_named_as_broken(topics):
+    told, first, second = ToldAlerts(KEY, 0), many(3000), many(2900)
+    version = topics.apply(DOWN)
+    topics.say(version, 5000)
+
+    def shown():
+        return topics.board.groups(topics.now)[0].rules[0].alerts
+
+    for key, value in told.tell(first):
+        topics.board.take_state(key, value)
+    assert (shown(), topics.board.broken()) == (first, [])
+    assert topics.board.held(KEY, "Down", first[7].labels, 1000, topics.now) == (True, first[7])
+    *parts, (key, names) = told.tell(second)
+    assert place_of(key).part is None
+    for part, value in parts:
+        topics.board.take_state(part, value)
+    assert (shown(), topics.board.broken()) == (first, [])
+    topics.board.take_state(parts[0][0], None)
+    topics.board.take_state(key, names)
+    assert (shown(), topics.board.broken()) == (first, [KEY])
+    topics.board.take_state(*parts[0])
+    topics.board.take_state(key, names)
+    assert (shown(), topics.board.broken()) == (second, [])
+    for key, value in told.tell([]):
+        topics.board.take_state(key, value)
+    assert (shown(), topics.board.broken()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("web/hosts", b"{}"),
+        (f"{KEY}#", b"{}"),
+        (f"{KEY}#0", b"[1]"),
+        (f"{KEY}#0.1", b"[1]"),
+        (f"{KEY}#0.1", b'{"digests":[]}'),
+    ],
+)
 def test_what_is_no_message_is_refused_and_changes_nothing(topics, key, value):
     topics.say(topics.apply(DOWN), 5000, ALERT)
     before = topics.board.groups(topics.now)

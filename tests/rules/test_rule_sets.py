@@ -17,9 +17,9 @@ from schemas.rule_messages import (
     encode_marker,
 )
 from streamgauge.cli import main
-from streamgauge.rules.applied import command
+from streamgauge.rules.applied import command, rule_sets
 from streamgauge.rules.applied.difference import difference
-from streamgauge.rules.applied.rule_sets import RuleSets, SetFault, publication
+from streamgauge.rules.applied.rule_sets import RuleSets, SetFault, oversized, publication
 
 words = st.text(max_size=4)
 texts = st.dictionaries(words, words, max_size=2)
@@ -225,6 +225,30 @@ def run(tmp_path, capsys):
 
     call.topic = topic
     return call
+
+
+def test_a_group_that_no_message_can_hold_is_named_and_nothing_is_published(run, monkeypatch):
+    monkeypatch.setattr(rule_sets, "MAX_RULES_BYTES", 20_000)
+    rules = "".join(f"  - {{record: r, expr: {'x' * 200}, labels: {{n: '{at}'}}}}\n" for at in range(70))
+    large = f"groups:\n- name: large\n  rules:\n{rules}"
+    code, out, err = run("apply", RULES, large)
+    assert (code, out, run.topic.messages) == (1, [], [])
+    assert err[-2].startswith("error: group 1/large takes 2")
+    assert err[-2].endswith(" bytes, a message at most 20,000: divide it")
+    assert err[-1] == "nothing was applied"
+
+
+def test_the_list_of_all_groups_fits_into_a_message_too(monkeypatch):
+    monkeypatch.setattr(rule_sets, "MAX_RULES_BYTES", 20_000)
+    groups = [Group(str(at)) for at in range(500)]
+    [fault] = oversized(publication(RuleSets(), {"f": groups}, 0))
+    assert fault.startswith("the list of all groups takes 2")
+
+
+def test_a_name_of_a_group_that_is_too_long_has_its_place(run):
+    code, _, err = run("apply", RULES.replace("name: hosts", f"name: {'ü' * 513}"))
+    assert code == 1
+    assert "0.yml:2:9: error: group 1: the name takes more than 1024 bytes" in err[0]
 
 
 def test_with_one_fault_nothing_is_published_and_every_fault_is_shown(run):

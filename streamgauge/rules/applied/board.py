@@ -1,6 +1,6 @@
 """What readers know of rules and alerts, from the messages of alerts.rules and alerts.state. Pure."""
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,12 +9,12 @@ from schemas.alert_messages import (
     ActiveAlert,
     GroupStatus,
     RuleHealth,
-    decode_alerts,
     decode_status,
     place_of,
 )
 from schemas.rule_files import Group, Rule
 from schemas.rule_messages import RuleMessage, decode_group, file_of
+from streamgauge.rules.alert_parts import KnownAlerts
 from streamgauge.rules.applied.rule_sets import RuleSet, RuleSets
 
 _KEPT_SETS = 16
@@ -67,7 +67,7 @@ class Board:
         self._statuses: dict[str, GroupStatus] = {}
         self._defined: dict[str, Group] = {}
         """Groups that no rule set has: rules in SQL are those of a job that runs."""
-        self._alerts: dict[tuple[str, int], list[ActiveAlert]] = {}
+        self._alerts: defaultdict[tuple[str, int], KnownAlerts] = defaultdict(KnownAlerts)
 
     def take_rules(self, message: RuleMessage) -> None:
         """A message of alerts.rules."""
@@ -79,7 +79,7 @@ class Board:
 
         :raises InvalidMessage: for what is none; what was known before stays.
         """
-        group, number = place_of(key)
+        group, number, part = place_of(key)
         if number is None:
             if value is None:
                 self._statuses.pop(group, None)
@@ -89,10 +89,10 @@ class Board:
                 if status.definition:
                     self._defined[group] = decode_group(status.definition.encode())
                 self._statuses[group] = status
-        elif value is None:
+        elif value is None and part is None:
             self._alerts.pop((group, number), None)
-        else:
-            self._alerts[group, number] = decode_alerts(value)
+        elif value is not None or (group, number) in self._alerts:
+            self._alerts[group, number].take(part, value)
 
     def groups(self, now: int) -> list[GroupView]:
         """All groups of the set that counts at a time in ms, and those in SQL, by file and name."""
@@ -104,22 +104,31 @@ class Board:
     def group(self, key: str, now: int) -> GroupView | None:
         """A group of the set that counts at a time in ms, or one in SQL."""
         counts = self._at(now)
-        group = self._defined.get(key) or counts.groups.get(key)
-        return self._view(counts, key, group) if group and not self._is_silent(key, now) else None
+        group = self._group(counts, key, now)
+        return self._view(counts, key, group) if group else None
+
+    def broken(self) -> list[str]:
+        """The keys of groups of which alerts were told in parts, of which some are missing; older ones are shown."""
+        return sorted({key for (key, _), known in self._alerts.items() if not known.is_whole})
 
     def held(self, key: str, rule: str, labels: Mapping[str, str], tick: int, now: int) -> Held:
         """Whether an alert that fired at a tick still does, by what is known now.
 
         It does not if its group or rule is gone, or if the group was evaluated later and does not have it.
         """
-        if (view := self.group(key, now)) is None:
+        counts = self._at(now)
+        group = self._group(counts, key, now)
+        if group is None:
             # nothing is known before the topic was read
             return Held(not self._known, None)
-        named = [each for each in view.rules if each.rule.name == rule]
-        found = next((one for each in named for one in each.alerts if one.labels == labels), None)
-        if found is not None:
-            return Held(True, found)
-        evaluated = view.status is not None and view.status.last_tick > tick
+        status = self._status(counts, key)
+        named = [number for number, each in enumerate(group.rules) if each.name == rule]
+        wanted = tuple(sorted(labels.items()))
+        for number in named if status is not None else ():
+            known = self._alerts.get((key, number))
+            if known is not None and wanted in known.alerts:
+                return Held(True, known.alerts[wanted])
+        evaluated = status is not None and status.last_tick > tick
         return Held(bool(named) and not evaluated, None)
 
     def _is_silent(self, key: str, now: int) -> bool:
@@ -131,15 +140,22 @@ class Board:
             return counting[-1]
         return self._known[0] if self._known else RuleSet()
 
-    def _view(self, counts: RuleSet, key: str, group: Group) -> GroupView:
+    def _group(self, counts: RuleSet, key: str, now: int) -> Group | None:
+        group = self._defined.get(key) or counts.groups.get(key)
+        return None if self._is_silent(key, now) else group
+
+    def _status(self, counts: RuleSet, key: str) -> GroupStatus | None:
         status = self._statuses.get(key)
-        if status is not None and not self._is_of(status, counts, key):
-            status = None
+        return status if status is not None and self._is_of(status, counts, key) else None
+
+    def _view(self, counts: RuleSet, key: str, group: Group) -> GroupView:
+        status = self._status(counts, key)
         rules = []
         for number, rule in enumerate(group.rules):
             healths = status.rules if status else ()
             health = healths[number] if number < len(healths) else _UNKNOWN
-            rules.append(RuleView(rule, health, self._alerts.get((key, number), []) if status else []))
+            known = self._alerts.get((key, number)) if status else None
+            rules.append(RuleView(rule, health, list(known.alerts.values()) if known else []))
         return GroupView(key, group, status, rules, is_sql=key in self._defined)
 
     def _is_of(self, status: GroupStatus, counts: RuleSet, key: str) -> bool:

@@ -11,7 +11,7 @@ from schemas.rule_files import Group
 from schemas.rule_messages import RuleMessage, file_of, key_of
 from streamgauge.promql.literals import duration_text
 from streamgauge.rules.applied.difference import Count, Line, difference
-from streamgauge.rules.applied.rule_sets import RuleSet, RuleSets, publication
+from streamgauge.rules.applied.rule_sets import RuleSet, RuleSets, oversized, publication
 from streamgauge.rules.command import usable_groups
 
 OK, FAILED, DIFFERENT = 0, 1, 2
@@ -50,6 +50,11 @@ def apply(
     if not planned.messages:
         click.echo(f"nothing changes: rule set {read.last.version[:12]} is applied")
         return OK
+    if faults := oversized(planned):
+        for fault in faults:
+            click.secho(f"error: {fault}: divide it", fg="red", err=True)
+        click.secho("nothing was applied", fg="red", err=True)
+        return FAILED
     lines, count = difference(read.last.groups, planned.rules.groups)
     topic.publish(planned.messages)
     _print(lines)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from schemas.limits import MAX_MESSAGE_BYTES
 from schemas.rule_files import Group
 from schemas.rule_messages import (
     MARKER_KEY,
@@ -26,6 +27,8 @@ from streamgauge.rules.intervals import interval_of
 
 DELAY_MS = 5000
 """From the moment in which a set is published to the first tick at which it counts, so that all have read it."""
+MAX_RULES_BYTES = MAX_MESSAGE_BYTES // 2
+"""Of a message: one that tells how all rules of the group do fits into a message too."""
 LATEST_MS = 60_000
 """A set counts from a multiple of this on if none of its groups is evaluated as often."""
 
@@ -124,6 +127,18 @@ def publication(read: RuleSets, files: Mapping[str, Sequence[Group]], now: int) 
     marker = encode_marker(Marker(version, start, digests))
     messages.append(RuleMessage(MARKER_KEY, marker, shared))
     return Publication(RuleSet(version, start, groups, digests), messages)
+
+
+def oversized(planned: Publication) -> list[str]:
+    """What of a publication no message can hold, in words for who is to divide it."""
+    found = []
+    for message in planned.messages:
+        size = len(message.key.encode()) + len(message.value or b"")
+        if size > MAX_RULES_BYTES:
+            whole = message.key == MARKER_KEY
+            what = "the list of all groups" if whole else f"group {message.key[:200]}"
+            found.append(f"{what} takes {size:,} bytes, a message at most {MAX_RULES_BYTES:,}")
+    return found
 
 
 def effective_from(groups: Collection[Group], now: int) -> int:

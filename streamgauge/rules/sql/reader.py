@@ -21,6 +21,8 @@ SUFFIX = ".sql"
 EVERY_MS = 60_000
 """How far apart the ticks of a rule are that says nothing of it and whose windows do not either."""
 SEVERITY = "severity"
+MAX_CHARACTERS = 65_536
+"""Of a file: readers of alerts learn of the rule from a message that holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,9 @@ def read_folder(folder: Path, severities: Collection[str] | None = None) -> tupl
 def parse(file: str, text: str, severities: Collection[str] | None = None) -> ReadSqlRule:
     """Read the text of a file of this name."""
     text = text.removeprefix("\ufeff")
+    if len(text) > MAX_CHARACTERS:
+        detail = f"more than {MAX_CHARACTERS:,} characters"
+        return ReadSqlRule(None, [Fault(file, Place(), FileFault.BAD_SQL, detail)])
     header, size = _header(text)
     tree = YamlTree(file, header)
     reader = _Header(tree, severities)

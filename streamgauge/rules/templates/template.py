@@ -1,7 +1,7 @@
 """The way in: parse a template once, expand it for every alert."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from streamgauge.rules.templates.evaluator import Evaluator
 from streamgauge.rules.templates.functions import NAMES, Environment, functions
@@ -15,22 +15,20 @@ VARIABLES = ("$labels", "$externalLabels", "$externalURL", "$value")
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A parsed template. defined: the templates that it defines, by name."""
+    """A parsed template. defined: the templates that it defines, by name. plain: its text, if there are no actions."""
 
     nodes: Sequence[Node]
     defined: Mapping[str, Sequence[Node]]
+    plain: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        texts = [node.text for node in self.nodes if isinstance(node, Text)]
+        object.__setattr__(self, "plain", "".join(texts) if len(texts) == len(self.nodes) else None)
 
     @classmethod
     def of_text(cls, text: str) -> "Template":
         """One without actions, whatever stands in the text."""
         return cls([Text(text)], {})
-
-    @property
-    def plain(self) -> str | None:
-        """The text, if there are no actions."""
-        if not all(isinstance(node, Text) for node in self.nodes):
-            return None
-        return "".join(node.text for node in self.nodes if isinstance(node, Text))
 
     def expand(self, data: AlertData, environment: Environment) -> str:
         """The text for one alert.

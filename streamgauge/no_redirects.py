@@ -1,0 +1,22 @@
+"""HTTP requests that go to the server that is named, and to no other."""
+
+import http.client
+import urllib.request
+from typing import Any
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        """Follow none: a POST would become a GET, and credentials would go to whom the answer names."""
+
+
+_OPENER = urllib.request.build_opener(_NoRedirects)
+
+
+def open_url(request: urllib.request.Request | str, timeout_s: float) -> http.client.HTTPResponse:
+    """The answer to a request; one that redirects is an error as any other, and says so.
+
+    :raises urllib.error.HTTPError: for what is not 2xx. :raises OSError: without an answer.
+    """
+    answer: http.client.HTTPResponse = _OPENER.open(request, timeout=timeout_s)
+    return answer

@@ -1,0 +1,86 @@
+"""What rules give, held against the limits of labels: a series above them is left out, and all others count."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
+
+from schemas.limits import (
+    MAX_LABEL_NAME_BYTES,
+    MAX_LABEL_VALUE_BYTES,
+    MAX_LABELS,
+    MAX_LABELS_BYTES,
+    MAX_METRIC_NAME_BYTES,
+    check,
+)
+from streamgauge.rules.alerts import Failure, Observed, Result
+from streamgauge.rules.evaluation import ALERT_STATE, FOR_STATE, Point
+from streamgauge.series.labels import NAME, InvalidLabels, canonical
+
+_SURELY_FITS = min(MAX_METRIC_NAME_BYTES, MAX_LABEL_NAME_BYTES, MAX_LABEL_VALUE_BYTES, MAX_LABELS_BYTES) // 2
+_STORED = {NAME: FOR_STATE, ALERT_STATE: "pending"}
+"""What the labels of an alert have beside them where they are stored."""
+
+Given = TypeVar("Given")
+Found = Result | list[Point] | Failure
+Pairs = Iterable[tuple[str, str]]
+
+
+class Fitting(NamedTuple):
+    """What a rule gave but for what was left out, how many series that are, and why, "" if none are."""
+
+    found: Found
+    left_out: int = 0
+    fault: str = ""
+
+
+def within_limits(found: Found) -> Fitting:
+    """Leave out series whose labels are above the limits, or cannot be stored at all."""
+    if isinstance(found, Failure):
+        return Fitting(found)
+    if isinstance(found, list):
+        points, fault = _fitting(found, lambda point: point.labels.items())
+        return Fitting(points, len(found) - len(points), fault)
+    observed = [*found.alerting, *([found.missing] if found.missing else [])]
+    kept, fault = _fitting(observed, _pairs)
+    if not fault:
+        return Fitting(found)
+    missing = found.missing if found.missing in kept else None
+    alerting = [one for one in kept if one is not missing]
+    return Fitting(replace(found, alerting=alerting, missing=missing), len(observed) - len(kept), fault)
+
+
+def _pairs(one: Observed) -> Pairs:
+    return (*one.labels, *_STORED.items())
+
+
+def _fitting(found: Sequence[Given], pairs: Callable[[Given], Pairs]) -> tuple[list[Given], str]:
+    kept, first = [], ""
+    for one in found:
+        if fault := _fault(pairs(one)):
+            first = first or fault
+        else:
+            kept.append(one)
+    left_out = len(found) - len(kept)
+    return kept, f"{left_out} of {len(found)} series left out: {first}" if left_out else ""
+
+
+def _fault(pairs: Pairs) -> str:
+    if _surely_fits(pairs):
+        return ""
+    try:
+        check(canonical(dict(pairs)))
+    except InvalidLabels as fault:
+        return str(fault)
+    return ""
+
+
+def _surely_fits(pairs: Pairs) -> bool:
+    """Whether labels fit for certain: asked of every series at every tick."""
+    parts = [part for pair in pairs for part in pair]
+    text = "".join(parts)
+    return (
+        len(text) + len(parts) <= _SURELY_FITS
+        and len(parts) < MAX_LABELS
+        and "" not in parts
+        and text.isascii()
+    )

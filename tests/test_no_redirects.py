@@ -1,0 +1,129 @@
+"""Whoever is redirected where something is posted, or a password travels, fails and says so: nobody else is asked."""
+
+import asyncio
+from http.server import BaseHTTPRequestHandler
+from urllib.error import HTTPError
+
+import pytest
+from http_server import serving
+
+from streamgauge.collect import fetch
+from streamgauge.collect.targets import Target
+from streamgauge.gateway.collectors import Collectors
+from streamgauge.gateway.faults import InvalidRequest
+from streamgauge.local.flink_rest import FlinkRest
+from streamgauge.local.service import get_json
+from streamgauge.notify.receiver import Alertmanager, SendFailed, Trouble
+from streamgauge.query.client import QueryFailed, ask
+
+CODES = (301, 302, 303, 307, 308)
+
+
+class Servers:
+    """One that redirects everything to another with `code`, and what the other was asked."""
+
+    def __init__(self):
+        self.code = 302
+        self.asked = []
+        outer = self
+
+        class Other(BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.asked.append((self.command, self.headers.get("Authorization")))
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            do_POST = do_PATCH = do_GET
+
+            def log_message(self, *_):
+                pass
+
+        class Redirecting(Other):
+            def do_GET(self):
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                self.send_response(outer.code)
+                self.send_header("Location", f"{outer.other.replace('127.0.0.1', 'localhost')}/login")
+                self.end_headers()
+
+            do_POST = do_PATCH = do_GET
+
+        self.handlers = Other, Redirecting
+
+
+@pytest.fixture(scope="module")
+def both():
+    found = Servers()
+    other, redirecting = found.handlers
+    with serving(other) as found.other, serving(redirecting) as found.url:
+        yield found
+
+
+@pytest.fixture(params=CODES)
+def servers(both, request):
+    both.code = request.param
+    both.asked.clear()
+    yield both
+    assert both.asked == []
+
+
+def with_password(url):
+    return url.replace("://", "://user:secret@")
+
+
+def fetched(url):
+    target = Target(
+        job="j",
+        url=f"{url}/metrics",
+        interval=1000,
+        timeout=5000,
+        labels={},
+        external={},
+        honor_labels=False,
+        honor_timestamps=True,
+    )
+
+    async def run():
+        async with fetch.client() as http:
+            return await fetch.fetch(http, target, 1000)
+
+    return asyncio.run(run())
+
+
+def test_alerts_are_not_delivered(servers):
+    with pytest.raises(
+        SendFailed, match=r"redirects to 'http://localhost.*no redirect is followed"
+    ) as failed:
+        Alertmanager(with_password(servers.url), None, 5).send([{"labels": {}}])
+    assert failed.value.reason is Trouble.SERVER_ERROR
+
+
+def test_a_query_has_no_answer(servers):
+    with pytest.raises(QueryFailed, match=r"redirects to 'http://localhost.*no redirect is followed"):
+        ask(with_password(servers.url), "/api/v1/query", {"query": "up"})
+
+
+def test_a_collector_does_not_answer(servers):
+    with pytest.raises(InvalidRequest, match="no redirect is followed"):
+        asyncio.run(Collectors([with_password(servers.url)])._ask("/api/v1/targets"))
+
+
+def test_a_target_with_a_password_is_down(servers):
+    with pytest.raises(fetch.FailedScrape, match="a target with a password must not redirect"):
+        fetched(with_password(servers.url))
+
+
+def test_flink_is_not_told_and_does_not_answer(servers):
+    rest = FlinkRest(servers.url)
+    with pytest.raises(HTTPError):
+        rest.cancel("job")
+    with pytest.raises(HTTPError):
+        rest._post("/jobs/job/stop", {})
+    with pytest.raises(HTTPError):
+        get_json(f"{servers.url}/jobs")
+
+
+def test_a_target_without_a_password_may_redirect_as_with_prometheus(both):
+    both.asked.clear()
+    assert fetched(both.url) == b"{}"
+    assert both.asked == [("GET", None)]
