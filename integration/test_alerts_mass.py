@@ -180,7 +180,7 @@ def test_texts_that_are_too_long_are_cut_or_left_out_and_nothing_else_is(
 ):
     stream.idle()
     before = restarts(stack)
-    joined = ", ".join(['"filler"'] * 90)
+    joined = ", ".join(['"filler"'] * 65)
     rules.apply(name, TEXTS.format(name=name, thousand="x" * 1000, joined=joined))
     texts = {series(f"{name}_text", instance=str(at), filler="y" * 1000): 1.0 for at in range(LONG)}
     stream.step(texts)
