@@ -302,7 +302,8 @@ def test_what_is_large_is_never_read_on_the_event_loop(gateway, monkeypatch):
     monkeypatch.setattr(answering, "enforced", noted(answering.enforced))
     monkeypatch.setattr(remote_read_messages, "queries", noted(remote_read_messages.queries))
     headers = {"content-type": FORM}
-    gateway[1].request("POST", "/api/v1/series", content=b"match[]=x&" * 400, headers=headers)
+    anybody = Client(Gateway(Config(), MemoryReader([({"__name__": "x"}, [(NOW * 1000, 1.0)])])))
+    anybody.request("POST", "/api/v1/series", content=b"match[]=x&" * 400, headers=headers)
     # one who sees some series only, whose parameters are parsed however short they are
     gateway[1].get("/api/v1/series", params={"match[]": "x"})
     gateway[1].request("POST", "/api/v1/read", content=bytes(cramjam.snappy.compress_raw(field(1, b""))))
