@@ -15,6 +15,7 @@ from streamgauge.gateway.askers import Asker
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
 from streamgauge.gateway.parameters import Form
 from streamgauge.gateway.queries import Answer
+from streamgauge.redaction import redacted
 
 TIMEOUT_S = 5.0
 MAX_BYTES = 64 * 1024 * 1024
@@ -103,7 +104,7 @@ class Collectors:
         ) as http:
             found = await asyncio.gather(*(_one(http, url + path, parameters or {}) for url in self._urls))
         warnings = [
-            f"collector {url} does not answer: {each}"
+            redacted(f"collector {url} does not answer: {each}")
             for url, each in zip(self._urls, found, strict=True)
             if isinstance(each, str)
         ]

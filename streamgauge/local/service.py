@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from streamgauge import kernel_cache
 from streamgauge.config import ENVIRONMENT_VARIABLE
 from streamgauge.local.home import Home, cache
+from streamgauge.redaction import redacted
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def address(text: str) -> tuple[str, int]:
     """Host and port of `host:port` or of a URL."""
     parts = urlsplit(text if "//" in text else f"//{text}")
     if parts.hostname is None or parts.port is None:
-        raise ValueError(f"{text!r} does not name a host and a port")
+        raise ValueError(f"{redacted(text)!r} does not name a host and a port")
     return parts.hostname, parts.port
 
 
@@ -90,4 +91,6 @@ def get_json(url: str, timeout_s: float = 5.0) -> object:
         with urllib.request.urlopen(url, timeout=timeout_s) as response:
             return json.load(response)
     except http.client.HTTPException as error:
-        raise OSError(f"no HTTP at {url}: {error!r}") from error
+        # an invalid URL is in the error in pieces
+        detail = "not a URL" if isinstance(error, http.client.InvalidURL) else repr(error)
+        raise OSError(f"no HTTP at {redacted(url)}: {detail}") from None
