@@ -9,10 +9,12 @@ from streamgauge.series.matchers import Matcher
 class Asker(NamedTuple):
     """Whose limits a request counts to.
 
-    enforced: what every series must fulfil that they may see. is_dashboard: whether a panel of a dashboard asks.
+    source: the account or the address that it comes from, whatever user its headers name. enforced: what every series
+    must fulfil that they may see. is_dashboard: whether a panel of a dashboard asks.
     """
 
     name: str = ""
+    source: str = ""
     enforced: tuple[Matcher, ...] = ()
     is_dashboard: bool = False
 
