@@ -24,8 +24,11 @@ def run(config: Config) -> None:
     :raises InvalidFile: for a faulty scrape configuration. :raises NotListening: if the address is in use.
     """
     address = Address(config.collector.listen)
-    disable_created_metrics()  # type: ignore[no-untyped-call]
-    uvloop.run(serve(Collector(config), address))
+    try:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        uvloop.run(serve(Collector(config), address))
+    finally:
+        address.close()
 
 
 async def serve(collector: Collector, address: Address) -> None:

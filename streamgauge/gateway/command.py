@@ -61,6 +61,7 @@ def run(config: Config) -> None:
                 gateway.kept.remote.close()
     finally:
         session.cluster.shutdown()
+        address.close()
 
 
 async def _serve(config: Config, gateway: Gateway, address: Address) -> None:
