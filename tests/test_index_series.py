@@ -1,5 +1,6 @@
 """What the store job hands on to the index, and how the index seals minutes and outdates what comes of sealed ones."""
 
+import importlib
 import warnings
 from types import SimpleNamespace
 
@@ -7,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from operators.index_series import IndexSeries
 from operators.known_series import MOST_MINUTES, KnownSeries
 from schemas import batch
 from schemas.tables import HOUR_MS, INDEX_PERIOD_MS, MINUTE_MS, index_period
@@ -25,6 +25,13 @@ METRICS = SimpleNamespace(
     add_group=lambda *_: METRICS,
 )
 X, Y = b"x" * 16, b"y" * 16
+
+
+def _operator(name):
+    with warnings.catch_warnings():
+        # of PyFlink's own use of its tables
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return importlib.import_module(f"operators.{name}")
 
 
 def test_a_series_is_handed_on_once_and_each_minute_once_after_it():
@@ -85,7 +92,7 @@ class Index:
         self.start()
 
     def start(self):
-        self.worker = IndexSeries(Config())
+        self.worker = _operator("index_series").IndexSeries(Config())
         self.worker.open(SimpleNamespace(get_metrics_group=lambda: METRICS))
 
     def _seal(self, lane, to):
@@ -157,19 +164,13 @@ class Head:
         head = SimpleNamespace(write=lambda *at: self.written.append(at[:4]), settle=lambda: 0)
         monkeypatch.setattr("streamgauge.store.session.connect", lambda _: None)
         monkeypatch.setattr("streamgauge.store.write_head.HeadStore", lambda _: head)
-        with warnings.catch_warnings():
-            # of PyFlink's own use of its tables
-            warnings.simplefilter("ignore", DeprecationWarning)
-            from operators.store_head import StoreHead
-        self.worker = StoreHead(Config())
+        self.worker = _operator("store_head").StoreHead(Config())
         self.worker.open(SimpleNamespace(get_metrics_group=lambda: METRICS))
 
     def send(self, lane, minute, payload, offset=0):
         row = batch.key_of(lane), batch.VERSION, b"1", b"test", 0, offset, payload, None
         found = list(self.worker.process_element(row, SimpleNamespace(timestamp=lambda: minute)))
-        return [
-            (at["lane"], at["minute"], at["payload"]) if isinstance(at, dict) else tuple(at) for at in found
-        ]
+        return [(at[0], at[1], at[-1]) for at in map(tuple, found)]
 
 
 def test_the_head_hands_on_new_series_as_batches_and_later_minutes_without(monkeypatch):
