@@ -9,14 +9,14 @@ from streamgauge.series.matchers import Matcher
 class Asker(NamedTuple):
     """Whose limits a request counts to.
 
-    source: the account or the address that it comes from, whatever user its headers name. enforced: what every series
-    must fulfil that they may see. is_dashboard: whether a panel of a dashboard asks.
+    enforced: what every series must fulfil that they may see. is_dashboard: whether a panel of a dashboard asks.
+    source: the account or the address that it comes from, whatever user its headers name.
     """
 
     name: str = ""
-    source: str = ""
     enforced: tuple[Matcher, ...] = ()
     is_dashboard: bool = False
+    source: str = ""
 
     def sees(self, labels: Mapping[str, str]) -> bool:
         """Whether they may see what has these labels."""

@@ -79,13 +79,13 @@ class Authentication:
 
     async def _asker(self, address: str, headers: Headers) -> Asker | None:
         if self._accounts is None:
-            return Asker(_header_name(headers) or address, address)
+            return Asker(_header_name(headers) or address, source=address)
         found = await self._user(self._accounts, headers.get("authorization", ""), address)
         if found is None:
             return None
         name, user = found
         other = _header_name(headers) if user.asks_for_others else ""
-        return Asker(f"{name}/{other}" if other else name, name, user.enforced)
+        return Asker(f"{name}/{other}" if other else name, user.enforced, source=name)
 
     async def _user(self, accounts: Accounts, header: str, address: str) -> tuple[str, User] | None:
         shown = _CREDENTIALS.fullmatch(header)
