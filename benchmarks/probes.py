@@ -71,7 +71,10 @@ class Prober:
         now = int(time.time() * 1000)
         entry = {"metric": METRIC, "labels": {"n": str(number)}, "value": self._value, "timestamp": now}
         sent = time.time()
-        request = urllib.request.Request(f"http://{collector}/api/v1/push", json.dumps(entry).encode())
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(
+            f"http://{collector}/api/v1/push", json.dumps(entry).encode(), headers
+        )
         urllib.request.urlopen(request, timeout=CLIENT_TIMEOUT_S).close()
         acknowledged = time.time()
         query = quote(f'{METRIC}{{n="{number}"}}')

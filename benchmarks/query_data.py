@@ -106,6 +106,7 @@ class Filling:
                 else:
                     self._write_head(lane, minute, samples, [labels[row] for row in own])
             self._progress.write(Resolution.MIN1, lane, sealed)
+            self._progress.write_index(lane, sealed)
             for level in (Resolution.MIN5, Resolution.HOUR1):
                 width = level.value.width_ms
                 until = sealed - sealed % width

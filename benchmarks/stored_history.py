@@ -128,6 +128,7 @@ class History:
             self._blocks.write_raw(lane, minute, ON_TIME, samples)
             self._blocks.write_rollup(Resolution.MIN1, lane, minute, aggregate(samples, minute))
             self._progress.write(Resolution.MIN1, lane, minute + MINUTE_MS)
+            self._progress.write_index(lane, minute + MINUTE_MS)
             for level in LEVELS:
                 width = level.value.width_ms
                 if (minute + MINUTE_MS) % width == 0:

@@ -49,9 +49,11 @@ def main(config_file: str, started: str, origin: str, speed: str, limit: str) ->
     from streamgauge.collect.collector import Collector
     from streamgauge.collect.command import serve
     from streamgauge.config import read
+    from streamgauge.listening import Address
 
     clock = FastClock(Path(started), int(origin), float(speed), int(limit))
-    uvloop.run(serve(Collector(read(Path(config_file)), clock)))
+    config = read(Path(config_file))
+    uvloop.run(serve(Collector(config, clock), Address(config.collector.listen)))
 
 
 if __name__ == "__main__":

@@ -213,7 +213,7 @@ def test_without_kafka_the_answer_is_503_and_says_when_to_come_again(config):
         collector = Collector(nowhere)
         transport = httpx.ASGITransport(application(collector))
         async with collector.running(), httpx.AsyncClient(transport=transport, base_url="http://c") as http:
-            answer = await http.post("/api/v1/push", content=b'{"metric":"m","value":1}')
+            answer = await http.post("/api/v1/push", json={"metric": "m", "value": 1})
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
             assert (await http.get("/-/healthy")).status_code == 200
             assert (await http.get("/-/ready")).status_code == 503

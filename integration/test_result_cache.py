@@ -2,12 +2,27 @@
 
 import time
 import uuid
+import warnings
+from types import SimpleNamespace
 
 import httpx
+import numpy as np
+import pyarrow as pa
 import pytest
 from redis import Redis
 
 from integration.stored import wait_for
+from operators.known_series import KnownSeries
+from schemas import batch
+from schemas.blocks import late_part
+from schemas.tables import Resolution
+from streamgauge.series import ids as series_ids
+from streamgauge.series import labels
+from streamgauge.series.samples import Samples
+from streamgauge.store.changes import ChangeStore
+from streamgauge.store.progress import ProgressStore
+from streamgauge.store.session import connect
+from streamgauge.store.write_blocks import BlockStore
 
 pytestmark = pytest.mark.usefixtures("own_collector")
 
@@ -148,6 +163,73 @@ def test_a_series_that_comes_late_is_in_kept_answers_and_lists(asking):
     _wait_until_kept(asking)
 
 
+def test_a_store_job_that_is_behind_makes_no_kept_answer_wrong(asking, config):
+    """The rollup job has stored two late minutes of a series; the index sees them later, one after the other."""
+    session = connect(config.cassandra)
+    try:
+        data = labels.canonical({"__name__": asking.metric, "n": "3"})
+        identity = series_ids.series_id(data)
+        lane = series_ids.lane_of(identity, config.layout.lanes)
+        blocks = BlockStore(session, config.shards, config.storage_classes[-1])
+        changes, known = ChangeStore(session), KnownSeries()
+        with warnings.catch_warnings():
+            # of PyFlink's own use of its tables
+            warnings.simplefilter("ignore", DeprecationWarning)
+            from operators.index_series import IndexSeries
+        index = IndexSeries(config)
+        times = [(asking.start + minutes * MINUTE_S) * 1000 for minutes in (25, 8)]
+        payloads = {}
+        for number, at in enumerate(times):
+            samples = Samples(
+                series_ids.from_bytes(identity), np.array([0, 1]), np.array([at]), np.array([number + 1.0])
+            )
+            payloads[at] = batch.encode(samples, pa.array([data], pa.binary()))
+            blocks.write_raw(lane, at, late_part(99, number, number), samples)
+            changes.write(Resolution.RAW, lane, at)
+        _wait_until_kept(asking)
+        assert not {at for series, at in asking.values(asking.ask()) if series == "3"}
+        counter = SimpleNamespace(inc=lambda *_: None)
+        group = SimpleNamespace(counter=lambda _: counter, add_group=lambda *_: group)
+        index.open(SimpleNamespace(get_metrics_group=lambda: group))
+        try:
+            for at in times:
+                new = known.new(lane, at, [identity])
+                assert known.hand_on(lane, at, new)
+                row = lane, at, 99, times.index(at), payloads[at] if new else b""
+                assert list(index.process_element(row, None)) == []
+                # both minutes can be seen as soon as the series is known, this one in kept answers too
+                assert asking.values(asking.ask()).get(("3", at // 1000)) == times.index(at) + 1
+        finally:
+            index.close()
+        asking.same()
+        _wait_until_kept(asking)
+    finally:
+        session.cluster.shutdown()
+
+
+def test_while_the_index_of_a_lane_is_behind_nothing_new_is_kept(asking, config):
+    session = connect(config.cassandra)
+    try:
+        progress = ProgressStore(session)
+        sealed = progress.read_index()
+        assert set(sealed) == set(range(config.layout.lanes))
+
+        def is_refused():
+            # the job itself seals the next minute in between, at worst
+            progress.write_index(0, sealed[0] - 3_600_000)
+            asking.redis.flushall()
+            shares = [_kept_share(asking.ask()) for _ in range(2)]
+            return asking.ask()["explain"]["cache"]["refused"] == "unindexed" and shares == [0, 0]
+
+        wait_for(is_refused, 20)
+        asking.same()
+        progress.write_index(0, max(sealed[0], progress.read(Resolution.MIN1)[0]))
+        _wait_until_kept(asking)
+        assert asking.ask()["explain"]["cache"]["refused"] is None
+    finally:
+        session.cluster.shutdown()
+
+
 def test_an_empty_redis_is_filled_again(asking):
     _wait_until_kept(asking)
     asking.redis.flushall()
@@ -175,7 +257,7 @@ def test_without_redis_everything_is_answered(asking, stack):
     stack.stop("redis")
     try:
         assert _kept_share(asking.same()) == 0
-        assert asking.listed("n") == ["1", "2"]
+        assert asking.listed("n") == ["1", "2", "3"]
         assert asking.metrics("streamgauge_gateway_cache_paused") == {"": 1.0}
         assert asking.metrics("streamgauge_gateway_cache_faults_total")['{reason="connection"}'] > 0
     finally:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pyflink.common import Row, Types
 from pyflink.datastream import ProcessFunction, RuntimeContext
 
+from operators.known_series import KnownSeries
 from operators.rejections import Rejections
 from operators.worker import restore_print
 from streamgauge.config import Config
@@ -19,7 +20,7 @@ NEW_SERIES = Types.ROW_NAMED(
     ["lane", "minute", "partition", "offset", "payload"],
     [Types.INT(), Types.LONG(), Types.INT(), Types.LONG(), Types.PRIMITIVE_ARRAY(Types.BYTE())],
 )
-KNOWN_LIMIT = 1_000_000
+"""What the index has to see. payload: the batch, if it has series that are new to this worker; else empty."""
 
 
 class _Decoded(NamedTuple):
@@ -32,7 +33,7 @@ class _Decoded(NamedTuple):
 
 
 class StoreHead(ProcessFunction):
-    """Stores good batches; yields those with series that it has not seen, and what is set aside as REJECTED.
+    """Stores good batches; yields what the index has to see of them, and what is set aside as REJECTED.
 
     That may be a message, or single series of a batch whose others are stored.
     """
@@ -49,8 +50,7 @@ class StoreHead(ProcessFunction):
         self._session = connect(self._config.cassandra)
         self._head = HeadStore(self._session)
         self._refused = RefusedSeries(self._config.storage_classes, self._config.class_rules)
-        self._known: dict[tuple[int, int], set[bytes]] = {}
-        self._known_count = 0
+        self._known = KnownSeries(forgotten=self._refused.clear)
         counters = context.get_metrics_group()
         self._batches = counters.counter("batches")
         self._samples = counters.counter("samples")
@@ -78,24 +78,23 @@ class StoreHead(ProcessFunction):
         except InvalidBatch as fault:
             yield from self._rejections.messages(fault, origin, key, lambda: payload)
             return
-        if payload == HEARTBEAT:
-            return
-        if refused:
-            yield from self._reject(place, payload, refused, origin, key)
-        if len(refused) < len(batch.samples.ids):
-            self._head.write(place.lane, place.minute, partition, offset, payload)
-        self._rejections.show()
-        self._batches.inc()
-        self._samples.inc(len(batch.samples.values))
-        if new:
-            self._remember(new, place)
-            yield Row(place.lane, place.minute, partition, offset, payload)
+        if payload != HEARTBEAT:
+            if refused:
+                yield from self._reject(place, payload, refused, origin, key)
+            if len(refused) < len(batch.samples.ids):
+                self._head.write(place.lane, place.minute, partition, offset, payload)
+            self._rejections.show()
+            self._batches.inc()
+            self._samples.inc(len(batch.samples.values))
+        if self._known.hand_on(place.lane, place.minute, new):
+            yield Row(place.lane, place.minute, partition, offset, payload if new else b"")
 
     def _decode(
         self, key: bytes | None, headers: dict[str, bytes], payload: bytes | None, timestamp: int
     ) -> _Decoded:
         """The message, with the labels of new series checked."""
         from schemas import batch
+        from streamgauge.series.ids import split, to_bytes
 
         lanes = self._config.layout.lanes
         place = batch.envelope(key, headers, timestamp, lanes)
@@ -106,7 +105,7 @@ class StoreHead(ProcessFunction):
         def labels() -> dict[bytes, bytes]:
             return batch.labels_by_id(batch.decode(payload, place.lane, place.minute, lanes, labels=True))
 
-        new = self._new(place, decoded)
+        new = self._known.new(place.lane, place.minute, split(to_bytes(decoded.samples.ids)))
         if new:
             self._refused.learn(labels())
         now = int(time.time() * 1000)
@@ -128,23 +127,3 @@ class StoreHead(ProcessFunction):
             yield from self._rejections.messages(
                 fault, origin, key, lambda identity=identity: batch.single(decoded, identity)
             )
-
-    def _new(self, place: "Envelope", batch: "Batch") -> set[bytes]:
-        """The ids that are new to this worker in the lane's index period."""
-        from streamgauge.series.ids import split, to_bytes
-
-        return set(split(to_bytes(batch.samples.ids))) - self._known.get(_index_place(place), set())
-
-    def _remember(self, ids: set[bytes], place: "Envelope") -> None:
-        if self._known_count > KNOWN_LIMIT:
-            self._known.clear()
-            self._refused.clear()
-            self._known_count = 0
-        self._known.setdefault(_index_place(place), set()).update(ids)
-        self._known_count += len(ids)
-
-
-def _index_place(place: "Envelope") -> tuple[int, int]:
-    from schemas.tables import index_period
-
-    return place.lane, index_period(place.minute, place.lane)

@@ -42,6 +42,8 @@ def _log() -> None:
     """Log to stderr, a line an event."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("cassandra").setLevel(logging.WARNING)
+    # it logs every request with its URL, and the password in it
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def _parts(only: str | None, jobs: bool, collector: bool, gateway: bool, config: Config) -> set[str]:
@@ -189,9 +191,13 @@ def inspect(config: Config, selector: str, start: str, end: str, limit: int) -> 
 def collect(config: Config) -> None:
     """Run the collector."""
     from streamgauge.collect.command import run
+    from streamgauge.listening import NotListening
 
     _log()
-    run(config)
+    try:
+        run(config)
+    except NotListening as fault:
+        raise click.ClickException(f"collector.listen: {fault}") from None
 
 
 @main.command()
@@ -199,9 +205,13 @@ def collect(config: Config) -> None:
 def serve(config: Config) -> None:
     """Run the gateway."""
     from streamgauge.gateway.command import run
+    from streamgauge.listening import NotListening
 
     _log()
-    run(config)
+    try:
+        run(config)
+    except NotListening as fault:
+        raise click.ClickException(f"gateway.listen: {fault}") from None
 
 
 @main.command()

@@ -18,10 +18,9 @@ from pydantic import (
     model_validator,
 )
 
+from streamgauge.redaction import HIDDEN
 from streamgauge.yaml_file import Section
 
-HIDDEN = "<secret>"
-"""What stands for passwords, as in Prometheus."""
 REVEALED: Mapping[str, bool] = {"revealed": True}
 """The context in which a dump has passwords."""
 MAX_PASSWORD_BYTES = 64 * 1024

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 from model_store import BEGIN, KEPT, LANES, ModelStore, label_set
 
+from operators.known_series import KNOWN_LIMIT
 from streamgauge.gateway.cache.asked import Asked
 from streamgauge.gateway.cache.ranges import Ranges
 from streamgauge.promql import durations
@@ -38,8 +39,8 @@ class Dictionary:
 class System:
     """A store, what is kept of its answers, and both ways to ask."""
 
-    def __init__(self):
-        self.store = ModelStore()
+    def __init__(self, known_limit=KNOWN_LIMIT):
+        self.store = ModelStore(known_limit)
         self.kept = Dictionary()
         self.invalid = []
         self.ranges = Ranges(

@@ -1,7 +1,9 @@
 """Range queries from kept parts: whatever happens in between, the answer is the one that would be computed now."""
 
+import pkgutil
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from cached_system import MINUTE, SERIES, System, filled, shown
@@ -9,10 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from model_store import BEGIN, LANES, label_set
 
+from operators.known_series import KNOWN_LIMIT
+from schemas.tables import Resolution
 from streamgauge.gateway.cache.refusals import Refusal
 from streamgauge.gateway.cache.values import ValueFault
 from streamgauge.promql.faults import InvalidQuery
 from streamgauge.promql.query import Query
+from streamgauge.series.ids import lane_of, series_id
 from streamgauge.series.samples import STALE
 from streamgauge.store.reading import Damage, Reading
 
@@ -39,6 +44,7 @@ QUERIES = [
 
 
 _time = st.integers(0, 130 * 6).map(lambda tens: BEGIN + tens * 10_000)
+_lane = st.integers(0, LANES - 1)
 _actions = st.one_of(
     st.tuples(
         st.just("write"),
@@ -46,10 +52,12 @@ _actions = st.one_of(
         _time,
         st.integers(0, 9).map(float) | st.sampled_from([STALE, float("nan")]),
         st.booleans(),
+        st.booleans(),
     ),
-    st.tuples(st.just("seal"), st.integers(0, LANES - 1), st.sampled_from([1, 3, 7, 60])),
-    st.tuples(st.just("seal"), st.integers(0, LANES - 1), st.sampled_from([90])),
-    st.tuples(st.just("step"), st.integers(1, 4)),
+    st.tuples(st.just("seal"), _lane, st.sampled_from([1, 3, 7, 60, 90]), st.booleans()),
+    st.tuples(st.just("seal_index"), _lane, st.integers(0, 130).map(lambda minute: BEGIN + minute * MINUTE)),
+    st.tuples(st.sampled_from(["store", "rollup"]), st.integers(1, 6)),
+    st.tuples(st.just("restart"), st.integers(0, 3)),
 )
 _asked = st.tuples(
     st.sampled_from(QUERIES),
@@ -66,9 +74,13 @@ def act(store, action):
         store.write(*rest)
     elif kind == "seal":
         store.seal(*rest)
+    elif kind == "seal_index":
+        store.seal_index(*rest)
+    elif kind == "restart":
+        store.store_job.restart(*rest)
     else:
         for _ in range(rest[0]):
-            store.step()
+            (store.store_job if kind == "store" else store.rollup_job).step()
 
 
 @settings(max_examples=150)
@@ -76,10 +88,11 @@ def act(store, action):
     st.lists(_actions, min_size=5, max_size=30),
     st.lists(_asked, min_size=1, max_size=2),
     st.lists(st.tuples(st.lists(_actions, max_size=4), st.lists(_actions, max_size=6)), max_size=6),
+    st.sampled_from([0, 2, KNOWN_LIMIT]),
 )
-def test_kept_equals_computed_whatever_happens_before_between_and_meanwhile(first, asked, rounds):
+def test_kept_equals_computed_whatever_happens_before_between_and_meanwhile(first, asked, rounds, limit):
     """Each round something happens, then each query is asked while something happens, then compared."""
-    system = System()
+    system = System(limit)
     for lane in range(LANES):
         system.store.seal(lane, 30)
     for action in first:
@@ -100,8 +113,7 @@ def test_kept_equals_computed_whatever_happens_before_between_and_meanwhile(firs
             with suppress(InvalidQuery):
                 system.ask(text, query)
             system.store.happen = system.kept.happen = lambda: None
-            while not system.store.is_settled():
-                system.store.step()
+            system.store.settle()
             for moved in (0, 3 * step):
                 with suppress(InvalidQuery):
                     system.compare(text, Query(query.start + moved, query.end + moved, step))
@@ -143,13 +155,106 @@ def test_a_late_sample_is_seen_when_its_generation_is_up_and_only_its_part_is_co
     assert after.report.computed == [(BEGIN + 20 * MINUTE, BEGIN + 30 * MINUTE - 15_000)]
 
 
+class Behind:
+    """Minutes 0 to 30 of a lane are sealed; then a new series comes, late and on time, which no job has read yet."""
+
+    def __init__(self):
+        self.system = filled(30, MINUTE)
+        self.store = self.system.store
+        self.series = label_set("x", 77)
+        self.lane = next(lane for lane, log in self.store.log.items() if self.series_is_of(lane))
+        # a minute before the first too: that a series is known must not hide its other batches
+        for minute in (20, 32, 10, 38):
+            self.store.write(self.series, BEGIN + minute * MINUTE, float(minute), stored=False, rolled=False)
+        self.query = Query(BEGIN + 5 * MINUTE, BEGIN + 40 * MINUTE - 15_000, 15_000)
+
+    def series_is_of(self, lane):
+        return lane_of(series_id(self.series), LANES) == lane
+
+    def seal(self, minutes):
+        """Time goes on for the rollup job alone."""
+        for lane in range(LANES):
+            self.store.seal(lane, minutes, index=False)
+
+    def compare(self):
+        self.store.settle()
+        self.system.compare("x", self.query)
+
+    def catch_up(self):
+        """The store job does all that there is to do, and time passes for it too."""
+        while self.store.step():
+            pass
+        for lane, to in self.store.sealed[Resolution.MIN1].items():
+            self.store.seal_index(lane, to)
+
+
+def everything_behind_everything():
+    """Each job stops at each of its steps, is asked of there and when all is done; so are both together."""
+    for rolled in range(17):
+        for stored in (0, 1, 2, 6, 7, 12):
+            for sealed in (0, 15):
+                behind = Behind()
+                for _ in range(rolled):
+                    behind.store.rollup_job.step()
+                behind.seal(sealed)
+                for _ in range(stored):
+                    behind.store.store_job.step()
+                behind.compare()
+                behind.catch_up()
+                behind.compare()
+
+
+def test_whatever_is_behind_kept_answers_are_those_that_are_computed():
+    everything_behind_everything()
+
+
+@pytest.mark.parametrize(
+    ("where", "broken"),
+    [
+        # the store job hands on the first batch of a series only
+        ("operators.known_series.KnownSeries.hand_on", lambda real: lambda *at: real(*at) and bool(at[3])),
+        # what comes late outdates nothing
+        ("operators.indexed_minutes.IndexedMinutes.is_sealed", lambda _: lambda *_: False),
+        # answers are kept while the index is behind
+        ("streamgauge.gateway.cache.sealed.is_indexed", lambda _: lambda *_: True),
+    ],
+)
+def test_the_model_shows_what_is_wrong_without_each_of_the_means(monkeypatch, where, broken):
+    owner, _, name = where.rpartition(".")
+    real = pkgutil.resolve_name(owner)
+    monkeypatch.setattr(where, broken(getattr(real, name)))
+    with pytest.raises(AssertionError):
+        everything_behind_everything()
+
+
+def test_nothing_new_is_kept_while_the_index_is_behind_and_what_was_kept_is_used():
+    system = filled(60)
+    query = Query(BEGIN + 10 * MINUTE, BEGIN + 40 * MINUTE - 15_000, 15_000)
+    longer = replace(query, end=BEGIN + 50 * MINUTE - 15_000)
+    system.compare("x", query)
+    for lane in range(LANES):
+        system.store.seal(lane, 5, index=False)
+    report = system.compare("x", longer).report
+    assert report.refusal is Refusal.UNINDEXED
+    assert report.kept == [
+        (BEGIN + minute * MINUTE, BEGIN + (minute + 5) * MINUTE - 15_000) for minute in range(10, 40, 5)
+    ]
+    assert system.compare("x", longer).report.computed == report.computed
+    for lane in range(LANES):
+        system.store.seal_index(lane, BEGIN + 65 * MINUTE)
+    system.compare("x", longer)
+    report = system.compare("x", longer).report
+    assert (report.refusal, report.computed) == (None, [])
+
+
 def test_a_series_that_comes_into_the_index_late_is_seen():
     system = filled()
     query = Query(BEGIN + 10 * MINUTE, BEGIN + 40 * MINUTE - 15_000, 15_000)
     late = label_set("x", 77)
-    system.store.write(late, BEGIN + 20 * MINUTE, 5.0, indexed=False)
-    system.store._late.clear()
-    system.store._raw[late][BEGIN + 20 * MINUTE] = 5.0
+    for minute in range(20, 40):
+        system.store.write(late, BEGIN + minute * MINUTE, 5.0, stored=False)
+    while system.store.rollup_job.step():
+        pass
     assert len(system.compare("x", query).value.labels.rows()) == 3
     while system.store.step():
         pass
@@ -270,8 +375,8 @@ def test_a_query_that_fails_outside_of_what_was_asked_for_is_answered():
             if number == 8 or second < 6 * 60:
                 name = "pair_a" if number == 8 else "pair_b"
                 system.store.write(label_set(name, 0), BEGIN + second * 1000, 1.0)
-    for data in (label_set("pair_a", 0), label_set("pair_b", 0)):
-        system.store._raw[data].update(system.store._head[data])
+    while system.store.step():
+        pass
     text = "abs({__name__=~'pair_.'})"
     query = Query(BEGIN + 12 * MINUTE, BEGIN + 42 * MINUTE, 15_000)
     with pytest.raises(InvalidQuery):

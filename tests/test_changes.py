@@ -1,6 +1,6 @@
 """Generations: no change goes unseen, whatever the clocks of those who write are."""
 
-import pytest
+from types import SimpleNamespace
 
 from schemas.tables import DAY_MS, MINUTE_MS, Resolution
 from streamgauge.series.ids import Shards, series_id
@@ -82,15 +82,12 @@ def test_a_change_is_noted_in_a_twelfth_of_a_period():
 class Index(Table):
     """The index as well: which series are there, in the order of all that was written."""
 
-    def __init__(self, sealed):
+    def __init__(self):
         super().__init__()
-        self.sealed = sealed
         self.known = []
         self.done = []
 
     def execute(self, query, row):
-        if "rollup_progress" in query:
-            return self.sealed
         self.done.append(row[0])
         return super().execute(query, row)
 
@@ -98,17 +95,8 @@ class Index(Table):
         return Answer(self.known)
 
 
-@pytest.mark.parametrize(
-    ("sealed_to", "noted"),
-    [
-        (NOON, [INDEX]),
-        (NOON + MINUTE_MS, [INDEX, *(each.value.label for each in Resolution)]),
-    ],
-)
-def test_new_series_outdate_lists_and_if_their_minute_is_sealed_results(monkeypatch, sealed_to, noted):
-    from types import SimpleNamespace
-
-    table = Index([SimpleNamespace(lane=3, sealed_to=sealed_to)])
+def test_new_series_outdate_lists_and_blocks_where_that_is_asked_for(monkeypatch):
+    table = Index()
     monkeypatch.setattr(write_index, "write_all", lambda _, statements: table.done.append(len(statements)))
     monkeypatch.setattr(write_index, "BatchStatement", lambda **_: SimpleNamespace(add=lambda *_: None))
     monkeypatch.setattr(write_index.time, "time", lambda: NOON / 1000)
@@ -116,12 +104,15 @@ def test_new_series_outdate_lists_and_if_their_minute_is_sealed_results(monkeypa
     labels = canonical({"__name__": "x"})
     store.write(3, NOON, {series_id(labels): labels})
     # labels and series first
-    assert table.done[2:] == noted
+    assert table.done[2:] == [INDEX]
     assert all(isinstance(each, int) for each in table.done[:2])
     table.done.clear()
     # what is there already may have been written by someone who failed before it was noted
     store.write(3, NOON, {series_id(labels): labels})
-    assert table.done == noted
-    assert {key[1] for key in table.rows if key[0] == INDEX} == {NOON - NOON % DAY_MS} or {
-        key[1] for key in table.rows if key[0] == INDEX
-    } == {NOON - NOON % DAY_MS - DAY_MS}
+    assert table.done == [INDEX]
+    day = NOON - NOON % DAY_MS
+    assert {key[1] for key in table.rows if key[0] == INDEX} <= {day, day - DAY_MS}
+    table.done.clear()
+    store.outdate_blocks(3, NOON + 7 * MINUTE_MS)
+    assert table.done == [each.value.label for each in Resolution]
+    assert ("raw", NOON, 3, NOON + 5 * MINUTE_MS) in {key[:4] for key in table.rows}

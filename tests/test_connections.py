@@ -10,10 +10,11 @@ from pydantic import SecretStr, ValidationError
 
 from streamgauge import config as configuration
 from streamgauge.config import Cassandra, Config, Kafka, Local, Redis
-from streamgauge.connections import HIDDEN, ClientTls, Credentials, MissingPassword, Sasl
+from streamgauge.connections import ClientTls, Credentials, MissingPassword, Sasl
 from streamgauge.gateway.status import Status
 from streamgauge.kafka_client import LOGIN_MODULES, client_settings, table_options
 from streamgauge.local import jars
+from streamgauge.redaction import HIDDEN
 from streamgauge.store.reader import Reading
 from streamgauge.tls import UnusableCertificate, client_context
 from streamgauge.yaml_file import InvalidFile

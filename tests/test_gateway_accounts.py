@@ -1,11 +1,20 @@
 """Users in a file: passwords, tokens, changes, and what is no such file."""
 
+import hashlib
+
 import pytest
 import yaml
 
 from streamgauge.gateway import accounts as file_of_users
 from streamgauge.gateway.accounts import LOOK_AGAIN_S, Accounts
-from streamgauge.gateway.secrets import InvalidHash, PasswordHash, check_token_hash, new_token, token_hash
+from streamgauge.gateway.secrets import (
+    Cost,
+    InvalidHash,
+    PasswordHash,
+    check_token_hash,
+    new_token,
+    token_hash,
+)
 from streamgauge.yaml_file import InvalidFile
 
 PASSWORD = PasswordHash.of("pass wörd:")
@@ -34,6 +43,51 @@ def test_a_hash_fits_its_password_only():
     assert not PASSWORD.fits("pass wörd")
     assert PasswordHash.parse(PASSWORD.text) == PASSWORD
     assert PasswordHash.of("pass wörd:").salt != PASSWORD.salt
+
+
+# of "right", written before hashes told their cost
+OLD = "scrypt$MDEyMzQ1Njc4OWFiY2RlZg==$oRgJ35+0Wq78Uh0vy1mkOA1Pk6LO4ROadWLSATrfZ3o="
+
+
+def test_a_hash_tells_its_cost_and_one_of_another_cost_is_checked_with_that():
+    assert PASSWORD.text.split("$")[:4] == ["scrypt", "32768", "8", "1"]
+    cost = Cost(1024, 4, 2)
+    salt = b"s" * 16
+    digest = hashlib.scrypt(b"pass", salt=salt, n=cost.n, r=cost.r, p=cost.p, dklen=32)
+    cheap = PasswordHash.parse(PasswordHash(salt, digest, cost).text)
+    assert cheap.cost == cost
+    assert cheap.fits("pass")
+    assert not cheap.fits("other")
+    assert not cheap._replace(cost=Cost(2048, 4, 2)).fits("pass")
+
+
+def test_hashes_that_do_not_tell_their_cost_are_read_still():
+    old = PasswordHash.parse(OLD)
+    assert old.cost == Cost(1 << 15, 8, 1)
+    assert PasswordHash.parse(old.text) == old
+    assert old.fits("right")
+    assert not old.fits("wrong")
+
+
+@pytest.mark.parametrize(
+    "cost",
+    [
+        "0$8$1",
+        "1$8$1",
+        "3$8$1",
+        "1024$0$1",
+        "1024$8$0",
+        "1048576$8$1",
+        "32768$8$99",
+        "-2$8$1",
+        "x$8$1",
+        "2$8",
+    ],
+)
+def test_a_cost_that_cannot_be_or_takes_too_much_is_refused(cost):
+    _, salt, digest = OLD.split("$")
+    with pytest.raises(InvalidHash, match="streamgauge password"):
+        PasswordHash.parse(f"scrypt${cost}${salt}${digest}")
 
 
 @pytest.mark.parametrize("text", ["", "scrypt$$", "scrypt$!$x", "md5$YQ==$YQ==", "scrypt$YQ==$YQ==", "pass"])
@@ -80,9 +134,23 @@ def test_a_password_is_checked_once(write, monkeypatch):
         assert accounts.by_password("a", "pass wörd:")
         assert not accounts.by_password("a", "wrong")
     assert checks == ["pass wörd:", "wrong"]
-    accounts.by_password("a", "other")
+    # no number of guesses makes the right one be checked again
+    for guess in ("other", "more", "wrong"):
+        accounts.by_password("a", guess)
     assert accounts.by_password("a", "pass wörd:")
-    assert len(checks) == 4
+    assert checks == ["pass wörd:", "wrong", "other", "more", "wrong"]
+
+
+def test_what_was_checked_is_recalled_at_once_and_nothing_else_is(write, monkeypatch):
+    accounts = Accounts(write({"a": {"password": PASSWORD.text}}))
+    assert accounts.recalled("a", "pass wörd:") is accounts.recalled("nobody", "x") is None
+    accounts.by_password("a", "pass wörd:")
+    accounts.by_password("a", "wrong")
+    accounts.by_password("nobody", "x")
+    monkeypatch.setattr(PasswordHash, "fits", lambda *_: pytest.fail("it is checked again"))
+    assert accounts.recalled("a", "pass wörd:").user[0] == "a"
+    assert accounts.recalled("a", "wrong").user is accounts.recalled("nobody", "x").user is None
+    assert accounts.recalled("a", "other") is None
 
 
 def test_a_changed_file_counts_and_a_faulty_one_does_not(write, caplog):

@@ -82,6 +82,23 @@ def test_a_user_has_so_many_queries_at_once_and_others_go_on():
     asyncio.run(run())
 
 
+def test_an_address_has_so_many_queries_at_once_whatever_users_it_names():
+    async def run():
+        reader = Slow()
+        settings = {"user_queries": 2, "source_queries": 3, "adhoc_queries": 9, "user_patience_s": 0.05}
+        async with gateway_of(reader, **settings) as client:
+            first = [ask(client, user) for user in ("ann", "ann", "bob")]
+            await until(lambda: reader.reading == 3)
+            refused = await ask(client, "eve")
+            assert (refused.status_code, refused.json()["errorType"]) == (429, "too_many_requests")
+            assert "address" in refused.json()["error"]
+            reader.may.set()
+            assert [(await each).status_code for each in first] == [200] * 3
+            assert (await ask(client, "eve")).status_code == 200
+
+    asyncio.run(run())
+
+
 def test_one_query_more_waits_for_another_of_the_user_to_end():
     async def run():
         reader = Slow()
@@ -159,14 +176,25 @@ def test_those_who_ask_for_others_have_limits_for_each(tmp_path):
         file = tmp_path / "users.yml"
         file.write_text(yaml.safe_dump({"users": users}))
         reader = Slow()
-        async with gateway_of(reader, users_file=file, user_queries=1, user_patience_s=0) as client:
+        limits = {"user_queries": 1, "source_queries": 4, "adhoc_queries": 9, "user_patience_s": 0}
+        async with gateway_of(reader, **limits, users_file=file) as client:
             bearer = {name: {"authorization": f"Bearer {token}"} for name, token in tokens.items()}
             asked = [ask(client, user, **bearer["grafana"]) for user in ("ann", "bob")]
             asked.append(ask(client, "ann", **bearer["script"]))
             await until(lambda: reader.reading == 3)
             assert (await ask(client, "bob", **bearer["grafana"])).status_code == 429
-            assert (await ask(client, "bob", **bearer["script"])).status_code == 429
+            # with accounts it counts for nothing whom another one names
+            for header in ("x-grafana-user", "x-scope-orgid"):
+                named = bearer["script"] | {header: "bob"}
+                assert (await ask(client, **named)).status_code == 429
             reader.may.set()
             assert [(await each).status_code for each in asked] == [200] * 3
+            reader.may.clear()
+            # nor do new names help one who may name others
+            asked = [ask(client, f"user-{number}", **bearer["grafana"]) for number in range(4)]
+            await until(lambda: reader.reading == 4)
+            assert (await ask(client, "user-9", **bearer["grafana"])).status_code == 429
+            reader.may.set()
+            assert [(await each).status_code for each in asked] == [200] * 4
 
     asyncio.run(run())

@@ -138,6 +138,47 @@ def test_a_tenant_federates_and_reads_the_own_series_only(tenants):
     assert b"secret" not in content
 
 
+@pytest.mark.parametrize(
+    ("match", "seen"),
+    [
+        ("requests_total", {"requests_total"}),
+        ('{__name__=~"req.*"}', {"requests_total"}),
+        ('{__name__=~".+",__name__!~"secret|up"}', {"requests_total"}),
+        ('up{tenant="a"}', {"up"}),
+    ],
+)
+def test_a_match_on_names_holds_for_queries_that_name_a_metric_and_that_do_not(tmp_path, match, seen):
+    token = new_token()
+    users = tmp_path / "users.yml"
+    users.write_text(yaml.safe_dump({"users": {"x": {"tokens": [token_hash(token)], "match": match}}}))
+    gateway = Gateway(Config(gateway=Settings(users_file=users, lookback_s=DAY_S)), MemoryReader(SERIES))
+    gateway.rules = Rules(KnownBoard(_board(tmp_path)), now_ms, 0)
+    gateway.collectors._ask = _collectors
+    client = Client(gateway)
+
+    def data(path, **parameters):
+        found = client.get(f"/api/v1/{path}", params=parameters, headers={"authorization": f"Bearer {token}"})
+        assert found.status_code == 200, found.text
+        return found.json()["data"]
+
+    def names(query):
+        return {one["metric"]["__name__"] for one in data("query", query=query)["result"]}
+
+    everything = {"requests_total", "secret", "up"}
+    assert names('{__name__=~".+"}') == names('{tenant=~".+"}') == seen
+    for metric in everything:
+        expected = seen & {metric}
+        assert names(metric) == names(f'{{"{metric}"}}') == names(f'{metric}{{tenant="a"}}') == expected
+        assert {one["__name__"] for one in data("series", **{"match[]": metric})} == expected
+        queried = data("query", query=f"sum(count_over_time({metric}[1d]))")["result"]
+        assert len(queried) == len(expected)
+    assert set(data("label/__name__/values")) == seen
+    # a target is shown to who may see its `up`, an alert to who may see its ALERTS
+    targets = [one["labels"]["tenant"] for one in data("targets")["activeTargets"]]
+    assert targets == (["a"] if "up" in seen else [])
+    assert len(data("alerts")["alerts"]) == (2 if match.startswith('{__name__=~".+"') else 0)
+
+
 @pytest.mark.parametrize("path", ["status/config", "status/flags", "status/runtimeinfo", "alertmanagers"])
 def test_what_is_about_all_is_not_for_a_tenant(tenants, path):
     client, shown = tenants

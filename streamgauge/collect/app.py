@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from streamgauge.collect import push, remote_write
 from streamgauge.collect.collector import Collector
+from streamgauge.collect.content import check_origin, check_pushed, check_written
 from streamgauge.collect.faults import InvalidRequest, Outage, RequestFault, SampleFault, Unavailable
 from streamgauge.collect.metadata import by_family
 from streamgauge.collect.page import page
@@ -18,7 +19,13 @@ from streamgauge.collect.rows import Rows
 from streamgauge.collect.series_table import SeriesTable
 
 RETRY_AFTER_S = 5
-_STATUS = {RequestFault.TOO_LARGE: 413, RequestFault.UNSUPPORTED_VERSION: 415}
+_STATUS = {
+    RequestFault.TOO_LARGE: 413,
+    RequestFault.UNSUPPORTED_VERSION: 415,
+    RequestFault.UNSUPPORTED_TYPE: 415,
+    RequestFault.UNSUPPORTED_ENCODING: 415,
+    RequestFault.FOREIGN_ORIGIN: 403,
+}
 
 
 def application(collector: Collector) -> Starlette:
@@ -62,8 +69,8 @@ def _counted(collector: Collector, handler: Handler) -> Callable[[Request], Awai
 
 
 async def _write(collector: Collector, request: Request) -> Response:
-    if "io.prometheus.write.v2" in request.headers.get("content-type", ""):
-        raise InvalidRequest(RequestFault.UNSUPPORTED_VERSION, "remote write 1.0 is understood, not 2.0")
+    check_origin(request.headers)
+    check_written(request.headers)
     limit = collector.config.collector.max_body_bytes
     async with _Body(collector, request) as body:
         decompressed = remote_write.decompress(body, limit)
@@ -77,6 +84,8 @@ async def _write(collector: Collector, request: Request) -> Response:
 
 
 async def _push(collector: Collector, request: Request) -> Response:
+    check_origin(request.headers)
+    check_pushed(request.headers)
     async with _Body(collector, request) as body:
         table = collector.intake.table()
         pushed = push.decode(body, table, collector.clock())

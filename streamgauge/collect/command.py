@@ -3,16 +3,14 @@
 import asyncio
 import logging
 import signal
-from typing import Any
 
 import uvloop
-from granian.constants import Interfaces
-from granian.server.embed import Server
 from prometheus_client import disable_created_metrics
 
 from streamgauge.collect.app import application
 from streamgauge.collect.collector import Collector
 from streamgauge.config import Config
+from streamgauge.listening import Address
 
 DRAIN_S = 15
 """How long requests may take to end after the signal to stop; longer than Kafka is tried."""
@@ -23,27 +21,22 @@ log = logging.getLogger(__name__)
 def run(config: Config) -> None:
     """Collect until SIGTERM or SIGINT.
 
-    :raises InvalidFile: for a faulty scrape configuration.
+    :raises InvalidFile: for a faulty scrape configuration. :raises NotListening: if the address is in use.
     """
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    disable_created_metrics()  # type: ignore[no-untyped-call]
-    uvloop.run(serve(Collector(config)))
+    address = Address(config.collector.listen)
+    try:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        uvloop.run(serve(Collector(config), address))
+    finally:
+        address.close()
 
 
-async def serve(collector: Collector) -> None:
-    """Serve a collector until SIGTERM or SIGINT: requests under way are answered first.
+async def serve(collector: Collector, address: Address) -> None:
+    """Serve a collector at an address until SIGTERM or SIGINT: requests under way are answered first.
 
     Whatever ends its scraping or producing ends it too, with that error.
     """
-    host, _, port = collector.config.collector.listen.rpartition(":")
-    server: Any = Server(
-        application(collector),
-        address=host,
-        port=int(port),
-        interface=Interfaces.ASGINL,
-        websockets=False,
-        log_enabled=False,
-    )
+    server = address.server(application(collector))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)

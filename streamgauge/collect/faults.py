@@ -17,6 +17,9 @@ class RequestFault(StrEnum):
     NOT_UTF8 = "labels_not_utf8"
     TOO_LARGE = "too_large"
     UNSUPPORTED_VERSION = "unsupported_version"
+    UNSUPPORTED_TYPE = "unsupported_content_type"
+    UNSUPPORTED_ENCODING = "unsupported_content_encoding"
+    FOREIGN_ORIGIN = "foreign_origin"
 
 
 class SampleFault(StrEnum):

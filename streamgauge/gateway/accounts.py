@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import Field, field_validator
 
@@ -20,7 +20,7 @@ from streamgauge.yaml_file import InvalidFile, Section, load
 LOOK_AGAIN_S = 2.0
 """So often it is looked whether the file has changed."""
 REMEMBERED = 1000
-"""Passwords whose check is remembered, by a hash that only this process knows."""
+"""Passwords, right ones and as many wrong ones, whose check is remembered, by a hash that only this process knows."""
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,12 @@ class User(Section):
         return selector(self.match) if self.match else ()
 
 
+class Verdict(NamedTuple):
+    """What became of a password: whose it is, if it is anybody's."""
+
+    user: tuple[str, User] | None
+
+
 class UsersFile(Section):
     """The file."""
 
@@ -81,7 +87,9 @@ class Accounts:
         self._clock = clock
         self._guard = threading.Lock()
         self._key = os.urandom(32)
-        self._checked: OrderedDict[bytes, bool] = OrderedDict()
+        # apart from each other, so that no number of guesses makes a right one be checked again
+        self._right: OrderedDict[bytes, None] = OrderedDict()
+        self._wrong: OrderedDict[bytes, None] = OrderedDict()
         # unknown names take as long as known ones
         self._nobody = PasswordHash(os.urandom(16), os.urandom(32))
         self._looked = clock()
@@ -94,23 +102,41 @@ class Accounts:
         name = self._tokens.get(token_hash(token))
         return None if name is None else (name, self._users[name])
 
+    def recalled(self, name: str, password: str) -> Verdict | None:
+        """What became of this password before, at once; None if it was never checked, or long ago."""
+        self._follow()
+        user, stored = self._entry(name)
+        key = self._key_of(stored, password)
+        with self._guard:
+            if key in self._wrong:
+                return Verdict(None)
+            if key not in self._right:
+                return None
+            self._right.move_to_end(key)
+        return Verdict(None if user is None else (name, user))
+
     def by_password(self, name: str, password: str) -> tuple[str, User] | None:
         """The name and the entry of a user with this password; takes long the first time."""
-        self._follow()
-        user = self._users.get(name)
-        stored = PasswordHash.parse(user.password) if user and user.password else self._nobody
-        # what is remembered tells nothing of the password, and a new hash in the file makes it void
-        content = b"\xff".join([*stored, password.encode(errors="surrogateescape")])
-        key = hashlib.blake2b(content, key=self._key).digest()
+        verdict = self.recalled(name, password)
+        if verdict is not None:
+            return verdict.user
+        user, stored = self._entry(name)
+        is_right = stored.fits(password)
         with self._guard:
-            known = self._checked.get(key)
-        if known is None:
-            known = stored.fits(password)
-            with self._guard:
-                self._checked[key] = known
-                while len(self._checked) > REMEMBERED:
-                    self._checked.popitem(last=False)
-        return (name, user) if known and user is not None else None
+            checked = self._right if is_right else self._wrong
+            checked[self._key_of(stored, password)] = None
+            while len(checked) > REMEMBERED:
+                checked.popitem(last=False)
+        return (name, user) if is_right and user is not None else None
+
+    def _entry(self, name: str) -> tuple[User | None, PasswordHash]:
+        user = self._users.get(name)
+        return user, PasswordHash.parse(user.password) if user and user.password else self._nobody
+
+    def _key_of(self, stored: PasswordHash, password: str) -> bytes:
+        """What is remembered tells nothing of the password, and a new hash in the file makes it void."""
+        content = b"\xff".join([stored.text.encode(), password.encode(errors="surrogateescape")])
+        return hashlib.blake2b(content, key=self._key).digest()
 
     def _follow(self) -> None:
         """Take the file again if it has changed."""

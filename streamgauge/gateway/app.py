@@ -32,6 +32,7 @@ from streamgauge.gateway.authentication import Authentication
 from streamgauge.gateway.cardinality import Cardinality
 from streamgauge.gateway.collectors import ENDINGS, Collectors, urls_of
 from streamgauge.gateway.compression import Compression
+from streamgauge.gateway.cors import Cors
 from streamgauge.gateway.cost import Budget
 from streamgauge.gateway.endpoints import Endpoint, Query, endpoints
 from streamgauge.gateway.enforcement import refuse_restricted
@@ -95,7 +96,10 @@ class Gateway:
         self._interactive = Pool("interactive", settings.interactive_queries)
         self._adhoc = Pool("adhoc", settings.adhoc_queries, adhoc_session)
         self._counting = Pool("counting", 1, adhoc_session)
-        self._pools = Pools(Users(settings.user_queries, settings.user_patience_s))
+        self._pools = Pools(
+            Users(settings.user_queries, settings.user_patience_s),
+            Users(settings.source_queries, settings.user_patience_s, "from this account or address"),
+        )
         self._looking = ThreadPoolExecutor(2, "look")
         self._reader = reader
         looked = Looked(self._lookups, self._is_paused, self.rules.evaluation_seconds, self._waiting)
@@ -228,7 +232,11 @@ def application(gateway: Gateway) -> Starlette:
             *(_route(gateway, each.path, each.methods, _api(each)) for each in endpoints(gateway)),
             *(_route(gateway, each.path, [each.method], partial(each.answer, gateway)) for each in PAGES),
         ],
-        middleware=[Middleware(Compression), Middleware(Authentication, accounts=gateway.accounts)],
+        middleware=[
+            Middleware(Cors, origins=gateway.settings.cors_origin),
+            Middleware(Compression),
+            Middleware(Authentication, accounts=gateway.accounts),
+        ],
         exception_handlers={HTTPException: not_served},
     )
 

@@ -10,11 +10,13 @@ class Asker(NamedTuple):
     """Whose limits a request counts to.
 
     enforced: what every series must fulfil that they may see. is_dashboard: whether a panel of a dashboard asks.
+    source: the account or the address that it comes from, whatever user its headers name.
     """
 
     name: str = ""
     enforced: tuple[Matcher, ...] = ()
     is_dashboard: bool = False
+    source: str = ""
 
     def sees(self, labels: Mapping[str, str]) -> bool:
         """Whether they may see what has these labels."""

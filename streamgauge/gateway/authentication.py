@@ -3,8 +3,10 @@
 import asyncio
 import base64
 import binascii
+import ipaddress
 import re
 from concurrent.futures import ThreadPoolExecutor
+from math import ceil
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
@@ -14,6 +16,8 @@ from streamgauge.gateway import prometheus_json as answer
 from streamgauge.gateway.accounts import Accounts, User
 from streamgauge.gateway.askers import Asker
 from streamgauge.gateway.faults import ErrorType
+from streamgauge.gateway.guesses import Guesses
+from streamgauge.gateway.turns import Turns
 
 OPEN = frozenset({"/-/healthy", "/-/ready", "/metrics"})
 """For those who watch over the gateway."""
@@ -22,13 +26,21 @@ USER_HEADERS = ("x-scope-orgid", "x-grafana-user")
 DASHBOARD_HEADER = "x-dashboard-uid"
 """With which Grafana says that a panel asks, and which."""
 MAX_NAME = 128
+NETWORK_BITS = 64
+"""Of an IPv6 address."""
+MOST_CHECKS = 32
+"""Passwords that may wait to be checked, 60 ms each."""
 _CREDENTIALS = re.compile(r"(basic|bearer) +(\S+) *", re.IGNORECASE | re.ASCII)
 
 
 class Authentication:
     """ASGI middleware that puts an `Asker` into the request's state.
 
-    Without accounts everybody may ask, and is known by a header or by their address.
+    Without accounts everybody may ask, and is known by a header or by their address. With accounts the headers count
+    for nothing, but of those who ask for others.
+
+    A password is checked once and remembered. Those that are not known yet wait, some at a time, by turns of the
+    addresses that they come from; an address that shows many wrong ones has to wait longer.
     """
 
     def __init__(self, app: ASGIApp, accounts: Accounts | None) -> None:
@@ -36,6 +48,9 @@ class Authentication:
         self._accounts = accounts
         # whoever guesses passwords waits for one another, and holds up nobody else
         self._checking = ThreadPoolExecutor(1, "password")
+        self._turns = Turns(1)
+        self._guesses = Guesses()
+        self._under_way: dict[tuple[str, str, str], asyncio.Future[tuple[str, User] | None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or refuse it."""
@@ -45,7 +60,16 @@ class Authentication:
         headers = Headers(scope=scope)
         asker: Asker | None = Asker()
         if scope["path"] not in OPEN:
-            asker = _named(scope, headers) if self._accounts is None else await self._known(headers)
+            try:
+                asker = await self._asker(_address(scope), headers)
+            except _TooManyGuesses as refused:
+                await _refused(
+                    scope["path"],
+                    ErrorType.TOO_MANY_REQUESTS,
+                    "too many passwords have to be checked, try again later",
+                    {"Retry-After": str(ceil(refused.wait_s))},
+                )(scope, receive, send)
+                return
         if asker is None:
             await _unauthorized(scope["path"])(scope, receive, send)
             return
@@ -53,21 +77,23 @@ class Authentication:
         scope.setdefault("state", {})["asker"] = asker._replace(is_dashboard=is_dashboard)
         await self._app(scope, receive, send)
 
-    async def _known(self, headers: Headers) -> Asker | None:
-        found = await self._user(headers.get("authorization", ""))
+    async def _asker(self, address: str, headers: Headers) -> Asker | None:
+        if self._accounts is None:
+            return Asker(_header_name(headers) or address, source=address)
+        found = await self._user(self._accounts, headers.get("authorization", ""), address)
         if found is None:
             return None
         name, user = found
         other = _header_name(headers) if user.asks_for_others else ""
-        return Asker(f"{name}/{other}" if other else name, user.enforced)
+        return Asker(f"{name}/{other}" if other else name, user.enforced, source=name)
 
-    async def _user(self, header: str) -> tuple[str, User] | None:
+    async def _user(self, accounts: Accounts, header: str, address: str) -> tuple[str, User] | None:
         shown = _CREDENTIALS.fullmatch(header)
-        if shown is None or self._accounts is None:
+        if shown is None:
             return None
         kind, content = shown[1].lower(), shown[2]
         if kind == "bearer":
-            return self._accounts.by_token(content)
+            return accounts.by_token(content)
         try:
             pair = base64.b64decode(content, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
@@ -75,13 +101,60 @@ class Authentication:
         name, colon, password = pair.partition(":")
         if not colon:
             return None
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._checking, self._accounts.by_password, name, password)
+        verdict = accounts.recalled(name, password)
+        if verdict:
+            return verdict.user
+        # requests that show the same at the same time, as a dashboard's do, are one guess
+        shown_now = name, password, address
+        check = self._under_way.get(shown_now)
+        if check is None:
+            check = asyncio.ensure_future(self._check(accounts, name, password, address))
+            self._under_way[shown_now] = check
+            check.add_done_callback(lambda _: self._under_way.pop(shown_now))
+        return await asyncio.shield(check)
+
+    async def _check(
+        self, accounts: Accounts, name: str, password: str, address: str
+    ) -> tuple[str, User] | None:
+        """Whose password it is that was not shown before.
+
+        :raises _TooManyGuesses: if this address, or all together, show too many.
+        """
+        if self._turns.waiting >= MOST_CHECKS:
+            raise _TooManyGuesses(1.0)
+        if wait_s := self._guesses.take(address):
+            raise _TooManyGuesses(wait_s)
+        await self._turns.enter(address)
+        try:
+            loop = asyncio.get_running_loop()
+            found = await loop.run_in_executor(self._checking, accounts.by_password, name, password)
+        finally:
+            self._turns.leave()
+        if found is not None:
+            self._guesses.right(address)
+        return found
 
 
-def _named(scope: Scope, headers: Headers) -> Asker:
+class _TooManyGuesses(Exception):
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(wait_s)
+        self.wait_s = wait_s
+
+
+def _address(scope: Scope) -> str:
+    """Where a request comes from: of IPv6 the network, for whoever has one address has all of these."""
     client = scope.get("client")
-    return Asker(_header_name(headers) or (client[0] if client else ""))
+    if not client:
+        return ""
+    try:
+        address = ipaddress.ip_address(client[0])
+    except ValueError:
+        return str(client[0])
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((int(address), NETWORK_BITS), strict=False))
 
 
 def _header_name(headers: Headers) -> str:
@@ -89,10 +162,13 @@ def _header_name(headers: Headers) -> str:
 
 
 def _unauthorized(path: str) -> Response:
-    headers = {"WWW-Authenticate": 'Basic realm="streamgauge", charset="UTF-8"'}
-    status = ErrorType.UNAUTHORIZED.status
     detail = "who asks has to be shown: with a user and password, or a bearer token"
+    headers = {"WWW-Authenticate": 'Basic realm="streamgauge", charset="UTF-8"'}
+    return _refused(path, ErrorType.UNAUTHORIZED, detail, headers)
+
+
+def _refused(path: str, reason: ErrorType, detail: str, headers: dict[str, str]) -> Response:
     if not path.startswith("/api/"):
-        return PlainTextResponse(f"{detail}\n", status, headers)
-    document = answer.error(ErrorType.UNAUTHORIZED.value, detail)
-    return Response(document.encode(), status, headers, media_type="application/json")
+        return PlainTextResponse(f"{detail}\n", reason.status, headers)
+    document = answer.error(reason.value, detail)
+    return Response(document.encode(), reason.status, headers, media_type="application/json")

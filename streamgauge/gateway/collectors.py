@@ -15,12 +15,16 @@ from streamgauge.gateway.askers import Asker
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
 from streamgauge.gateway.parameters import Form
 from streamgauge.gateway.queries import Answer
+from streamgauge.redaction import redacted
+from streamgauge.series.labels import NAME
 
 TIMEOUT_S = 5.0
 MAX_BYTES = 64 * 1024 * 1024
 ENDINGS = ("_bucket", "_count", "_sum", "_total", "_created", "_info")
 """What the names of series have after that of their metric."""
 _LIMITS = re.compile(r"[-+]?\d{1,18}", re.ASCII)
+UP = "up"
+"""The series of a target: who may see it may see the target."""
 _STATES = {"", "any", "active"}
 
 Families = dict[str, list[dict[str, str]]]
@@ -104,7 +108,7 @@ class Collectors:
         ) as http:
             found = await asyncio.gather(*(_one(http, url + path, parameters or {}) for url in self._urls))
         warnings = [
-            f"collector {url} does not answer: {each}"
+            redacted(f"collector {url} does not answer: {each}")
             for url, each in zip(self._urls, found, strict=True)
             if isinstance(each, str)
         ]
@@ -140,7 +144,9 @@ async def _one(http: httpx.AsyncClient, url: str, parameters: Mapping[str, str])
 
 
 def _targets(said: Said, asker: Asker) -> list[dict[str, Any]]:
-    found = [one for data in said.data for one in data["activeTargets"] if asker.sees(one["labels"])]
+    found = [
+        one for data in said.data for one in data["activeTargets"] if asker.sees({**one["labels"], NAME: UP})
+    ]
     return sorted(found, key=lambda one: (one["scrapePool"], one["scrapeUrl"]))
 
 

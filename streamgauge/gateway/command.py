@@ -3,17 +3,16 @@
 import asyncio
 import logging
 import signal
-from typing import Any
 
 import uvloop
-from granian.constants import Interfaces, SSLProtocols
-from granian.server.embed import Server
+from granian.constants import SSLProtocols
 from prometheus_client import disable_created_metrics
 
 from streamgauge import warm
 from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good
 from streamgauge.gateway.app import Gateway, application
+from streamgauge.listening import Address
 from streamgauge.store import schema
 from streamgauge.store.audit import LOOK_BACK_MS, Audit
 from streamgauge.store.reader import Reader
@@ -30,9 +29,11 @@ def run(config: Config) -> None:
     """Serve until SIGTERM or SIGINT.
 
     :raises InvalidFile: for a file of users that is none.
+    :raises NotListening: if the address is in use.
     :raises SchemaMismatch: if the store was made with another layout.
     :raises cassandra.cluster.NoHostAvailable: without Cassandra.
     """
+    address = Address(config.gateway.listen)
     disable_created_metrics()  # type: ignore[no-untyped-call]
     session = connect(config.cassandra)
     try:
@@ -52,7 +53,7 @@ def run(config: Config) -> None:
         audit.start()
         keep_for_good()
         try:
-            uvloop.run(_serve(config, gateway))
+            uvloop.run(_serve(config, gateway, address))
         finally:
             audit.stop()
             gateway.board.stop()
@@ -60,18 +61,13 @@ def run(config: Config) -> None:
                 gateway.kept.remote.close()
     finally:
         session.cluster.shutdown()
+        address.close()
 
 
-async def _serve(config: Config, gateway: Gateway) -> None:
-    host, _, port = config.gateway.listen.rpartition(":")
+async def _serve(config: Config, gateway: Gateway, address: Address) -> None:
     tls = config.gateway.tls
-    server: Any = Server(
+    server = address.server(
         application(gateway),
-        address=host,
-        port=int(port),
-        interface=Interfaces.ASGINL,
-        websockets=False,
-        log_enabled=False,
         ssl_cert=tls.cert_file if tls else None,
         ssl_key=tls.key_file if tls else None,
         ssl_protocol_min=SSLProtocols.tls12,

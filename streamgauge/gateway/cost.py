@@ -182,7 +182,8 @@ def estimated(
     oldest = levels[-1].oldest if levels else None
     found = Estimate()
     for read in PlannedReads(expression, levels).of(query):
-        selection = reader.select(read.selector.conditions, read.start, read.end, reading)
+        last = read.end + max(read.width - 1, 0)
+        selection = reader.select(read.selector.conditions, read.start, last, reading)
         start = read.start if oldest is None else max(read.start, oldest)
         each = max(0, read.end - start) // (read.width or interval_ms) + 1
         series = len(selection.labels)

@@ -73,7 +73,8 @@ class ReaderSource:
         :raises InvalidQuery: for percentiles of series that have none.
         """
         begun = self.looks.begin()
-        selection = self._reader.select(matchers, start_ms, end_ms, self._reading)
+        # the last window goes on, perhaps into another period of the index
+        selection = self._reader.select(matchers, start_ms, end_ms + width - 1, self._reading)
         resolution = OF_WIDTH[width]
         try:
             found = self._reader.rollups(selection, resolution, start_ms, end_ms, wanted, self._reading)

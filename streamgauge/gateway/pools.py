@@ -24,10 +24,14 @@ class Pool:
 
 
 class Pools:
-    """Runs what reads the store, within what each user may have at once. For one event loop."""
+    """Runs what reads the store, within what each user, and each source, may have at once. For one event loop.
 
-    def __init__(self, users: Users) -> None:
+    :param sources: accounts and addresses.
+    """
+
+    def __init__(self, users: Users, sources: Users) -> None:
         self._users = users
+        self._sources = sources
 
     async def run(
         self, pool: Pool, asker: Asker, look: Callable[[Reading], Found], reading: Reading
@@ -37,20 +41,20 @@ class Pools:
         If it is not waited for any longer its reading ends; its thread is free, and counts no more, once it has
         noticed.
 
-        :raises TooManyAtOnce: for a user who has too many. Whatever the function raises.
+        :raises TooManyAtOnce: for a user or a source that has too many. Whatever the function raises.
         """
-        await self._users.enter(asker.name)
+        await self._enter(asker)
         try:
             await pool.turns.enter(asker.name)
         except BaseException:
-            self._users.leave(asker.name)
+            self._leave(asker)
             raise
         reading.session = pool.session
         loop = asyncio.get_running_loop()
 
         def leave() -> None:
             pool.turns.leave()
-            self._users.leave(asker.name)
+            self._leave(asker)
 
         def ended(_: Future[Found]) -> None:
             # a loop that has been closed counts nothing any more
@@ -64,3 +68,15 @@ class Pools:
         except asyncio.CancelledError:
             reading.stop()
             raise
+
+    async def _enter(self, asker: Asker) -> None:
+        await self._users.enter(asker.name)
+        try:
+            await self._sources.enter(asker.source)
+        except BaseException:
+            self._users.leave(asker.name)
+            raise
+
+    def _leave(self, asker: Asker) -> None:
+        self._sources.leave(asker.source)
+        self._users.leave(asker.name)

@@ -18,7 +18,9 @@ from streamgauge.promql import parser, printer
 from streamgauge.promql.ast import VectorSelector
 from streamgauge.promql.invalid_expression import InvalidExpression
 from streamgauge.rules.applied.board import GroupView, RuleView
+from streamgauge.rules.evaluation import ALERTS
 from streamgauge.rules.intervals import interval_of
+from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.regexes import RegexAllowance
 from streamgauge.store.alert_board import AlertBoard
@@ -115,11 +117,15 @@ class Rules:
 
 
 def seen_by(asker: Asker, view: GroupView) -> GroupView:
-    """A group with the alerts that an asker may see, and the rules that have their labels or such alerts."""
+    """A group with the alerts that an asker may see, and the rules that have their labels or such alerts.
+
+    An alert has the labels of its series of ALERTS, a rule those of what it records.
+    """
     rules = []
     for rule in view.rules:
-        alerts = [alert for alert in rule.alerts if asker.sees(alert.labels)]
-        if alerts or asker.sees({**view.group.labels, **rule.rule.labels}):
+        alerts = [alert for alert in rule.alerts if asker.sees({**alert.labels, NAME: ALERTS})]
+        name = rule.rule.name if rule.rule.kind is RuleKind.RECORD else ALERTS
+        if alerts or asker.sees({**view.group.labels, **rule.rule.labels, NAME: name}):
             rules.append(replace(rule, alerts=alerts))
     return replace(view, rules=rules)
 

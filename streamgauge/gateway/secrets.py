@@ -12,9 +12,9 @@ import os
 import secrets
 from typing import NamedTuple
 
-_COST, _BLOCK, _PARALLEL = 1 << 15, 8, 1
-"""n, r and p of scrypt: 32 MiB and some 60 ms."""
-_MEMORY_BYTES = 64 * 1024 * 1024
+_MOST_MEMORY_BYTES = 256 * 1024 * 1024
+_MOST_WORK = 1 << 22
+"""Of n * r * p, about a second."""
 _SALT_BYTES, _HASH_BYTES = 16, 32
 _SCRYPT, _SHA256 = "scrypt", "sha256"
 TOKEN_PREFIX = "sgt_"
@@ -25,40 +25,66 @@ class InvalidHash(ValueError):
     """A text that is no hash of a password or token."""
 
 
+class Cost(NamedTuple):
+    """The parameters of scrypt: what a hash costs in memory (n * r * 128 bytes) and time (n * r * p)."""
+
+    n: int
+    r: int
+    p: int
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether scrypt takes it, and a check of a password may cost so much."""
+        return (
+            self.n > 1
+            and self.n & (self.n - 1) == 0
+            and min(self.r, self.p) > 0
+            and self.n * self.r * 128 <= _MOST_MEMORY_BYTES
+            and self.n * self.r * self.p <= _MOST_WORK
+        )
+
+
+COST = Cost(1 << 15, 8, 1)
+"""Of new hashes, and of those that do not say theirs: 32 MiB and some 60 ms."""
+
+
 class PasswordHash(NamedTuple):
     """Of one password."""
 
     salt: bytes
     digest: bytes
+    cost: Cost = COST
 
     @staticmethod
     def of(password: str) -> "PasswordHash":
         """With a new salt."""
         salt = os.urandom(_SALT_BYTES)
-        return PasswordHash(salt, _scrypt(password, salt))
+        return PasswordHash(salt, _scrypt(password, salt, COST))
 
     @staticmethod
     def parse(text: str) -> "PasswordHash":
-        """Read what `text` gave.
+        """Read what `text` gave, or gave before it told the cost.
 
         :raises InvalidHash: for anything else.
         """
-        kind, *parts = text.split("$")
-        if kind != _SCRYPT or len(parts) != 2:
-            raise InvalidHash("a password's hash is what `streamgauge password` prints")
-        salt, digest = (_decoded(part) for part in parts)
-        if len(digest) != _HASH_BYTES:
-            raise InvalidHash("a password's hash is what `streamgauge password` prints")
-        return PasswordHash(salt, digest)
+        parts = text.split("$")
+        if len(parts) not in (3, 6):
+            raise _no_password_hash()
+        kind, *cost, salt, digest = parts
+        found = PasswordHash(_decoded(salt), _decoded(digest), _cost(cost) if cost else COST)
+        if kind != _SCRYPT or len(found.digest) != _HASH_BYTES or not found.cost.is_possible:
+            raise _no_password_hash()
+        return found
 
     @property
     def text(self) -> str:
         """For the file."""
-        return "$".join([_SCRYPT, *(base64.b64encode(part).decode() for part in self)])
+        content = [base64.b64encode(part).decode() for part in (self.salt, self.digest)]
+        return "$".join([_SCRYPT, *map(str, self.cost), *content])
 
     def fits(self, password: str) -> bool:
         """Whether it is the hash of a password; takes long."""
-        return hmac.compare_digest(self.digest, _scrypt(password, self.salt))
+        return hmac.compare_digest(self.digest, _scrypt(password, self.salt, self.cost))
 
 
 def new_token() -> str:
@@ -81,14 +107,14 @@ def check_token_hash(text: str) -> None:
         raise InvalidHash("a token's hash is what `streamgauge token` prints")
 
 
-def _scrypt(password: str, salt: bytes) -> bytes:
+def _scrypt(password: str, salt: bytes, cost: Cost) -> bytes:
     return hashlib.scrypt(
         password.encode(errors="surrogateescape"),
         salt=salt,
-        n=_COST,
-        r=_BLOCK,
-        p=_PARALLEL,
-        maxmem=_MEMORY_BYTES,
+        n=cost.n,
+        r=cost.r,
+        p=cost.p,
+        maxmem=128 * cost.r * (cost.n + cost.p + 2) + 1024 * 1024,
         dklen=_HASH_BYTES,
     )
 
@@ -97,4 +123,14 @@ def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error:
-        raise InvalidHash("a password's hash is what `streamgauge password` prints") from None
+        raise _no_password_hash() from None
+
+
+def _cost(texts: list[str]) -> Cost:
+    if not all(text.isascii() and text.isdecimal() and len(text) < 10 for text in texts):
+        raise _no_password_hash()
+    return Cost(*map(int, texts))
+
+
+def _no_password_hash() -> InvalidHash:
+    return InvalidHash("a password's hash is what `streamgauge password` prints")

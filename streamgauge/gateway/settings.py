@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import re2
 from pydantic import Field, field_validator
 
 from streamgauge.notify.urls import check_url
@@ -38,6 +39,8 @@ class Gateway(Section):
     """Whether answers are kept in Redis."""
     user_queries: int = Field(10, ge=1)
     """So many queries each user may have at once."""
+    source_queries: int = Field(40, ge=1)
+    """So many queries one address, or the users that one account names, may have at once, whatever names they give."""
     user_patience_s: float = Field(2.0, ge=0)
     """So long one more waits for another of the user to end; then it is refused with 429."""
     interactive_queries: int = Field(8, ge=1)
@@ -54,6 +57,8 @@ class Gateway(Section):
     users_file: Path | None = None
     """Who may ask; everybody without one."""
     tls: Tls | None = None
+    cors_origin: str = ".*"
+    """Which origins scripts may read answers from, a regex of the whole `Origin`, as Prometheus's web.cors.origin."""
     collectors: tuple[str, ...] = ()
     """URLs of the collectors' roots, which are asked for targets and metadata; that of `collector.listen` if there
     are none."""
@@ -62,6 +67,15 @@ class Gateway(Section):
     def url(self) -> str:
         """Of its root."""
         return f"{'https' if self.tls else 'http'}://{self.listen}"
+
+    @field_validator("cors_origin")
+    @classmethod
+    def _is_a_regex(cls, cors_origin: str) -> str:
+        try:
+            re2.compile(cors_origin)
+        except re2.error as fault:
+            raise ValueError(f"no regex: {fault}") from None
+        return cors_origin
 
     @field_validator("collectors")
     @classmethod

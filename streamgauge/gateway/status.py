@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import yaml
 
 from streamgauge import __version__
@@ -16,12 +15,11 @@ from streamgauge.config import KEPT, Config
 from streamgauge.gateway import prometheus_json as answer
 from streamgauge.gateway.parameters import Form
 from streamgauge.gateway.queries import Answer
+from streamgauge.redaction import redacted, without_secrets
 from streamgauge.store.reader import Reading
 
 PROMETHEUS_VERSION = "3.16.0"
 """Whose API this is: clients choose by it what they may ask."""
-HIDDEN = "<secret>"
-"""What stands for passwords, as in Prometheus."""
 
 
 class Status:
@@ -82,9 +80,7 @@ class Status:
 
     def alertmanagers(self, _: Form, __: Reading) -> Answer:
         """/api/v1/alertmanagers: those that the bridge tells."""
-        urls = [
-            f"{_without_password(url).rstrip('/')}/api/v2/alerts" for url in self._config.notify.alertmanagers
-        ]
+        urls = [f"{redacted(url).rstrip('/')}/api/v2/alerts" for url in self._config.notify.alertmanagers]
         content = {"activeAlertmanagers": [{"url": url} for url in urls], "droppedAlertmanagers": []}
         return Answer(answer.text(content), [])
 
@@ -95,16 +91,8 @@ class Status:
         return (standard.retention if standard else {}).get("1day", KEPT["1day"])
 
     def _shown(self) -> dict[str, Any]:
-        content: dict[str, Any] = self._config.model_dump(mode="json")
-        content["redis"]["url"] = _without_password(content["redis"]["url"])
-        notify = content["notify"]
-        notify["alertmanagers"] = [_without_password(url) for url in notify["alertmanagers"]]
+        content: dict[str, Any] = without_secrets(self._config.model_dump(mode="json"))
         return content
-
-
-def _without_password(url: str) -> str:
-    parsed = httpx.URL(url)
-    return str(parsed.copy_with(password=HIDDEN)) if parsed.password else url
 
 
 def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -57,22 +57,23 @@ class Turns:
 
 
 class TooManyAtOnce(InvalidRequest):
-    """A user has as many queries as allowed."""
+    """A user, or an address, has as many queries as allowed."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, whose: str, most: int) -> None:
         super().__init__(
             ErrorType.TOO_MANY_REQUESTS,
-            f"too many concurrent queries of this user, at most {most} are allowed",
+            f"too many concurrent queries {whose}, at most {most} are allowed",
         )
 
 
 class Users:
     """Lets no user have more than `most` queries at once. For one event loop.
 
-    :param patience_s: so long one more waits for another to end before it is refused.
+    :param patience_s: so long one more waits for another to end before it is refused. :param whose: in that refusal.
     """
 
-    def __init__(self, most: int, patience_s: float) -> None:
+    def __init__(self, most: int, patience_s: float, whose: str = "of this user") -> None:
+        self._whose = whose
         self._most = most
         self._patience_s = patience_s
         self._turns: dict[str, tuple[Turns, int]] = {}
@@ -89,7 +90,7 @@ class Users:
                 await turns.enter(user)
         except TimeoutError:
             self._one_less(user)
-            raise TooManyAtOnce(self._most) from None
+            raise TooManyAtOnce(self._whose, self._most) from None
         except asyncio.CancelledError:
             self._one_less(user)
             raise

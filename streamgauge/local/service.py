@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from streamgauge.config import ENVIRONMENT_VARIABLE
 from streamgauge.local.home import Home
 from streamgauge.no_redirects import open_url
+from streamgauge.redaction import redacted
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def address(text: str) -> tuple[str, int]:
     """Host and port of `host:port` or of a URL."""
     parts = urlsplit(text if "//" in text else f"//{text}")
     if parts.hostname is None or parts.port is None:
-        raise ValueError(f"{text!r} does not name a host and a port")
+        raise ValueError(f"{redacted(text)!r} does not name a host and a port")
     return parts.hostname, parts.port
 
 
@@ -90,4 +91,6 @@ def get_json(url: str, timeout_s: float = 5.0) -> object:
         with open_url(url, timeout_s) as response:
             return json.load(response)
     except http.client.HTTPException as error:
-        raise OSError(f"no HTTP at {url}: {error!r}") from error
+        # an invalid URL is in the error in pieces
+        detail = "not a URL" if isinstance(error, http.client.InvalidURL) else repr(error)
+        raise OSError(f"no HTTP at {redacted(url)}: {detail}") from None

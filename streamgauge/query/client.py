@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 
+from streamgauge.redaction import redacted
+
 
 class QueryFailed(Exception):
     """There is no answer: kind is Prometheus's word for why, "" if it was not asked at all."""
@@ -37,10 +39,12 @@ def ask(url: str, path: str, parameters: Mapping[str, str], timeout_s: float = 1
     try:
         response = httpx.post(whole, data=dict(parameters), timeout=timeout_s, follow_redirects=False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise QueryFailed("", f"{whole} does not answer: {error or type(error).__name__}") from None
+        detail = redacted(f"{whole} does not answer: {error or type(error).__name__}")
+        raise QueryFailed("", detail) from None
     if response.is_redirect:
         place = response.headers["Location"][:200]
-        raise QueryFailed("", f"{whole} redirects to {place!r}, and no redirect is followed")
+        detail = redacted(f"{whole} redirects to {place!r}, and no redirect is followed")
+        raise QueryFailed("", detail)
     try:
         content = json.loads(response.text)
         if content["status"] == "error":
@@ -51,4 +55,4 @@ def ask(url: str, path: str, parameters: Mapping[str, str], timeout_s: float = 1
         )
     except (ValueError, KeyError, TypeError):
         code = response.status_code
-        raise QueryFailed("", f"{whole} answers {code}, and not as Prometheus does") from None
+        raise QueryFailed("", f"{redacted(whole)} answers {code}, and not as Prometheus does") from None

@@ -11,7 +11,7 @@ from schemas.tables import DIGEST, Level, Resolution, StorageClass
 from streamgauge.series.ids import Ids, Shards, groups_of, lanes_of, slices_of
 from streamgauge.series.samples import Runs
 from streamgauge.store.block_cache import BlockCache
-from streamgauge.store.changes import ChangeStore, versions_of
+from streamgauge.store.changes import INDEX, ChangeStore, versions_of
 from streamgauge.store.named_pieces import NamedPieces
 from streamgauge.store.raw_rows import RawRows
 from streamgauge.store.reading import Reading, fetch
@@ -62,10 +62,20 @@ class BlockReader:
 
         :raises DeadlinePassed: at the reading's deadline.
         """
-        found: dict[int, int] | None = reading.known.get(resolution)
+        return self._progress(resolution.value.label, reading)
+
+    def index_progress(self, reading: Reading) -> dict[int, int]:
+        """Where the index of each lane is sealed up to (ms).
+
+        :raises DeadlinePassed: at the reading's deadline.
+        """
+        return self._progress(INDEX, reading)
+
+    def _progress(self, label: str, reading: Reading) -> dict[int, int]:
+        found: dict[int, int] | None = reading.known.get(label)
         if found is None:
-            rows = fetch(self._session, self._select_progress, [(resolution.value.label,)], reading)
-            found = reading.known[resolution] = {lane: sealed_to for _, (lane, sealed_to) in rows}
+            rows = fetch(self._session, self._select_progress, [(label,)], reading)
+            found = reading.known[label] = {lane: sealed_to for _, (lane, sealed_to) in rows}
         return found
 
     def raw(self, ids: Ids, spans: Mapping[int, Span], start: int, end: int, reading: Reading) -> list[Runs]:

@@ -21,7 +21,6 @@ from streamgauge.series import labels as series_labels
 from streamgauge.series.ids import ID_BYTES, Shards
 from streamgauge.store.bounded_writes import write_all
 from streamgauge.store.changes import ChangeStore
-from streamgauge.store.progress import ProgressStore
 
 ROWS_A_WRITE = 100
 
@@ -46,7 +45,6 @@ class IndexStore:
         self._session = session
         self._shards = shards
         self._changes = ChangeStore(session)
-        self._progress = ProgressStore(session)
         self._known: dict[tuple[int, int], set[bytes]] = {}
         self._pairs: dict[tuple[int, int], set[tuple[str, str]]] = {}
         self._select_ids = session.prepare(
@@ -80,8 +78,13 @@ class IndexStore:
             refused = self._write_new(lane, period, new, ttl)
             known.update(new)
         # also if all is there: whoever wrote it may have failed before it was noted
-        self._note(lane, period, timestamp)
+        self._changes.write_series(lane, period)
         return refused
+
+    def outdate_blocks(self, lane: int, timestamp: int) -> None:
+        """Outdate what was made of the blocks that hold `timestamp` (ms), for it may lack series; after `write`."""
+        for level in Resolution:
+            self._changes.write(level, lane, timestamp - timestamp % level.value.width_ms)
 
     def _write_new(self, lane: int, period: int, new: dict[bytes, bytes], ttl: int) -> dict[bytes, str]:
         """Write these series; if Cassandra refuses something for its size, each half alone, and so on."""
@@ -108,13 +111,6 @@ class IndexStore:
                 by_label[pair].append(identity)
         self._write_labels(lane, period, by_label, ttl)
         self._write_series(lane, period, new, ttl)
-
-    def _note(self, lane: int, period: int, timestamp: int) -> None:
-        """Outdate what was made of the index; of blocks too if the samples of these series may be in them by now."""
-        self._changes.write_series(lane, period)
-        if timestamp < self._progress.read(Resolution.MIN1).get(lane, 0):
-            for level in Resolution:
-                self._changes.write(level, lane, timestamp - timestamp % level.value.width_ms)
 
     def _load(self, lane: int, period: int) -> set[bytes]:
         known = self._known.get((lane, period))

@@ -27,7 +27,7 @@ class Listing(NamedTuple):
 class Answers:
     """Answers from the index. It grows only, and whoever adds to it raises its generation afterwards.
 
-    :param scope: what tells this store, and this version of the gateway, from others.
+    :param scope: what tells this store, and this build of the gateway, from others.
     :param invalid: is told of every value that is not taken.
     """
 

@@ -24,6 +24,10 @@ class State(Protocol):
         """Where each lane is sealed up to (ms), by resolution."""
         ...
 
+    def index_progress(self, reading: Reading) -> Mapping[int, int]:
+        """Where the index of each lane is sealed up to (ms)."""
+        ...
+
     def changes(
         self, periods: Mapping[Resolution, set[int]], reading: Reading
     ) -> Mapping[Resolution, Sequence[Change]]:

@@ -1,8 +1,8 @@
 """Range queries from kept parts: the answer is the one that would be computed now.
 
-A part is kept only if it is final (`sealed`), under a key that holds all that it depends on: the expression, the step
-and phase, which resolutions are read, and the generations of what is read. These are read before anything is computed.
-So what was computed from data that has changed since is never asked for again.
+A part is kept only if it is final and the index complete (`sealed`), under a key that holds all that it depends on: the
+expression, the step and phase, which resolutions are read, and the generations of what is read. These are read before
+anything is computed. So what was computed from data that has changed since is never asked for again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +35,8 @@ RECENT_S = 60
 
 
 class _Final(NamedTuple):
+    """A part that may be kept. seconds: for how long; 0 if it may not be for now, but may have been."""
+
     key: bytes
     seconds: int
 
@@ -42,7 +44,7 @@ class _Final(NamedTuple):
 class Ranges:
     """Answers range queries.
 
-    :param scope: what tells this store, and this version of the gateway, from others. :param clock: gives ms.
+    :param scope: what tells this store, and this build of the gateway, from others. :param clock: gives ms.
     :param invalid: is told of every value that is not taken.
     """
 
@@ -98,7 +100,9 @@ class Ranges:
             slots, kept, lambda slot: slot.part.number in final, informing.may_inform(asked.expression)
         )
         pieces = dict(kept)
-        report = Report(kept=[(slot.start, slot.end) for slot in slots if slot.part.number in kept])
+        is_unindexed = any(not each.seconds for number, each in final.items() if number not in kept)
+        refused = Refusal.UNINDEXED if is_unindexed else None
+        report = Report(refused, kept=[(slot.start, slot.end) for slot in slots if slot.part.number in kept])
         for run in runs:
             pieces |= self._computed(run, asked, query, final, reading)
             report.computed.append((run.slots[0].start, run.slots[-1].end))
@@ -117,12 +121,15 @@ class Ranges:
     ) -> dict[int, _Final]:
         """The parts that may be kept, by their numbers.
 
-        Progress comes first, then changes; whatever is computed is read after both.
+        Progress of blocks comes first, then that of the index, then changes; whatever is computed is read after these.
         """
         reads = {part: planned.of(replace(query, start=part.start, end=part.end)) for part in parts}
         resolutions = {sealed.resolution_of(read) for own in reads.values() for read in own}
-        sealing = sorted({sealed.sealed_with(each) for each in resolutions}, key=list(Resolution).index)
-        progress = self._state.progress(sealing, reading)
+        sealing = {Resolution.MIN1, *(sealed.sealed_with(each) for each in resolutions)}
+        progress = self._state.progress(sorted(sealing, key=list(Resolution).index), reading)
+        is_indexed = sealed.is_indexed(
+            self._state.index_progress(reading), progress[Resolution.MIN1], self._lanes
+        )
         now = self._clock()
         seconds = {part: OLD_S if part.end < now - HOUR_MS else RECENT_S for part in parts}
 
@@ -138,7 +145,8 @@ class Ranges:
         changes = self._state.changes(periods, reading)
         return {
             part.number: _Final(
-                _digest(key, part.number, sealed.generation(reads[part], changes)), seconds[part]
+                _digest(key, part.number, sealed.generation(reads[part], changes)),
+                seconds[part] if is_indexed else 0,
             )
             for part in final
         }
@@ -176,8 +184,8 @@ class Ranges:
         own = [slot for slot in run.slots if slot.part.number in final]
         piece = self._evaluated(run, asked, query, reading)
         if piece is None:
-            refused = {final[slot.part.number].key: values.encode(None) for slot in own}
-            self._put({key: (content, RECENT_S) for key, content in refused.items()})
+            refused = [final[slot.part.number] for slot in own]
+            self._put({each: (values.encode(None), RECENT_S) for each in refused})
             raise _Refused(Refusal.REMARKED)
         found = {}
         for slot in run.slots:
@@ -185,7 +193,7 @@ class Ranges:
             found[slot.part.number] = piece.steps((start - run.start) // query.step, count)
         self._put(
             {
-                final[number].key: (values.encode(found[number]), final[number].seconds)
+                final[number]: (values.encode(found[number]), final[number].seconds)
                 for number in (slot.part.number for slot in own)
             }
         )
@@ -214,9 +222,13 @@ class Ranges:
         skipped = (run.start - start) // query.step
         return piece.steps(skipped, piece.values.shape[1] - skipped) if skipped else piece
 
-    def _put(self, contents: Mapping[bytes, tuple[bytes, int]]) -> None:
+    def _put(self, contents: Mapping[_Final, tuple[bytes, int]]) -> None:
         self._values.put(
-            {key: (values.seal(key, content), seconds) for key, (content, seconds) in contents.items()}
+            {
+                each.key: (values.seal(each.key, content), seconds)
+                for each, (content, seconds) in contents.items()
+                if each.seconds
+            }
         )
 
 

@@ -48,6 +48,9 @@ class Refusal(StrEnum):
     NOTHING_READ = "nothing_read"
     UNSEALED = "unsealed"
     """No part is sealed and kept for long enough."""
+    UNINDEXED = "unindexed"
+    """The store job is behind the rollup job: blocks may hold series that the index does not know yet. What was kept
+    before is used; nothing new is kept."""
     REMARKED = "remarked"
     """There are warnings, damaged rows, or other remarks about all steps together; or it cannot be answered."""
 

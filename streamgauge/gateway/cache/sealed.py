@@ -3,6 +3,9 @@
 A part is final if everything it reads is in blocks of the resolution that it reads. Blocks change by late data, by
 rollups that follow it, and by nothing else; each change raises a generation afterwards. Blocks also expire: what
 expires while a part is kept would still be seen in it.
+
+Which series are looked for in blocks follows from the index, which another job writes. It knows all that blocks hold
+once it is sealed as far as they are; what it learns later of a sealed minute raises a generation too.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,6 +39,14 @@ def is_sealed(read: Read, progress: Mapping[Resolution, Mapping[int, int]], lane
         # the last minutes are read from the head too, which holds what is late before any block does
         return read.end < to - SEALED_HEAD_MINUTES * MINUTE_MS
     return read.end - read.end % read.width + read.width <= to
+
+
+def is_indexed(indexed: Mapping[int, int], minutes: Mapping[int, int], lanes: int) -> bool:
+    """Whether the index of every lane is sealed as far as its minutes are.
+
+    :param indexed: where the index is sealed up to (ms), by lane. :param minutes: where minutes are.
+    """
+    return all(lane in indexed and indexed[lane] >= minutes.get(lane, 0) for lane in range(lanes))
 
 
 def sealed_with(resolution: Resolution) -> Resolution:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from schemas.tables import Resolution
-from streamgauge import __version__
+from streamgauge import build
 from streamgauge.config import Config
 from streamgauge.gateway.cache.values import VERSION
 from streamgauge.store.changes import Change
@@ -23,6 +23,10 @@ class ReaderState:
         """Where each lane is sealed up to (ms), by resolution."""
         return {each: self._blocks.progress(each, reading) for each in resolutions}
 
+    def index_progress(self, reading: Reading) -> Mapping[int, int]:
+        """Where the index of each lane is sealed up to (ms)."""
+        return self._blocks.index_progress(reading)
+
     def changes(
         self, periods: Mapping[Resolution, set[int]], reading: Reading
     ) -> Mapping[Resolution, Sequence[Change]]:
@@ -31,7 +35,7 @@ class ReaderState:
 
 
 def scope(config: Config, store: str) -> str:
-    """What is part of every key: another store, layout, retention or version of the gateway finds nothing of it.
+    """What is part of every key: another store, layout, retention or build of the gateway finds nothing of it.
 
     :param store: its identity (`schema.identity`).
     """
@@ -39,4 +43,4 @@ def scope(config: Config, store: str) -> str:
         (each.name, sorted((level.name, ms) for level, ms in each.retention_ms.items()), each.digests)
         for each in config.storage_classes
     ]
-    return repr((VERSION, __version__, store, config.layout.model_dump(), classes))
+    return repr((VERSION, build.identity(), store, config.layout.model_dump(), classes))

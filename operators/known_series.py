@@ -1,0 +1,50 @@
+"""Which batches the index has to see: what `StoreHead` decides, without Flink."""
+
+from collections.abc import Callable, Iterable
+
+from schemas.tables import index_period
+
+KNOWN_LIMIT = 1_000_000
+"""Series that a worker remembers."""
+MOST_MINUTES = 1000
+"""Minutes of a lane that a worker remembers."""
+
+
+class KnownSeries:
+    """What a worker has handed on to the index: series by lane and index period, and minutes by lane.
+
+    The index needs every batch with a new series. It needs the minute of each later batch too, for that batch may hold
+    the series in a minute that is sealed, where kept answers miss it. Once the index has seen a minute, it needs to
+    see it again only after another new series. Forgetting is harmless: the index sees something twice.
+
+    :param forgotten: called when all series are forgotten, before they are new once more.
+    """
+
+    def __init__(self, limit: int = KNOWN_LIMIT, forgotten: Callable[[], None] = lambda: None) -> None:
+        self._limit = limit
+        self._forgotten = forgotten
+        self._series: dict[tuple[int, int], set[bytes]] = {}
+        self._count = 0
+        self._minutes: dict[int, set[int]] = {}
+
+    def new(self, lane: int, minute: int, ids: Iterable[bytes]) -> set[bytes]:
+        """Those of the packed ids that are new to the lane in the index period of the minute (ms)."""
+        if self._count > self._limit:
+            self._series.clear()
+            self._count = 0
+            self._forgotten()
+        return set(ids) - self._series.get((lane, index_period(minute, lane)), set())
+
+    def hand_on(self, lane: int, minute: int, new: set[bytes]) -> bool:
+        """Remember that a batch of the minute (ms) brings these new series; whether the index has to see it."""
+        minutes = self._minutes.setdefault(lane, set())
+        if new:
+            self._series.setdefault((lane, index_period(minute, lane)), set()).update(new)
+            self._count += len(new)
+            minutes.clear()
+        elif minute in minutes:
+            return False
+        elif len(minutes) >= MOST_MINUTES:
+            minutes.clear()
+        minutes.add(minute)
+        return True

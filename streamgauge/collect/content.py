@@ -1,0 +1,64 @@
+"""What the headers of a request that brings samples must say.
+
+A page of any other site can make a browser post forms and text to the collector, without being asked and without seeing
+the answer. It cannot post JSON or protobuf, nor hide its origin, without the browser asking the collector first, which
+does not agree.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from streamgauge.collect.faults import InvalidRequest, RequestFault
+
+JSON_TYPES = ("application/json", "application/x-ndjson")
+PROTOBUF = "application/x-protobuf"
+WRITE_1, WRITE_2 = "prometheus.WriteRequest", "io.prometheus.write.v2.Request"
+
+
+def check_origin(headers: Mapping[str, str]) -> None:
+    """Refuse what a page of another origin sends; what is no browser names none.
+
+    :raises InvalidRequest: then.
+    """
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+        raise InvalidRequest(RequestFault.FOREIGN_ORIGIN, "pages of other origins bring no samples")
+
+
+def check_pushed(headers: Mapping[str, str]) -> None:
+    """Refuse what does not say that it is JSON.
+
+    :raises InvalidRequest: then.
+    """
+    kind, _ = _content_type(headers)
+    if kind not in JSON_TYPES:
+        raise InvalidRequest(
+            RequestFault.UNSUPPORTED_TYPE, f"Content-Type is {kind or 'missing'}, must be {JSON_TYPES[0]}"
+        )
+
+
+def check_written(headers: Mapping[str, str]) -> None:
+    """Refuse what is no remote write 1.0; as in Prometheus, what says nothing is taken for it.
+
+    :raises InvalidRequest: then.
+    """
+    kind, parameters = _content_type(headers)
+    if kind not in ("", PROTOBUF):
+        raise InvalidRequest(RequestFault.UNSUPPORTED_TYPE, f"Content-Type is {kind}, must be {PROTOBUF}")
+    message = parameters.get("proto", WRITE_1)
+    if message == WRITE_2:
+        raise InvalidRequest(RequestFault.UNSUPPORTED_VERSION, "remote write 1.0 is understood, not 2.0")
+    if message != WRITE_1:
+        raise InvalidRequest(RequestFault.UNSUPPORTED_TYPE, f"proto is {message}, must be {WRITE_1}")
+    encoding = headers.get("content-encoding", "")
+    if encoding not in ("", "snappy"):
+        raise InvalidRequest(
+            RequestFault.UNSUPPORTED_ENCODING, f"Content-Encoding is {encoding}, must be snappy"
+        )
+
+
+def _content_type(headers: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """The type and its parameters, keys in lower case."""
+    kind, *rest = (part.strip() for part in headers.get("content-type", "").split(";"))
+    pairs = (part.partition("=") for part in rest)
+    return kind.lower(), {key.strip().lower(): value.strip().strip('"') for key, _, value in pairs}
