@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import sys
 from typing import Any
 
 import uvloop
@@ -16,6 +17,8 @@ from streamgauge.config import Config
 
 DRAIN_S = 15
 """How long requests may take to end after the signal to stop; longer than Kafka is tried."""
+SWITCH_S = 0.001
+"""So soon the event loop has its turn while another thread decodes a body."""
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +30,7 @@ def run(config: Config) -> None:
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)
     disable_created_metrics()  # type: ignore[no-untyped-call]
+    sys.setswitchinterval(SWITCH_S)
     uvloop.run(serve(Collector(config)))
 
 
