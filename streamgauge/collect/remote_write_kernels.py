@@ -133,8 +133,8 @@ def _series(body, at, end, key, seen, timestamps, bits, sample_count):  # type: 
 
 
 def _the_table_is_whole(table):  # type: ignore[no-untyped-def]
-    slots, hashes, bounds, _, ordinals, _ = table
-    return len(slots).bit_count() == 1 and len(hashes) == len(ordinals) <= len(bounds)
+    slots, hashes, bounds, _, ordinals, seed = table
+    return len(seed) == 2 and len(slots).bit_count() == 1 and len(hashes) == len(ordinals) <= len(bounds)
 
 
 def _half_of_the_body_has_room(body, keys):  # type: ignore[no-untyped-def]
@@ -151,6 +151,7 @@ def _half_of_the_body_has_room(body, keys):  # type: ignore[no-untyped-def]
     ordinals="room",
     counts="room",
     seen="3",
+    metadata="entries, 2",
     timestamps="room",
     bits="room",
 )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from streamgauge.compiled import njit
-from streamgauge.series.sized import NUMBER, InconsistentSizes, Number, sized
+from streamgauge.series.sized import InconsistentSizes, Number, sized
 
 EMPTY = -1
 
@@ -93,7 +93,7 @@ def find(slots, hashes, bounds, arena, data, start, end, hashed):  # type: ignor
     bounds="bounds",
     arena="bytes",
     key="key",
-    seed=NUMBER,
+    seed="2",
 )
 @njit(cache=True, nogil=True)
 def look_up(slots, hashes, bounds, arena, key, seed):  # type: ignore[no-untyped-def]
