@@ -168,6 +168,41 @@ def test_silent_lanes_carry_heartbeats_by_the_collectors_clock(config, reader):
         assert all(later[0] // 1000 > earlier[0] // 1000 for earlier, later in itertools.pairwise(beats))
 
 
+def slow_bodies(at):
+    """By path a body that takes seconds: each series new, each sample too far in the future to be stored."""
+    names = [f"slow_{number}" for number in range(150_000)]
+    lines = "\n".join(f'{{"metric":"{name}","value":1,"timestamp":{at}}}' for name in names)
+    return {
+        "/api/v1/write": compress(encode(({"__name__": name}, [(at, 1.0)]) for name in names)),
+        "/api/v1/push": lines.encode(),
+    }
+
+
+def test_heartbeats_go_on_while_a_body_is_decoded_that_takes_long(config, reader):
+    spans = []
+
+    async def send():
+        async with collecting(named(config, "busy")) as http:
+            for path, body in slow_bodies(now_ms() + 600_000).items():
+                began = now_ms()
+                assert (await http.post(path, content=body)).status_code == 400
+                spans.append((began, now_ms()))
+
+    asyncio.run(send())
+    reader.until(
+        lambda: (
+            len(reader.heartbeats) == config.layout.lanes
+            and min(beats[-1][0] for beats in reader.heartbeats.values()) >= spans[-1][1] - 1000
+        ),
+        "busy",
+    )
+    for beats in reader.heartbeats.values():
+        for began, ended in spans:
+            own = [began, *(sent for sent, _ in beats if began <= sent <= ended), ended]
+            longest = max(later - earlier for earlier, later in itertools.pairwise(own))
+            assert longest < max(2000, (ended - began) / 3), (longest, ended - began)
+
+
 def test_targets_are_scraped_and_go_stale_when_the_collector_ends(config, reader, tmp_path):
     async def scrape():
         async def page(_, writer):

@@ -9,13 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from integration.batches import BatchProducer
 from integration.stored import assert_rollups_equal, wait_for
 from integration.workload import MINUTE_MS, Workload
+from operators import replay_range
 from schemas.tables import ROLLED
 from schemas.topics import RAW
 from streamgauge.local.home import ROOT
+from streamgauge.times import rfc3339
 
 
 def _backfill(stack, *flags, code=0):
@@ -30,6 +33,15 @@ def _backfill(stack, *flags, code=0):
 
 def _seconds(timestamp):
     return f"{timestamp / 1000:.3f}"
+
+
+def _offsets(config, timestamp):
+    """By partition the first offset with a message of this time (ms) or later."""
+    consumer = Consumer({"bootstrap.servers": config.kafka.bootstrap, "group.id": "test"})
+    asked = [TopicPartition(RAW, partition, timestamp) for partition in range(config.kafka.partitions)]
+    starts = {place.partition: place.offset for place in consumer.offsets_for_times(asked)}
+    consumer.close()
+    return starts
 
 
 def _produce(config, simulated, work, pause_s=0.0):
@@ -112,15 +124,51 @@ def test_a_dry_run_says_what_would_change_and_writes_nothing(stack, stored, work
 
 
 def test_offsets_from_a_file_are_replayed(stack, stored, work, tmp_path):
-    consumer = Consumer({"bootstrap.servers": stack.config.kafka.bootstrap, "group.id": "test"})
-    partitions = range(stack.config.kafka.partitions)
-    asked = [TopicPartition(RAW, partition, work.start) for partition in partitions]
-    starts = {place.partition: place.offset for place in consumer.offsets_for_times(asked)}
-    consumer.close()
+    starts = _offsets(stack.config, work.start)
     (tmp_path / "offsets.json").write_text(json.dumps(starts))
     _backfill(stack, "--from-offsets", str(tmp_path / "offsets.json"))
     for level in ROLLED:
         _wait_until_right(work, stored, level)
+
+
+@pytest.fixture
+def dropped(stack, work):
+    """Kafka holds nothing from before this time (ms) any more; by partition the first offset that it holds."""
+    since = work.start + 3 * MINUTE_MS
+    starts = _offsets(stack.config, since)
+    places = [TopicPartition(RAW, partition, offset) for partition, offset in starts.items()]
+    for deleted in (
+        AdminClient({"bootstrap.servers": stack.config.kafka.bootstrap}).delete_records(places).values()
+    ):
+        deleted.result()
+    return since, starts
+
+
+def test_what_kafka_no_longer_holds_of_a_range_is_named_and_the_exit_code_is_1(stack, work, dropped):
+    _, starts = dropped
+    flags = "--from", _seconds(work.start), "--to", _seconds(work.start + 2 * MINUTE_MS), "--dry-run"
+    printed = _backfill(stack, *flags, code=1)
+    for partition in starts:
+        lanes = range(partition, stack.config.layout.lanes, len(starts))
+        assert f"partition {partition} (lanes {', '.join(map(str, lanes))})" in printed
+    assert f"minutes from {rfc3339(work.start // MINUTE_MS * MINUTE_MS)}" in printed
+
+
+def test_a_range_that_kafka_holds_lacks_nothing_and_offsets_that_it_does_not_hold_are_named(
+    stack, dropped, tmp_path
+):
+    since, starts = dropped
+    config, file = stack.config, tmp_path / "offsets.json"
+    # a message may be a minute ahead of its collector's clock, and time is counted in whole minutes
+    assert replay_range.of_times(config, since + 3 * MINUTE_MS, since + 4 * MINUTE_MS).missing == ()
+    file.write_text(json.dumps(starts))
+    assert replay_range.of_offsets(config, file).missing == ()
+    file.write_text(json.dumps({**starts, "0": [starts[0] - 1, 1 << 40]}))
+    (line,) = replay_range.of_offsets(config, file).missing
+    assert f"offsets {starts[0] - 1} to before {1 << 40}" in line
+    file.write_text(json.dumps({"0": [1 << 39, 1 << 40]}))
+    beyond = replay_range.of_offsets(config, file)
+    assert (len(beyond.missing), beyond.messages) == (1, 0)
 
 
 @pytest.mark.parametrize(

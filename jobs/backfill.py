@@ -23,6 +23,7 @@ from streamgauge.store.session import connect
 from streamgauge.times import timestamp
 
 NAME = "streamgauge-backfill"
+_FAILURES = (Outcome.SHRUNK, Outcome.DAMAGED)
 
 
 def flags(parser: argparse.ArgumentParser) -> None:
@@ -47,13 +48,18 @@ def build(
 
 
 def main() -> int:
-    """Read, then wait for what the live job makes of it; returns the exit code."""
+    """Read, then wait for what the live job makes of it.
+
+    :returns: the exit code: 1 if Kafka lacks a part of the range, or a bucket could not be built from it.
+    """
     config, given = arguments(__doc__, flags)
     try:
         read = _range(config, given)
     except InvalidRange as fault:
         print(fault, file=sys.stderr)
         return 2
+    for line in replay_report.incomplete(read.missing):
+        _say(line)
     _, tables = environments(config, checkpoints=False, bundles=BY_MINUTES)
     origin = f"backfill-{uuid.uuid4().hex[:8]}"
     session = connect(config.cassandra, timeout_s=30.0)
@@ -66,8 +72,8 @@ def main() -> int:
             outcomes = replay_report.wait_for_rebuilds(session, config.layout.lanes, origin, _say)
     finally:
         session.cluster.shutdown()
-    print("\n".join(replay_report.table(outcomes)))
-    return int(any(outcome in (Outcome.SHRUNK, Outcome.DAMAGED) for _, outcome in outcomes))
+    print("\n".join([*replay_report.table(outcomes), *replay_report.incomplete(read.missing)]))
+    return int(bool(read.missing) or any(outcome in _FAILURES for _, outcome in outcomes))
 
 
 def _range(config: Config, given: argparse.Namespace) -> ReplayRange:

@@ -10,10 +10,11 @@ from operators.raw_batches import Start
 from schemas.topics import MAX_FUTURE_MS, RAW
 from streamgauge.config import Config
 from streamgauge.kafka_client import client_settings
-from streamgauge.times import LAST_DATE_MS
+from streamgauge.times import LAST_DATE_MS, rfc3339
 
 TIMEOUT_S = 30.0
 MINUTE_MS = 60_000
+LANES_SHOWN = 8
 
 
 class InvalidRange(ValueError):
@@ -22,11 +23,15 @@ class InvalidRange(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ReplayRange:
-    """start: where the job reads. messages: how many there are. complete_from: see `ReplayMinutes`."""
+    """start: where the job reads. messages: how many there are. complete_from: see `ReplayMinutes`.
+
+    missing: a line for each partition of which Kafka no longer holds, or does not hold yet, all that was asked for.
+    """
 
     start: Start
     messages: int
     complete_from: float
+    missing: tuple[str, ...] = ()
 
 
 def of_times(config: Config, first: int, end: int) -> ReplayRange:
@@ -47,18 +52,22 @@ def of_times(config: Config, first: int, end: int) -> ReplayRange:
             for place in consumer.offsets_for_times(asked, timeout=TIMEOUT_S)
         }
         # where Kafka has lost its beginning, minutes before the first message that is left may lack some
-        complete_from = max(
-            (
-                _time_of(consumer, partition, low)
-                for partition, (low, _) in bounds.items()
-                if low == starts[partition] > 0
-            ),
-            default=0,
-        )
+        complete_from = {
+            partition: _time_of(consumer, partition, low) if low < high else LAST_DATE_MS
+            for partition, (low, high) in bounds.items()
+            if low == starts[partition] > 0
+        }
     finally:
         consumer.close()
     ends = {partition: high for partition, (_, high) in bounds.items()}
-    return _range(Start(starts, ends, first, end - 1), max(complete_from, first))
+    lanes = config.layout.lanes
+    missing = tuple(
+        f"{_partition(partition, len(bounds), lanes)}: Kafka no longer holds all from before {_text(since)}; "
+        f"minutes from {_text(first)} to {_text(min(since, end))} lack samples that it has dropped"
+        for partition, since in complete_from.items()
+        if since > first
+    )
+    return _range(Start(starts, ends, first, end - 1), max(first, *complete_from.values(), 0), missing)
 
 
 def of_offsets(config: Config, file: Path) -> ReplayRange:
@@ -75,13 +84,18 @@ def of_offsets(config: Config, file: Path) -> ReplayRange:
     if unknown := named.keys() - bounds.keys():
         raise InvalidRange(f"{file}: {RAW} has no partition {', '.join(map(str, sorted(unknown)))}")
     starts, ends = {}, {}
+    missing = []
     for partition, (low, high) in bounds.items():
         begin, end = named.get(partition, (high, high))
         if begin > (high if end is None else end):
             raise InvalidRange(f"{file}: partition {partition} ends at {end or high}, before {begin}")
-        starts[partition] = max(begin, low)
         ends[partition] = high if end is None else min(end, high)
-    return _range(Start(starts, ends), float("inf"))
+        starts[partition] = min(max(begin, low), ends[partition])
+        if begin < low or (end or high) > high or begin > high:
+            asked = f"offsets {begin} to before {high if end is None else end}"
+            lanes = _partition(partition, len(bounds), config.layout.lanes)
+            missing.append(f"{lanes}: of {asked} Kafka holds {low} to before {high}")
+    return _range(Start(starts, ends), float("inf"), tuple(missing))
 
 
 def _named(file: Path) -> dict[int, tuple[int, int | None]]:
@@ -97,11 +111,22 @@ def _named(file: Path) -> dict[int, tuple[int, int | None]]:
     return found
 
 
-def _range(start: Start, complete_from: float) -> ReplayRange:
+def _partition(partition: int, partitions: int, lanes: int) -> str:
+    """A partition and its lanes, for people."""
+    own = range(partition, lanes, partitions)
+    more = f" and {len(own) - LANES_SHOWN} more" if len(own) > LANES_SHOWN else ""
+    return f"partition {partition} (lanes {', '.join(map(str, own[:LANES_SHOWN]))}{more})"
+
+
+def _text(time_ms: int) -> str:
+    return "now" if time_ms >= LAST_DATE_MS else rfc3339(time_ms)
+
+
+def _range(start: Start, complete_from: float, missing: tuple[str, ...]) -> ReplayRange:
     messages = sum(
         (start.ends or {})[partition] - begin for partition, begin in (start.offsets or {}).items()
     )
-    return ReplayRange(start, messages, complete_from)
+    return ReplayRange(start, messages, complete_from, missing)
 
 
 def _consumer(config: Config) -> Consumer:

@@ -1,7 +1,7 @@
 """The second operator of the rollup job: every level above the samples, for the first time and again."""
 
 import logging
-import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pyflink.common import Row
@@ -148,6 +148,11 @@ class RollUp(KeyedProcessFunction):
             self._builds.inc()
 
     def _rebuild(self, key: int, lane: "LaneLevels", mark: "Mark") -> "Outcome":
+        # a replay may have asked for more meanwhile, and what is stored from here on must go on waiting
+        if stored := self._marks.waiting(key, mark):
+            complete, origin = mark.complete or stored.complete, stored.origin or mark.origin
+            mark = replace(stored, complete=complete, origin=origin)
+
         def mark_above() -> None:
             if above := lane.mark_above(mark, now_ms()):
                 self._marks.write(key, above)
@@ -155,9 +160,8 @@ class RollUp(KeyedProcessFunction):
         if mark.origin:
             # what a replay asks for may be missing on any level
             mark_above()
-        began = time.time_ns() // 1000
         outcome = self._rebuilder.rebuild(mark.level, key, mark.window_start, mark.complete, mark_above)
-        self._marks.done(key, mark, outcome, began)
+        self._marks.done(key, mark, outcome)
         lane.done(mark, now_ms())
         self._rebuilds[outcome].inc()
         if outcome.value not in ("changed", "unchanged"):

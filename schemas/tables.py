@@ -1,4 +1,4 @@
-"""The Cassandra tables: time-window compaction, overwrite only, no deletes, no reads before writes.
+"""The Cassandra tables: time-window compaction, overwrite only, no deletes.
 
 Retention is by TTL set with each write: see `ttl_seconds`.
 """

@@ -8,7 +8,7 @@ from streamgauge.collect import batcher
 from streamgauge.collect.ages import Ages
 from streamgauge.collect.faults import SampleFault
 from streamgauge.collect.refusals import Refusals
-from streamgauge.collect.rows import Rows, admit
+from streamgauge.collect.rows import MAX_BATCHES, Rows, admit, within_batches
 from streamgauge.collect.series_table import SeriesTable
 from streamgauge.config import Config
 from streamgauge.series.labels import canonical
@@ -102,6 +102,31 @@ def test_admitted_rows_keep_their_runs():
     good = admit(rows, table, NOW, AGES, Refusals())
     assert good.counts.tolist() == [1, 1]
     assert good.values.tolist() == [1.0, 3.0]
+
+
+@pytest.mark.parametrize("more", [0, 1, 5])
+def test_of_a_request_for_too_many_batches_the_newest_samples_are_taken(more):
+    table = SeriesTable(LANES, 100)
+    one = table.intern(canonical({"__name__": "m"}))
+    count = MAX_BATCHES + more
+    times = NOW - 60_000 * np.arange(count)
+    rows = Rows(np.array([one]), np.array([count]), times, times.astype(np.float64))
+    refusals = Refusals()
+    good = within_batches(rows, table, refusals)
+    assert (len(good.timestamps), good.counts.tolist()) == (MAX_BATCHES, [MAX_BATCHES])
+    assert good.timestamps.min() == NOW - 60_000 * (MAX_BATCHES - 1)
+    expected = [(SampleFault.SCATTERED, more, int(times[MAX_BATCHES]))] if more else []
+    assert [(each.reason, each.samples, each.first_timestamp) for each in refusals] == expected
+
+
+def test_lanes_of_one_minute_are_batches_of_their_own():
+    table = SeriesTable(LANES, 100)
+    rows = rows_of(table, [(n % 30, NOW - 60_000 * (n // 30), 1.0) for n in range(MAX_BATCHES + 30)])
+    refusals = Refusals()
+    good = within_batches(rows, table, refusals)
+    minutes = {(int(table.lanes[ordinal]), at // 60_000) for ordinal, at, *_ in zip(*good[::2], strict=True)}
+    assert not refusals
+    assert len(minutes) < MAX_BATCHES
 
 
 @pytest.mark.parametrize("count", [0, 1])

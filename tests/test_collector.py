@@ -2,8 +2,10 @@
 
 import asyncio
 import math
+import threading
 import time
 
+import numpy as np
 import pytest
 from confluent_kafka import KafkaError
 
@@ -11,8 +13,11 @@ from schemas.batch import HEARTBEAT
 from streamgauge.collect.batcher import Outgoing
 from streamgauge.collect.collector import Collector
 from streamgauge.collect.delivery import Delivery
+from streamgauge.collect.intake import Intake
 from streamgauge.collect.metrics import Metrics
 from streamgauge.collect.producer import BatchProducer
+from streamgauge.collect.refusals import Refusals
+from streamgauge.collect.rows import Rows
 from streamgauge.config import Config
 
 T = 1_800_000_000_500
@@ -74,6 +79,30 @@ def test_late_batches_hold_up_no_heartbeat(newest, beats, monkeypatch):
     assert ((b"0", T) in kafka.heartbeats) is beats
 
 
+def test_the_event_loop_goes_on_while_a_body_is_decoded(monkeypatch):
+    monkeypatch.setattr(BatchProducer, "_connect", lambda _: Sent())
+    goes_on = threading.Event()
+
+    def decode(_):
+        assert goes_on.wait(10)
+        none = np.zeros(0, np.int64)
+        return Rows(none, none, none, none.astype(np.float64)), Refusals()
+
+    async def take():
+        producer = BatchProducer(Config(), lambda: T, Metrics())
+        producer._outage, producer._partitions = None, 1
+        intake = Intake(Config(), producer, lambda: T, Metrics())
+        taking = asyncio.create_task(intake.take(decode, "push"))
+        await asyncio.sleep(0)
+        goes_on.set()
+        taken = await taking
+        await intake.close()
+        await taken.delivery.wait()
+        assert (taken.samples, list(taken.refusals)) == (0, [])
+
+    asyncio.run(take())
+
+
 @pytest.mark.parametrize(
     ("answers_for_s", "code", "replaced"),
     [
@@ -104,5 +133,5 @@ def test_a_producer_that_gets_nothing_through_though_kafka_answers_is_replaced(
     producer = BatchProducer(Config(), lambda: T, Metrics())
     producer._partitions, producer._answers_since = 1, time.monotonic() - answers_for_s
     producer._on_beat(KafkaError(code), None)
-    producer._produce(0, HEARTBEAT, T, T, producer._on_beat)
+    producer._produce(0, HEARTBEAT, None, producer._on_beat)
     assert (len(made) == 2) is replaced

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.collect.exposition import ExpositionFault, InvalidExposition, lines, series_labels
+from streamgauge.collect.exposition import (
+    MAX_LINE_CHARACTERS,
+    ExpositionFault,
+    InvalidExposition,
+    lines,
+    series_labels,
+)
 
 PAGE = rb"""# HELP http_requests_total The total number of HTTP requests.
 # TYPE http_requests_total counter
@@ -49,6 +55,7 @@ def test_every_nan_becomes_the_one_that_prometheus_keeps():
         (b"a", ExpositionFault.BAD_LINE),
         (b"1a 2", ExpositionFault.BAD_LINE),
         (b"a 1 2 3", ExpositionFault.BAD_LINE),
+        (b'a{b="' + b"x" * MAX_LINE_CHARACTERS + b'"} 1', ExpositionFault.BAD_LINE),
         (b"a 1 1.5", ExpositionFault.BAD_LINE),
         (b'a{b="c" 1', ExpositionFault.BAD_LINE),
         (b"a-b 1", ExpositionFault.BAD_LINE),

@@ -6,6 +6,7 @@ from test_remote_write import NAMED, SAMPLE, field, table
 from schemas.protobuf import varint
 from streamgauge.collect import remote_write
 from streamgauge.collect.metadata import (
+    MAX_A_REQUEST,
     MAX_TEXT,
     Metadata,
     WrittenMetadata,
@@ -114,6 +115,27 @@ def test_what_was_written_last_is_kept_and_the_oldest_forgotten():
     first, second, third = (Metadata(family, "gauge", "", "") for family in "abc")
     known.take([first, second, first._replace(help="new"), third])
     assert list(known.all()) == [first._replace(help="new"), third]
+
+
+def test_what_is_known_is_bounded_in_characters():
+    known = WrittenMetadata(most_characters=30)
+    first, second = (Metadata(family, "gauge", "x" * 10, "") for family in "ab")
+    known.take([first, first, second])
+    assert list(known.all()) == [second]
+
+
+@pytest.mark.parametrize(
+    ("entries", "taken"),
+    [
+        ([metadata(1, b"a")] * (MAX_A_REQUEST + 1), MAX_A_REQUEST),
+        ([metadata(1, b"a", b"x" * 1_000_000)] * 3, 2),
+        ([metadata(1, b"a" * (MAX_TEXT + 1)), metadata(1, b"b")], 1),
+    ],
+    ids=["entries", "bytes", "the name's length"],
+)
+def test_what_is_more_than_may_be_said_at_once_is_counted(entries, taken):
+    written = remote_write.decode(b"".join(entries), table())
+    assert (len(written.metadata), written.invalid_metadata) == (taken, len(entries) - taken)
 
 
 def test_the_json_is_that_of_prometheus():

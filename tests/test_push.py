@@ -75,13 +75,58 @@ def test_what_is_wrong_is_named_by_index_and_field(body, words):
     assert fault.detail.startswith(words)
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"metric":"m","value":NaN}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b'{"metric":"m","value":NaN}',
+        b"[" * 100_000,
+        b'{"metric":"m","value":1}{"metric":"m","value":1}',
+        b'{"metric":"m","value":1} x',
+        b'[{"metric":"m","value":1}',
+        b'[{"metric":"m","value":1},]',
+        b'[{"metric":"m","value":1}] []',
+        b'[{"metric":"m","value":1} {"metric":"m","value":1}]',
+    ],
+)
 def test_what_is_not_json_is_refused(body):
     assert refusal(body).reason is RequestFault.NOT_JSON
 
 
 def test_a_lone_surrogate_is_not_utf8():
     assert refusal(b'{"metric":"m","labels":{"a":"\\ud800"},"value":1}').reason is RequestFault.NOT_UTF8
+
+
+@pytest.mark.parametrize("characters", [31, 32, 40, 64, 1000])
+@pytest.mark.parametrize(
+    ("start", "between", "end"), [("[", " , ", "]"), ("", "\n", "\n"), ("\n", "\n\n", "")]
+)
+def test_objects_are_read_wherever_a_window_ends(characters, start, between, end, monkeypatch):
+    monkeypatch.setattr(push, "MAX_OBJECT_CHARACTERS", characters)
+    values = [10**number for number in range(8)]
+    text = start + between.join(f'{{"metric":"m","value":{value}}}' for value in values) + end
+    rows, _ = decode(text.encode())
+    assert rows.values.tolist() == values
+
+
+def test_an_object_that_is_too_long_is_refused_and_the_limit_named(monkeypatch):
+    monkeypatch.setattr(push, "MAX_OBJECT_CHARACTERS", 30)
+    fault = refusal(
+        b'[{"metric":"m","value":1},{"metric":"mmmmmmmmmmmm","value":1},{"metric":"m","value":1}]'
+    )
+    assert fault.reason is RequestFault.NOT_JSON
+    assert "sample 1" in fault.detail
+    assert "at most 30" in fault.detail
+
+
+def test_a_line_separator_inside_a_string_ends_no_line():
+    rows, table = decode(
+        '{"metric":"a","labels":{"b":"x\u2028y"},"value":1}\n{"metric":"a","value":2}'.encode()
+    )
+    assert rows.values.tolist() == [1, 2]
+    assert "x\u2028y".encode() in table.canonical(int(rows.ordinals[0]))
 
 
 json_values = st.recursive(

@@ -206,6 +206,38 @@ def test_what_is_not_snappy_is_refused(body):
     assert caught.value.reason is RequestFault.NOT_SNAPPY
 
 
+def test_a_series_without_samples_is_passed_over():
+    into = table()
+    written = remote_write.decode(field(1, NAMED) + field(1, b"") + field(1, NAMED + SAMPLE), into)
+    assert written.rows.counts.tolist() == [1]
+    assert len(into) == 1
+
+
+def test_a_refused_request_leaves_the_table_as_it_was():
+    into = table()
+    good = field(1, NAMED + SAMPLE)
+    with pytest.raises(InvalidRequest):
+        remote_write.decode(good + field(1, SAMPLE), into)
+    assert (len(into), into.keys.arena.count) == (0, 0)
+
+
+def test_the_hash_of_keys_is_siphash_1_3():
+    """CPython hashes bytes by it, under a key of zeros where PYTHONHASHSEED is 0."""
+    from streamgauge.collect.series_kernels import keyed_hash
+
+    assert sys.hash_info.algorithm == "siphash13"
+    code = "print(*(hash(bytes(range(200, 200 + n))) for n in range(1, 50)))"
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
+    seed = np.zeros(2, np.uint64)
+    seed.flags.writeable = False
+    ours = [
+        int(np.uint64(keyed_hash(np.arange(200, 200 + n, dtype=np.uint8), 0, n, seed)).view(np.int64))
+        for n in range(1, 50)
+    ]
+    assert ours == [int(word) for word in done.stdout.split()]
+
+
 @given(st.lists(st.binary(max_size=30), max_size=60))
 def test_the_key_table_is_exact_even_when_all_hashes_collide(keys):
     from streamgauge.collect import series_kernels as kernels

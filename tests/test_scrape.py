@@ -10,6 +10,7 @@ import pytest
 from streamgauge.collect.delivery import Delivery
 from streamgauge.collect.exposition import InvalidExposition
 from streamgauge.collect.fetch import FailedScrape, ScrapeFault, client, fetch
+from streamgauge.collect.intake import Taken
 from streamgauge.collect.metrics import Metrics
 from streamgauge.collect.scrape import Scraper
 from streamgauge.collect.series_table import SeriesTable
@@ -226,8 +227,12 @@ class Exporter(BaseHTTPRequestHandler):
         body = b"a 1\n" * (100_000 if path == "/large" else 1)
         body = gzip.compress(body) if path in ("/gzip", "/large") else body
         self.send_response(500 if path == "/broken" else 200)
-        if path in ("/gzip", "/large"):
+        if path == "/cut":
+            body = gzip.compress(bytes(1000))[:-9]
+        if path in ("/gzip", "/large", "/cut"):
             self.send_header("Content-Encoding", "gzip")
+        if path == "/other":
+            self.send_header("Content-Encoding", "br")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -267,6 +272,8 @@ def test_pages_are_fetched_plain_packed_and_from_elsewhere(exporter, path):
         ("/slow", ScrapeFault.TIMEOUT),
         ("/broken", ScrapeFault.BAD_STATUS),
         ("/large", ScrapeFault.TOO_LARGE),
+        ("/cut", ScrapeFault.BAD_PAGE),
+        ("/other", ScrapeFault.BAD_PAGE),
     ],
 )
 def test_pages_that_cannot_be_had_fail_with_their_reason(exporter, path, reason):
@@ -289,21 +296,15 @@ class Took:
         self._failures = failures
         self.added = 0
 
-    def table(self):
-        return self._table
-
-    def add(self, table, _rows, _source, _refusals):
-        assert table is self._table
+    async def take(self, decode, _source):
+        rows, refusals = decode(self._table)
         if self._failures:
             self._failures -= 1
             raise RuntimeError("broken")
         self.added += 1
         delivery = Delivery()
         delivery.settle(None)
-        return delivery
-
-    def flush(self):
-        """Nothing waits."""
+        return Taken(refusals, len(rows.timestamps), delivery)
 
 
 def scraped_until(scraper, enough):

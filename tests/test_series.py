@@ -121,6 +121,38 @@ def test_merging_gives_the_same_bytes_in_any_order_and_any_number_of_times(parts
         assert ours.tobytes() == theirs.tobytes()
 
 
+ORDERS = {
+    "rising": lambda n: range(n),
+    "falling": lambda n: range(n, 0, -1),
+    "the first again and again": lambda n: [*range(n), *[0] * n],
+    "two interleaved": lambda n: [at // 2 + n * (at % 2) for at in range(2 * n)],
+    "no order": lambda n: [at * 7919 % 65_537 for at in range(n)],
+    "no order, then rising": lambda n: [*(at * 7919 % 65_537 for at in range(n)), *range(70_000, 70_000 + n)],
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("runs", [1, 3])
+@given(st.integers(1, 150), st.lists(BITS, min_size=1, max_size=5))
+def test_runs_in_any_order_are_merged_into_samples_in_order(order, runs, count, strengths):
+    times = list(ORDERS[order](count)) * runs
+    rows = [(0, time, strengths[at % len(strengths)]) for at, time in enumerate(times)]
+    expected = {}
+    for _, time, bits in rows:
+        if time not in expected or _strength(bits) > _strength(expected[time]):
+            expected[time] = bits
+    merged = samples.merge(
+        np.array([[1, 0]] * runs, np.uint64),
+        np.full(runs, len(times) // runs),
+        np.array(times, np.int64),
+        np.array([bits for _, _, bits in rows], np.uint64).view(np.float64),
+        np.arange(runs),
+    )
+    plain = _samples([(0, *sample) for sample in expected.items()])
+    for ours, theirs in zip(merged, plain, strict=True):
+        assert ours.tobytes() == theirs.tobytes()
+
+
 def test_taking_rows_keeps_their_samples():
     whole = _samples([(0, 1, 5), (1, 1, 6), (1, 2, 7), (3, 9, 8)])
     picked = samples.take(whole, np.array([1, 2]))

@@ -1,5 +1,6 @@
 """The collector's HTTP interface."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -12,6 +13,7 @@ from streamgauge.collect import push, remote_write
 from streamgauge.collect.collector import Collector
 from streamgauge.collect.content import check_origin, check_pushed, check_written
 from streamgauge.collect.faults import InvalidRequest, Outage, RequestFault, SampleFault, Unavailable
+from streamgauge.collect.intake import Decode
 from streamgauge.collect.metadata import by_family
 from streamgauge.collect.page import page
 from streamgauge.collect.refusals import Refusals
@@ -71,48 +73,52 @@ def _counted(collector: Collector, handler: Handler) -> Callable[[Request], Awai
 async def _write(collector: Collector, request: Request) -> Response:
     check_origin(request.headers)
     check_written(request.headers)
-    limit = collector.config.collector.max_body_bytes
-    async with _Body(collector, request) as body:
-        decompressed = remote_write.decompress(body, limit)
-        table = collector.intake.table()
-        written = remote_write.decode(decompressed, table)
-        collector.metrics.refused.labels(SampleFault.HISTOGRAM).inc(written.histograms)
-        collector.metrics.refused.labels(SampleFault.EXEMPLAR).inc(written.exemplars)
-        collector.metrics.metadata_refused.inc(written.invalid_metadata)
-        collector.written_metadata.take(written.metadata)
-        return await _store(collector, table, written.rows, "remote_write", written.refused)
+    async with _Body(collector, request) as parts:
+
+        def decode(table: SeriesTable) -> tuple[Rows, Refusals]:
+            decompressed = remote_write.decompress(b"".join(parts), collector.config.collector.max_body_bytes)
+            written = remote_write.decode(decompressed, table)
+            collector.metrics.refused.labels(SampleFault.HISTOGRAM).inc(written.histograms)
+            collector.metrics.refused.labels(SampleFault.EXEMPLAR).inc(written.exemplars)
+            collector.metrics.metadata_refused.inc(written.invalid_metadata)
+            collector.written_metadata.take(written.metadata)
+            return written.rows, written.refused
+
+        return await _store(collector, decode, "remote_write")
 
 
 async def _push(collector: Collector, request: Request) -> Response:
     check_origin(request.headers)
     check_pushed(request.headers)
-    async with _Body(collector, request) as body:
-        table = collector.intake.table()
-        pushed = push.decode(body, table, collector.clock())
-        return await _store(collector, table, pushed.rows, "push", pushed.refused)
+    async with _Body(collector, request) as parts:
+        now = collector.clock()
+
+        def decode(table: SeriesTable) -> tuple[Rows, Refusals]:
+            pushed = push.decode(b"".join(parts), table, now)
+            return pushed.rows, pushed.refused
+
+        return await _store(collector, decode, "push")
 
 
-async def _store(
-    collector: Collector, table: SeriesTable, rows: Rows, source: str, refusals: Refusals
-) -> Response:
-    """Wait until Kafka has the rows; 400 where samples were refused, as Prometheus answers such requests."""
-    delivery = collector.intake.add(table, rows, source, refusals)
-    await delivery.wait()
-    if not refusals:
+async def _store(collector: Collector, decode: Decode, source: str) -> Response:
+    """Wait until Kafka has the samples; 400 where some were refused, as Prometheus answers such requests."""
+    taken = await collector.intake.take(decode, source)
+    await taken.delivery.wait()
+    if not taken.refusals:
         return Response(status_code=204)
-    lines = [f"{refused}\n" for refused in refusals]
+    lines = [f"{refused}\n" for refused in taken.refusals]
     return PlainTextResponse("".join(lines) + "all other samples were written\n", 400)
 
 
 class _Body:
-    """A request's body, counted against what may be held at once until the request is answered."""
+    """A request's body in parts, counted against what may be held at once until the request is answered."""
 
     def __init__(self, collector: Collector, request: Request) -> None:
         self._collector = collector
         self._request = request
         self._held = 0
 
-    async def __aenter__(self) -> bytes:
+    async def __aenter__(self) -> list[bytes]:
         limits = self._collector.config.collector
         declared = self._request.headers.get("content-length", "0")
         if declared.isdecimal() and int(declared) > limits.max_body_bytes:
@@ -129,7 +135,7 @@ class _Body:
         except BaseException:
             self._hold(-self._held)
             raise
-        return b"".join(parts)
+        return parts
 
     async def __aexit__(self, *_: object) -> None:
         self._hold(-self._held)
@@ -140,18 +146,26 @@ class _Body:
 
 
 async def _targets(collector: Collector, _: Request) -> Response:
-    active = [target.state() for target in collector.scraper.loops]
-    content = {"activeTargets": active, "droppedTargets": [], "droppedTargetCounts": {}}
-    return JSONResponse({"status": "success", "data": content})
+    def answer() -> Response:
+        active = [target.state() for target in collector.scraper.loops]
+        content = {"activeTargets": active, "droppedTargets": [], "droppedTargetCounts": {}}
+        return JSONResponse({"status": "success", "data": content})
+
+    return await asyncio.to_thread(answer)
 
 
 async def _metadata(collector: Collector, request: Request) -> Response:
-    content = by_family(collector.metadata(), request.query_params.get("metric", ""))
-    return JSONResponse({"status": "success", "data": content})
+    def answer() -> Response:
+        content = by_family(collector.metadata(), request.query_params.get("metric", ""))
+        return JSONResponse({"status": "success", "data": content})
+
+    # where remote write's metadata comes in, so that none does meanwhile
+    return await collector.intake.run(answer)
 
 
 async def _metrics(collector: Collector, _: Request) -> Response:
-    return Response(generate_latest(collector.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    content = await asyncio.to_thread(generate_latest, collector.metrics.registry)
+    return Response(content, media_type=CONTENT_TYPE_LATEST)
 
 
 async def _healthy(_: Collector, __: Request) -> Response:
@@ -165,4 +179,5 @@ async def _ready(collector: Collector, _: Request) -> Response:
 
 
 async def _page(collector: Collector, _: Request) -> Response:
-    return HTMLResponse(page(collector.config.collector.name, collector.scraper.loops))
+    name, loops = collector.config.collector.name, collector.scraper.loops
+    return HTMLResponse(await asyncio.to_thread(page, name, loops))

@@ -53,7 +53,10 @@ class Collector:
         return self._producer.outage
 
     def metadata(self) -> set[Metadata]:
-        """What is known of metrics: from the pages of targets, and from senders of remote write."""
+        """What is known of metrics: from the pages of targets, and from senders of remote write.
+
+        Called in the intake's thread.
+        """
         # targets of the same kind share what was read of their pages
         pages = {id(loop.metadata): loop.metadata for loop in self.scraper.loops}
         return set(self.written_metadata.all()).union(*pages.values())
@@ -83,7 +86,7 @@ class Collector:
             ending.push_async_callback(asyncio.to_thread, self._producer.stop, DELIVERY_TIMEOUT_MS / 1000 + 1)
             ending.push_async_callback(_cancelled, producing)
             ending.push_async_callback(_cancelled, looking)
-            ending.callback(self.intake.flush)
+            ending.push_async_callback(self.intake.close)
             ending.push_async_callback(_cancelled, scraping)
             yield
 

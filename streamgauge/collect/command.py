@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import sys
 
 import uvloop
 from prometheus_client import disable_created_metrics
@@ -14,6 +15,8 @@ from streamgauge.listening import Address
 
 DRAIN_S = 15
 """How long requests may take to end after the signal to stop; longer than Kafka is tried."""
+SWITCH_S = 0.001
+"""So soon the event loop has its turn while another thread decodes a body."""
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +28,9 @@ def run(config: Config) -> None:
     """
     address = Address(config.collector.listen)
     try:
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         disable_created_metrics()  # type: ignore[no-untyped-call]
+        sys.setswitchinterval(SWITCH_S)
         uvloop.run(serve(Collector(config), address))
     finally:
         address.close()

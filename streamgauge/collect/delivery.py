@@ -7,10 +7,10 @@ from streamgauge.collect.faults import Unavailable
 
 
 class Delivery:
-    """Counts batches from queueing to acknowledgement. Made in the event loop, settled from any thread."""
+    """Counts batches from queueing to acknowledgement. Made and settled in any thread, awaited in the event loop."""
 
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._loop = loop or asyncio.get_running_loop()
         self._lock = threading.Lock()
         # one is held by whoever queues batches, so that it cannot end before the last is queued
         self._left = 1

@@ -9,7 +9,12 @@ from typing import NamedTuple
 
 NORMAL_NAN: float = struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000001))[0]
 """The NaN that Prometheus keeps for every NaN it scrapes."""
+MAX_LINE_CHARACTERS = 256 * 1024
+"""To match a long line takes a hundred times its memory; labels with all their escapes need less than this."""
+MAX_COMMENT_CHARACTERS = 4 * 1024 * 1024
+"""What is read of a page's comments; those behind are passed over."""
 
+_LINE = re.compile(r"[^\n]+")
 _SERIES = re.compile(r'([A-Za-z_:][A-Za-z0-9_:]*)(?:[ \t]*\{((?:[^"}]|"(?:[^"\\]|\\.)*")*)\})?', re.ASCII)
 _LABEL = re.compile(r'[ \t]*([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"[ \t]*(?:,|$)', re.ASCII)
 _REST = re.compile(r"[ \t]*([^ \t]+)(?:[ \t]+(-?\d{1,19}))?[ \t]*", re.ASCII)
@@ -30,11 +35,13 @@ class InvalidExposition(ValueError):
     """A page that is not in the text format.
 
     :param reason: the kind of fault, for counters.
+    :param detail: where and what, for people.
     """
 
     def __init__(self, reason: ExpositionFault, detail: str) -> None:
         super().__init__(f"{reason.value}: {detail}")
         self.reason = reason
+        self.detail = detail
 
 
 class Line(NamedTuple):
@@ -55,13 +62,19 @@ def lines(page: bytes, comments: dict[str, None] | None = None) -> Iterator[Line
         text = page.decode()
     except UnicodeDecodeError as error:
         raise InvalidExposition(ExpositionFault.NOT_UTF8, str(error)) from None
-    for number, line in enumerate(text.split("\n"), 1):
-        stripped = line.strip(" \t\r")
+    room = MAX_COMMENT_CHARACTERS
+    for found in _LINE.finditer(text):
+        stripped = found[0].strip(" \t\r")
         if stripped.startswith("#"):
-            if comments is not None:
+            room -= len(stripped)
+            if comments is not None and room >= 0:
                 comments[stripped] = None
         elif stripped:
-            yield _line(stripped, number)
+            try:
+                yield _line(stripped)
+            except InvalidExposition as error:
+                number = text.count("\n", 0, found.start()) + 1
+                raise InvalidExposition(error.reason, f"line {number}: {error.detail}") from None
 
 
 def series_labels(series: str) -> dict[str, str]:
@@ -84,7 +97,10 @@ def series_labels(series: str) -> dict[str, str]:
     return labels
 
 
-def _line(line: str, number: int) -> Line:
+def _line(line: str) -> Line:
+    if len(line) > MAX_LINE_CHARACTERS:
+        detail = f"{len(line)} characters, at most {MAX_LINE_CHARACTERS}: {line[:200]}"
+        raise InvalidExposition(ExpositionFault.BAD_LINE, detail)
     match = _SERIES.match(line)
     rest = _REST.fullmatch(line, match.end()) if match else None
     if (
@@ -92,14 +108,14 @@ def _line(line: str, number: int) -> Line:
         or rest is None
         or (match[2] is None and line[match.end() : match.end() + 1] not in " \t")
     ):
-        raise InvalidExposition(ExpositionFault.BAD_LINE, f"line {number}: {line[:200]}")
+        raise InvalidExposition(ExpositionFault.BAD_LINE, line[:200])
     try:
         value = _number(rest[1])
     except (ValueError, OverflowError):
-        raise InvalidExposition(ExpositionFault.BAD_VALUE, f"line {number}: {rest[1][:50]}") from None
+        raise InvalidExposition(ExpositionFault.BAD_VALUE, rest[1][:50]) from None
     timestamp = int(rest[2]) if rest[2] else None
     if timestamp is not None and not -(2**63) <= timestamp < 2**63:
-        raise InvalidExposition(ExpositionFault.BAD_VALUE, f"line {number}: {timestamp}")
+        raise InvalidExposition(ExpositionFault.BAD_VALUE, str(timestamp))
     return Line(match[0], value, timestamp)
 
 

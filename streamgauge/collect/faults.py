@@ -33,6 +33,7 @@ class SampleFault(StrEnum):
     LABEL_VALUE_TOO_LONG = "label_value_too_long"
     LABELS_TOO_LONG = "labels_too_long"
     TOO_MANY_LABELS = "too_many_labels"
+    SCATTERED = "too_many_minutes"
     HISTOGRAM = "native_histogram"
     EXEMPLAR = "exemplar"
     UNDELIVERED = "undelivered"

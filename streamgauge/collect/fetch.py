@@ -1,6 +1,7 @@
 """Fetching the page of a target."""
 
 import asyncio
+import zlib
 from enum import StrEnum
 
 import httpx
@@ -13,6 +14,8 @@ HEADERS = {
     "Accept-Encoding": "gzip",
     "User-Agent": f"streamgauge/{__version__}",
 }
+_PACKED = ("gzip", "x-gzip", "deflate")
+_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
 
 class ScrapeFault(StrEnum):
@@ -66,7 +69,8 @@ async def fetch(http: httpx.AsyncClient, target: Target, max_bytes: int) -> byte
                 raise FailedScrape(ScrapeFault.BAD_STATUS, detail)
             if response.status_code != 200:
                 raise FailedScrape(ScrapeFault.BAD_STATUS, f"HTTP status {response.status_code}")
-            async for part in response.aiter_bytes():
+            encoding = response.headers.get("content-encoding", "identity")
+            async for part in response.aiter_raw():
                 page += part
                 if len(page) > max_bytes:
                     raise FailedScrape(ScrapeFault.TOO_LARGE, f"more than {max_bytes} bytes")
@@ -74,4 +78,21 @@ async def fetch(http: httpx.AsyncClient, target: Target, max_bytes: int) -> byte
         raise FailedScrape(ScrapeFault.TIMEOUT, f"nothing within {seconds:g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise FailedScrape(ScrapeFault.NO_ANSWER, f"{type(error).__name__}: {error}") from None
-    return bytes(page)
+    return await asyncio.to_thread(_unpacked, bytes(page), encoding, max_bytes)
+
+
+def _unpacked(page: bytes, encoding: str, max_bytes: int) -> bytes:
+    if encoding == "identity":
+        return page
+    if encoding not in _PACKED:
+        raise FailedScrape(ScrapeFault.BAD_PAGE, f"content encoding {encoding[:50]!r} was not asked for")
+    unpacking = zlib.decompressobj(_GZIP_OR_ZLIB)
+    try:
+        found = unpacking.decompress(page, max_bytes + 1)
+    except zlib.error as error:
+        raise FailedScrape(ScrapeFault.BAD_PAGE, str(error)) from None
+    if len(found) > max_bytes:
+        raise FailedScrape(ScrapeFault.TOO_LARGE, f"more than {max_bytes} bytes unpacked")
+    if not unpacking.eof:
+        raise FailedScrape(ScrapeFault.BAD_PAGE, "the packed page ends early")
+    return found

@@ -1,7 +1,11 @@
-"""The way of samples to Kafka: gathered for a moment, cut into batches, acknowledged."""
+"""The way of samples to Kafka: decoded, gathered for a moment, cut into batches, acknowledged."""
 
 import asyncio
+import logging
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from schemas.limits import MAX_BATCH_SERIES
 from streamgauge.collect.ages import Ages
@@ -11,15 +15,35 @@ from streamgauge.collect.faults import Unavailable
 from streamgauge.collect.metrics import Metrics
 from streamgauge.collect.producer import BatchProducer
 from streamgauge.collect.refusals import Refusals
-from streamgauge.collect.rows import Rows, admit
+from streamgauge.collect.rows import Rows, admit, within_batches
 from streamgauge.collect.series_table import SeriesTable
 from streamgauge.config import Config
+
+MAX_GATHERED = 1_000_000
+"""Samples that are gathered at most before they are handed on, however short the time."""
+
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+Decode = Callable[[SeriesTable], tuple[Rows, Refusals]]
+"""Gives samples, with ordinals of the table, and what was refused of them already."""
+
+
+class Taken(NamedTuple):
+    """What became of samples: those left out, how many were taken, and what to wait for until Kafka has them."""
+
+    refusals: Refusals
+    samples: int
+    delivery: Delivery
 
 
 class Intake:
     """Gathers rows for `linger_ms`, or until lanes have about a batch's worth of series.
 
-    All calls come from the event loop.
+    Decoding, the series table and cutting belong to one thread, so that the event loop goes on beside the largest
+    body: heartbeats above all, without which time stands still in the jobs. What it is given it does in that order.
     """
 
     def __init__(
@@ -30,55 +54,81 @@ class Intake:
         self._clock = clock
         self._metrics = metrics
         self._ages = Ages(config.storage_classes, config.class_rules)
+        self._linger_s = config.collector.linger_ms / 1000
+        self._thread = ThreadPoolExecutor(1, "intake")
         self._parts: list[Rows] = []
-        self._runs = 0
+        self._runs = self._samples = 0
+        self._since = 0.0
         self._delivery: Delivery | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._table = self._new_table()
         metrics.known_series.set_function(lambda: len(self._table))
 
-    def table(self) -> SeriesTable:
-        """The table whose ordinals `add` takes now."""
+    async def take(self, decode: Decode, source: str) -> Taken:
+        """Take samples in. :param decode: runs in the intake's thread."""
+        return await self.run(self._take, asyncio.get_running_loop(), decode, source)
+
+    async def run(self, step: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a step in the intake's thread, behind all that it was given before."""
+        return await asyncio.wrap_future(self._thread.submit(step, *args, **kwargs))
+
+    async def close(self) -> None:
+        """Hand what was gathered to Kafka; nothing is taken in after that."""
+        await self.run(self._flush)
+        self._thread.shutdown()
+
+    def _take(self, loop: asyncio.AbstractEventLoop, decode: Decode, source: str) -> Taken:
         if self._table.full:
-            self.flush()
+            self._flush()
             self._table = self._new_table()
             self._metrics.cache_restarts.inc()
-        return self._table
-
-    def add(self, table: SeriesTable, rows: Rows, source: str, refusals: Refusals) -> Delivery:
-        """Take rows in; gives what to wait for until Kafka has them.
-
-        :param table: whose ordinals they are: what `table()` gave, with no `await` since.
-        :param refusals: what was refused already; what is refused here is added, and all is counted.
-        :raises Unavailable: if Kafka cannot be reached at all.
-        """
-        if table is not self._table:
-            raise RuntimeError("rows of a table that has been replaced")
+        rows, refusals = decode(self._table)
         if self._producer.outage is not None:
-            raise Unavailable(self._producer.outage)
-        rows = admit(rows, table, self._clock(), self._ages, refusals)
+            failed = Delivery(loop)
+            failed.settle(Unavailable(self._producer.outage))
+            return Taken(refusals, len(rows.timestamps), failed)
+        rows = admit(rows, self._table, self._clock(), self._ages, refusals)
+        rows = within_batches(rows, self._table, refusals)
         for refused in refusals:
             self._metrics.refused.labels(refused.reason).inc(refused.samples)
         self._metrics.samples.labels(source).inc(len(rows.timestamps))
+        delivery = self._gather(loop, rows)
+        return Taken(refusals, len(rows.timestamps), delivery)
+
+    def _gather(self, loop: asyncio.AbstractEventLoop, rows: Rows) -> Delivery:
         if self._delivery is None:
-            self._delivery = Delivery()
-            linger = self._config.collector.linger_ms / 1000
-            self._timer = asyncio.get_running_loop().call_later(linger, self.flush)
+            self._delivery = Delivery(loop)
+            self._since = time.monotonic()
+            loop.call_soon_threadsafe(loop.call_later, self._linger_s, self._end, self._delivery)
         delivery = self._delivery
         self._parts.append(rows)
         self._runs += len(rows.counts)
-        if self._runs >= MAX_BATCH_SERIES * self._config.layout.lanes:
-            self.flush()
+        self._samples += len(rows.timestamps)
+        if (
+            self._runs >= MAX_BATCH_SERIES * self._config.layout.lanes
+            or self._samples >= MAX_GATHERED
+            # the timer waits its turn behind requests that came before it ran out
+            or time.monotonic() - self._since >= self._linger_s
+        ):
+            self._flush()
         return delivery
 
-    def flush(self) -> None:
-        """Hand what was gathered to Kafka now."""
-        if self._timer is not None:
-            self._timer.cancel()
-        delivery, self._delivery, self._timer = self._delivery, None, None
-        parts, self._parts, self._runs = self._parts, [], 0
+    def _end(self, delivery: Delivery) -> None:
+        """The time of what is gathered for this delivery is over."""
+        if self._delivery is delivery:
+            self._thread.submit(self._flush, delivery)
+
+    def _flush(self, only: Delivery | None = None) -> None:
+        """Hand what was gathered to Kafka. :param only: unless it was gathered for another delivery."""
+        if only is not None and self._delivery is not only:
+            return
+        delivery, self._delivery = self._delivery, None
+        parts, self._parts, self._runs, self._samples = self._parts, [], 0, 0
         if delivery is not None:
-            self._producer.send(batches(self._table, parts), delivery)
+            try:
+                self._producer.send(batches(self._table, parts), delivery)
+            except Exception:
+                # the senders have been told by the delivery
+                log.exception("batches not made: samples=%d", sum(len(rows.timestamps) for rows in parts))
 
     def _new_table(self) -> SeriesTable:
         return SeriesTable(self._config.layout.lanes, self._config.collector.max_series)

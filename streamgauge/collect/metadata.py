@@ -6,10 +6,17 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from schemas.protobuf import InvalidProtobuf, fields, integer, message, text
+import numpy as np
+import numpy.typing as npt
+
+from schemas.protobuf import InvalidProtobuf, fields, integer, text
 
 MAX_WRITTEN = 100_000
-"""Metrics of which senders of remote write said something."""
+MAX_WRITTEN_CHARACTERS = 64 * 1024 * 1024
+"""So many metrics, and so much about them, are remembered of what senders of remote write say."""
+MAX_A_REQUEST = 10_000
+MAX_REQUEST_BYTES = 2 * 1024 * 1024
+"""So many entries, and so many bytes of them, are read of a request; a Prometheus sends 2000 at a time."""
 MAX_TEXT = 4096
 """Characters of a help that are kept."""
 UNKNOWN = "unknown"
@@ -34,7 +41,6 @@ _WRITTEN_TYPES = (
     "info",
     "stateset",
 )
-_METADATA = 3
 _TYPE, _FAMILY, _HELP, _UNIT = 1, 2, 4, 5
 
 
@@ -68,15 +74,21 @@ def exposed_metadata(comments: tuple[str, ...]) -> tuple[Metadata, ...]:
     )
 
 
-def written_metadata(request: bytes) -> list[Metadata]:
-    """The metadata of a remote write request whose wire format is sound; what does not decode is left out."""
-    found = []
-    for number, content in fields(request):
-        if number == _METADATA:
-            try:
-                found.append(_written(message(content)))
-            except InvalidProtobuf:
-                continue
+def written_metadata(request: npt.NDArray[np.uint8], spans: npt.NDArray[np.int64]) -> list[Metadata]:
+    """The metadata of a remote write request; what does not decode, or is too much, is left out.
+
+    :param spans: (n, 2), where each entry starts and ends in the request, -1 for one that is no message.
+    """
+    found: list[Metadata] = []
+    left = MAX_REQUEST_BYTES
+    for start, end in spans[spans[:, 0] >= 0].tolist():
+        left -= end - start
+        if left < 0:
+            break
+        try:
+            found.append(_written(request[start:end].tobytes()))
+        except InvalidProtobuf:
+            continue
     return found
 
 
@@ -93,6 +105,8 @@ def _written(content: bytes) -> Metadata:
             unit = text(part)
     if not family:
         raise InvalidProtobuf("metadata of no metric")
+    if len(family) > MAX_TEXT:
+        raise InvalidProtobuf(f"metric name of {len(family)} characters, at most {MAX_TEXT}")
     name = _WRITTEN_TYPES[kind] if 0 <= kind < len(_WRITTEN_TYPES) else UNKNOWN
     return Metadata(family, name, explained[:MAX_TEXT], unit[:MAX_TEXT])
 
@@ -100,17 +114,20 @@ def _written(content: bytes) -> Metadata:
 class WrittenMetadata:
     """What senders of remote write said last of each metric; they say it again every minute."""
 
-    def __init__(self, most: int = MAX_WRITTEN) -> None:
+    def __init__(self, most: int = MAX_WRITTEN, most_characters: int = MAX_WRITTEN_CHARACTERS) -> None:
         self._most = most
+        self._left = most_characters
         self._by_family: OrderedDict[str, Metadata] = OrderedDict()
 
     def take(self, found: Iterable[Metadata]) -> None:
         """Remember; of too many what was said longest ago is forgotten."""
         for each in found:
+            if before := self._by_family.pop(each.family, None):
+                self._left += sum(map(len, before))
             self._by_family[each.family] = each
-            self._by_family.move_to_end(each.family)
-        while len(self._by_family) > self._most:
-            self._by_family.popitem(last=False)
+            self._left -= sum(map(len, each))
+        while len(self._by_family) > self._most or self._left < 0:
+            self._left += sum(map(len, self._by_family.popitem(last=False)[1]))
 
     def all(self) -> Iterable[Metadata]:
         """All that is remembered."""

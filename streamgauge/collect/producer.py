@@ -32,6 +32,7 @@ METADATA_TIMEOUT_S = 2.0
 UNREAD_LIMIT = 3
 """Failed reads of metadata after which senders are turned away at once."""
 POLL_S = 0.1
+FAILED_FLUSH_S = 1.0
 BEAT_MS = 1000
 PUBLISH_S = 5.0
 """How often what was acknowledged is published; a collector that is killed has not published what came since."""
@@ -59,6 +60,9 @@ class BatchProducer:
         self._fatal = threading.Event()
         self._stopped = threading.Event()
         self._producer = self._connect()
+        # of batches, which come from another thread, and heartbeats: on each lane `sent` rises as it is queued
+        self._order = threading.Lock()
+        self._failed: list[Producer] = []
         self._poller = threading.Thread(target=self._poll, name="kafka-poll", daemon=True)
         self._time = [0] * config.layout.lanes
         metrics.queue_length.set_function(lambda: len(self._producer))
@@ -86,7 +90,7 @@ class BatchProducer:
                     self._on_delivery, delivery, outgoing.lane, outgoing.newest, outgoing.samples
                 )
                 try:
-                    self._produce(outgoing.lane, outgoing.value, outgoing.newest, self._clock(), settled)
+                    self._produce(outgoing.lane, outgoing.value, outgoing.newest, settled)
                 except (BufferError, KafkaException) as failure:
                     full = isinstance(failure, BufferError)
                     error = Unavailable(Outage.QUEUE_FULL if full else Outage.NOT_DELIVERED, str(failure))
@@ -112,25 +116,27 @@ class BatchProducer:
             self._poller.join()
         return left
 
-    def _produce(
-        self, lane: int, value: bytes, timestamp: int, sent: int, settled: Callable[..., None]
-    ) -> None:
-        if self._fatal.is_set():
-            self._fatal.clear()
-            failed, self._producer = self._producer, self._connect()
-            failed.purge()
-            failed.flush(1.0)
-        # as the jobs see it: a batch of late samples moves no time, so it must not hold up a heartbeat
-        self._time[lane] = max(self._time[lane], min(sent, timestamp))
-        self._producer.produce(
-            topics.RAW,
-            value,
-            key_of(lane),
-            partition_of(lane, self._partitions),
-            settled,
-            timestamp=timestamp,
-            headers=[*headers_of(self._config.collector.name, sent)],
-        )
+    def _produce(self, lane: int, value: bytes, timestamp: int | None, settled: Callable[..., None]) -> None:
+        """Queue a message. :param timestamp: the newest sample's; without it the moment in which it is sent."""
+        with self._order:
+            if self._fatal.is_set():
+                self._fatal.clear()
+                self._producer.purge()
+                self._failed.append(self._producer)
+                self._producer = self._connect()
+            sent = self._clock()
+            timestamp = sent if timestamp is None else timestamp
+            # as the jobs see it: a batch of late samples moves no time, so it must not hold up a heartbeat
+            self._time[lane] = max(self._time[lane], min(sent, timestamp))
+            self._producer.produce(
+                topics.RAW,
+                value,
+                key_of(lane),
+                partition_of(lane, self._partitions),
+                settled,
+                timestamp=timestamp,
+                headers=[*headers_of(self._config.collector.name, sent)],
+            )
 
     def _on_delivery(
         self,
@@ -211,7 +217,7 @@ class BatchProducer:
             for lane, reached in enumerate(self._time):
                 if now // BEAT_MS > reached // BEAT_MS:
                     try:
-                        self._produce(lane, HEARTBEAT, now, now, self._on_beat)
+                        self._produce(lane, HEARTBEAT, None, self._on_beat)
                     except (BufferError, KafkaException) as error:
                         self._metrics.delivery_failures.labels(type(error).__name__).inc()
                         break
@@ -268,4 +274,7 @@ class BatchProducer:
 
     def _poll(self) -> None:
         while not self._stopped.is_set():
+            while self._failed:
+                # those whose batches it had are told
+                self._failed.pop().flush(FAILED_FLUSH_S)
             self._producer.poll(POLL_S)

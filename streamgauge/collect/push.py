@@ -7,6 +7,9 @@ out, and `timestamp` (ms) too: it is then the time of arrival. Instead of these 
 
 import json
 import math
+import re
+from array import array
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +26,8 @@ from streamgauge.series.labels import InvalidLabels
 
 KEYS = {"metric", "labels", "value", "timestamp", "values", "timestamps"}
 NUMBERS = {"NaN": math.nan, "Inf": math.inf, "+Inf": math.inf, "-Inf": -math.inf}
+MAX_OBJECT_CHARACTERS = 1024 * 1024
+"""The longest object; a body may hold any number of them."""
 _TIMES = range(-(1 << 63), 1 << 63)
 
 
@@ -40,9 +45,8 @@ def decode(body: bytes, table: SeriesTable, now: int) -> Pushed:
     :raises InvalidRequest: naming the index of the object and its field.
     """
     refused = Refusals()
-    ordinals, counts = [], []
-    timestamps: list[int] = []
-    values: list[float] = []
+    canonicals, counts = [], []
+    timestamps, values = array("q"), array("d")
     for index, entry in enumerate(_entries(body)):
         try:
             canonical, exceeded = _canonical(entry, index), None
@@ -53,12 +57,12 @@ def decode(body: bytes, table: SeriesTable, now: int) -> Pushed:
         if exceeded is not None:
             refused.add_series(exceeded, len(taken), times[0] if times else 0)
             continue
-        ordinals.append(canonical)
+        canonicals.append(canonical)
         counts.append(len(taken))
-        timestamps += times
-        values += taken
+        timestamps.extend(times)
+        values.extend(taken)
     rows = Rows(
-        np.array([table.intern(canonical) for canonical in ordinals], np.int64),
+        np.array([table.intern(canonical) for canonical in canonicals], np.int64),
         np.array(counts, np.int64),
         np.array(timestamps, np.int64),
         np.array(values, np.float64),
@@ -66,22 +70,91 @@ def decode(body: bytes, table: SeriesTable, now: int) -> Pushed:
     return Pushed(rows, refused)
 
 
-def _entries(body: bytes) -> list[Any]:
+def _entries(body: bytes) -> Iterator[Any]:
+    """The objects of a list, or one a line."""
     try:
         text = body.decode()
-        try:
-            whole = json.loads(text, parse_constant=_not_json)
-        except json.JSONDecodeError as error:
-            if error.msg != "Extra data":
-                raise
-            return [json.loads(line, parse_constant=_not_json) for line in text.splitlines() if line.strip()]
-    except (ValueError, RecursionError) as error:
+    except UnicodeDecodeError as error:
         raise InvalidRequest(RequestFault.NOT_JSON, str(error)[:200]) from None
-    return whole if isinstance(whole, list) else [whole]
+    objects = _Objects(text)
+    at = objects.after_space(0)
+    if text.startswith("[", at):
+        at = objects.after_space(at + 1)
+        end = text.startswith("]", at)
+        while not end:
+            yield objects.read(at)
+            at = objects.after_space(objects.end)
+            end = text.startswith("]", at)
+            if not end and not text.startswith(",", at):
+                raise objects.fault("expecting ',' or ']'", at)
+            at = objects.after_space(at + 1)
+        if objects.after_space(at + 1) < len(text):
+            raise objects.fault("extra data", at)
+        return
+    while True:
+        yield objects.read(at)
+        at = objects.after_space(objects.end)
+        if at >= len(text):
+            return
+        if "\n" not in text[objects.end : at]:
+            raise objects.fault("one object a line is wanted, or a list", at)
+
+
+class _Objects:
+    """Reads a text object by object: the decoder stops all other threads while it reads one."""
+
+    def __init__(self, text: str) -> None:
+        self.end = 0
+        self._text = text
+        self._count = 0
+        self._start, self._window = 0, text[:MAX_OBJECT_CHARACTERS]
+
+    def read(self, at: int) -> Any:
+        """The object, or whatever JSON there is, that begins at `at`; `end` is then where it ends.
+
+        :raises InvalidRequest: if there is none, or one that is too long.
+        """
+        try:
+            found, end = self._decoded(at)
+        except (ValueError, RecursionError) as error:
+            detail = f"sample {self._count}: {str(error)[:200]}"
+            if isinstance(error, json.JSONDecodeError):
+                detail = f"sample {self._count}: {error.msg} at character {self._start + error.pos}"
+            if len(self._text) - self._start > MAX_OBJECT_CHARACTERS:
+                detail += f"; an object is at most {MAX_OBJECT_CHARACTERS} characters long"
+            raise InvalidRequest(RequestFault.NOT_JSON, detail) from None
+        self.end = self._start + end
+        self._count += 1
+        return found
+
+    def _decoded(self, at: int) -> tuple[Any, int]:
+        try:
+            return _JSON.raw_decode(self._window, at - self._start)
+        except ValueError:
+            if at == self._start or self._start + len(self._window) == len(self._text):
+                raise
+        # the window may have ended within the object
+        self._start, self._window = at, self._text[at : at + MAX_OBJECT_CHARACTERS]
+        return _JSON.raw_decode(self._window, 0)
+
+    def after_space(self, at: int) -> int:
+        """Where something else than space begins."""
+        found = _SPACE.match(self._text, at)
+        return found.end() if found else at
+
+    def fault(self, words: str, at: int) -> InvalidRequest:
+        """What is wrong at a place between objects."""
+        return InvalidRequest(
+            RequestFault.NOT_JSON, f"{words} at character {at}, after sample {self._count - 1}"
+        )
 
 
 def _not_json(constant: str) -> None:
     raise ValueError(f'{constant} is not JSON; write "{constant}" as a string')
+
+
+_JSON = json.JSONDecoder(parse_constant=_not_json)
+_SPACE = re.compile(r"[ \t\r\n]*")
 
 
 def _canonical(entry: Any, index: int) -> bytes:

@@ -2,7 +2,7 @@
 
 Labels must come sorted by name, as the specification demands of senders; a label with an empty value counts
 as absent. A series whose labels exceed a limit is refused by itself; whatever else is wrong with one refuses the whole
-request.
+request. A series without samples is passed over.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from schemas import limits
 from schemas.limits import ExceededLimit
 from streamgauge.collect import remote_write_kernels as kernels
 from streamgauge.collect.faults import InvalidRequest, RequestFault
-from streamgauge.collect.metadata import Metadata, written_metadata
+from streamgauge.collect.metadata import MAX_A_REQUEST, Metadata, written_metadata
 from streamgauge.collect.refusals import Refusals
 from streamgauge.collect.rows import Rows, without
 from streamgauge.collect.series_table import SeriesTable
@@ -72,33 +72,54 @@ def decode(body: bytes | Bytes, table: SeriesTable) -> WriteRequest:
     data = np.frombuffer(body, np.uint8) if len(body) else np.zeros(0, np.uint8)
     keys, ordinals = np.empty((most, 2), np.int64), np.empty(most, np.int64)
     counts, seen = np.empty(most, np.int64), np.zeros(3, np.int64)
+    spans = np.empty((min(most, MAX_A_REQUEST), 2), np.int64)
     timestamps, bits = np.empty(most, np.int64), np.empty(most, np.uint64)
     known = table.keys
     arrays = (known.slots, known.hashes, known.arena.bounds, known.arena.data, known.ordinals, known.seed)
-    at, series, samples = kernels.walk(data, arrays, keys, ordinals, counts, seen, timestamps, bits)
+    at, series, samples = kernels.walk(data, arrays, keys, ordinals, counts, seen, spans, timestamps, bits)
     if at < 0:
         raise InvalidRequest(RequestFault.NOT_PROTOBUF, f"at offset {-1 - at} of {len(body)}")
     ordinals, counts = ordinals[:series], counts[:series]
+    exceeded = _add_unknown(table, data, keys, ordinals)
     refused, starts = Refusals(), np.cumsum(counts) - counts
-    for row in np.flatnonzero(ordinals < 0):
-        start, end = int(keys[row, 0]), int(keys[row, 1])
-        key = data[start:end].tobytes()
-        try:
-            canonical = _canonical(key, start)
-        except ExceededLimit as fault:
-            if counts[row]:
-                refused.add_series(fault, int(counts[row]), int(timestamps[starts[row]]))
-            continue
-        if counts[row]:
-            ordinals[row] = table.intern(canonical)
-            known.insert(key, int(ordinals[row]))
+    for row, fault in exceeded.items():
+        refused.add_series(fault, int(counts[row]), int(timestamps[starts[row]]))
     values = bits[:samples].view(np.float64)
     # copies, so that the roomy arrays are not kept alive while Kafka is waited for
     rows = Rows(ordinals.copy(), counts.copy(), timestamps[:samples].copy(), values.copy())
-    if refused or not counts.all():
+    if exceeded:
         rows = without(rows, np.repeat(ordinals < 0, counts))
-    metadata = written_metadata(data.tobytes()) if seen[2] else []
+    metadata = written_metadata(data, spans[: int(seen[2])])
     return WriteRequest(rows, refused, int(seen[0]), int(seen[1]), metadata, int(seen[2]) - len(metadata))
+
+
+def _add_unknown(
+    table: SeriesTable, data: Bytes, keys: npt.NDArray[np.int64], ordinals: npt.NDArray[np.int64]
+) -> dict[int, ExceededLimit]:
+    """Write the ordinals that are -1, but for series beyond a limit: these are returned by row.
+
+    Nothing is added to the table unless all that is unknown is sound.
+    """
+    unknown = np.flatnonzero(ordinals < 0)
+    fresh: dict[bytes, bytes | ExceededLimit] = {}
+    spelled = []
+    for start, end in keys[unknown].tolist():
+        key = data[start:end].tobytes()
+        if key not in fresh:
+            try:
+                fresh[key] = _canonical(key, start)
+            except ExceededLimit as fault:
+                # without its traceback, which would keep the request alive
+                fresh[key] = fault.with_traceback(None)
+        spelled.append(key)
+    found: dict[bytes, int] = {}
+    for key, canonical in fresh.items():
+        if isinstance(canonical, bytes):
+            found[key] = table.intern(canonical)
+            table.keys.insert(key, found[key])
+    ordinals[unknown] = [found.get(key, -1) for key in spelled]
+    each = zip(unknown.tolist(), (fresh[key] for key in spelled), strict=True)
+    return {row: fault for row, fault in each if isinstance(fault, ExceededLimit)}
 
 
 def _canonical(key: bytes, offset: int) -> bytes:

@@ -133,8 +133,8 @@ def _series(body, at, end, key, seen, timestamps, bits, sample_count):  # type: 
 
 
 def _the_table_is_whole(table):  # type: ignore[no-untyped-def]
-    slots, hashes, bounds, _, ordinals, _ = table
-    return len(slots).bit_count() == 1 and len(hashes) == len(ordinals) <= len(bounds)
+    slots, hashes, bounds, _, ordinals, seed = table
+    return len(seed) == 2 and len(slots).bit_count() == 1 and len(hashes) == len(ordinals) <= len(bounds)
 
 
 def _half_of_the_body_has_room(body, keys):  # type: ignore[no-untyped-def]
@@ -151,17 +151,19 @@ def _half_of_the_body_has_room(body, keys):  # type: ignore[no-untyped-def]
     ordinals="room",
     counts="room",
     seen="3",
+    metadata="entries, 2",
     timestamps="room",
     bits="room",
 )
 @njit(cache=True, nogil=True)
-def walk(body, table, keys, ordinals, counts, seen, timestamps, bits):  # type: ignore[no-untyped-def]
-    """Read a WriteRequest.
+def walk(body, table, keys, ordinals, counts, seen, metadata, timestamps, bits):  # type: ignore[no-untyped-def]
+    """Read a WriteRequest. A series without samples says nothing and is passed over.
 
     table: (slots, hashes, bounds, arena, ordinals, seed) of a `KeyTable`. Written, each large enough for half
     the body's length: keys (n, 2), where each series' labels start and end; ordinals (n,), -1 for a series
-    unknown to the table; counts (n,); timestamps and bits of the samples; seen (3,), exemplars, native
-    histograms and metadata. Returns next offset, series, samples.
+    unknown to the table; counts (n,); timestamps and bits of the samples. Also seen (3,), exemplars, native
+    histograms and metadata; metadata (m, 2), where the content of the first m of these starts and ends, -1 for
+    what is no message. Returns next offset, series, samples.
     """
     slots, hashes, bounds, arena, known, seed = table
     at, end = 0, len(body)
@@ -173,6 +175,9 @@ def walk(body, table, keys, ordinals, counts, seen, timestamps, bits):  # type: 
             return at, series, samples
         if field != 1:
             if field == 3:
+                if seen[2] < len(metadata):
+                    span = metadata[seen[2]]
+                    span[1], span[0] = _length(body, at, end) if wire == BYTES else (-1, -1)
                 seen[2] += 1
             at = _skip(body, at, end, wire)
             if at < 0:
@@ -187,6 +192,8 @@ def walk(body, table, keys, ordinals, counts, seen, timestamps, bits):  # type: 
         at, after = _series(body, inner, stop, key, seen, timestamps, bits, samples)
         if at < 0:
             return at, series, samples
+        if after == samples:
+            continue
         hashed = keyed_hash(body, key[0], key[1], seed)
         guess = find(slots, hashes, bounds, arena, body, key[0], key[1], hashed)
         ordinals[series] = known[guess] if guess >= 0 else -1

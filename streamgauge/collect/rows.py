@@ -11,11 +11,14 @@ from streamgauge.collect.faults import SampleFault
 from streamgauge.collect.refusals import Refusals
 from streamgauge.collect.series_table import Ordinals, SeriesTable
 from streamgauge.series.labels import parse
+from streamgauge.series.samples import MINUTE_MS
 
 MAX_DETAIL = 1000
 """Characters of the labels of a refused series in an answer."""
 SECONDS_WITHIN_MS = 365 * 24 * HOUR_MS
 """A timestamp that as seconds would be so near to now is taken for one in seconds."""
+MAX_BATCHES = 16_384
+"""So many batches are made of one request at most: a message costs as much as a thousand samples in it."""
 
 
 class Rows(NamedTuple):
@@ -67,6 +70,31 @@ def admit(rows: Rows, table: SeriesTable, now: int, ages: Ages, refusals: Refusa
             refusals.add(reason, int(mask.sum()), time, detail)
     refused = future | ancient | old
     return without(rows, refused) if refused.any() else rows
+
+
+def within_batches(rows: Rows, table: SeriesTable, refusals: Refusals) -> Rows:
+    """Leave out the oldest samples of what would make more than `MAX_BATCHES` batches, one for each lane and minute.
+
+    :param table: whose ordinals they are.
+    """
+    minutes = rows.timestamps // MINUTE_MS
+    if len(minutes) <= MAX_BATCHES:
+        return rows
+    lanes = table.lanes[rows.ordinals]
+    count = int(lanes.max()) + 1
+    if count * (int(np.ptp(minutes)) + 1) <= MAX_BATCHES:
+        return rows
+    places = minutes * count + np.repeat(lanes, rows.counts)
+    found = np.unique(places)
+    if len(found) <= MAX_BATCHES:
+        return rows
+    scattered = places < found[-MAX_BATCHES]
+    first = int(scattered.argmax())
+    owner = int(rows.ordinals[np.searchsorted(np.cumsum(rows.counts), first, side="right")])
+    detail = f"of {parse(table.canonical(owner))}"[:MAX_DETAIL]
+    detail += f": samples of more than {MAX_BATCHES} minutes of lanes in one request"
+    refusals.add(SampleFault.SCATTERED, int(scattered.sum()), int(rows.timestamps[first]), detail)
+    return without(rows, scattered)
 
 
 def _too_old(time: int, now: int, kept_ms: int) -> str:

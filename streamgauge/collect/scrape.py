@@ -11,12 +11,10 @@ from streamgauge.collect.delivery import Delivery
 from streamgauge.collect.exposition import InvalidExposition
 from streamgauge.collect.faults import SampleFault, Unavailable
 from streamgauge.collect.fetch import FailedScrape, ScrapeFault, client, fetch
-from streamgauge.collect.intake import Intake
+from streamgauge.collect.intake import Decode, Intake
 from streamgauge.collect.metadata import Metadata
 from streamgauge.collect.metrics import Metrics
 from streamgauge.collect.refusals import Refusals, Refused
-from streamgauge.collect.rows import Rows
-from streamgauge.collect.series_table import SeriesTable
 from streamgauge.collect.target_series import TargetSeries
 from streamgauge.collect.targets import Target
 from streamgauge.config import Config
@@ -55,8 +53,7 @@ class ScrapeLoop:
                     # not even its failure could be handed in: the next scrape may, and others go on
                     self.last_error = str(self._unexpected(error))
         finally:
-            table = self._scraper.intake.table()
-            self._scraper.hand_in(table, self._series.ended(table, clock()), Refusals())
+            await self._scraper.hand_in(lambda table: (self._series.ended(table, clock()), Refusals()))
 
     async def scrape(self, http: httpx.AsyncClient, time: int) -> None:
         """Scrape once, and hand in what came with the timestamp `time` (ms)."""
@@ -70,11 +67,11 @@ class ScrapeLoop:
         except Exception as error:
             failure = self._unexpected(error)
         seconds = perf_counter() - started
-        table = scraper.intake.table()
         if failure is None:
             try:
-                rows = self._series.scraped(page, table, time, seconds)
-                scraper.hand_in(table, rows, self._series.refused)
+                await scraper.hand_in(
+                    lambda table: (self._series.scraped(page, table, time, seconds), self._series.refused)
+                )
                 self._tell_refused(self._series.refused)
             except InvalidExposition as fault:
                 failure = FailedScrape(ScrapeFault.BAD_PAGE, str(fault))
@@ -85,7 +82,7 @@ class ScrapeLoop:
         self.last_scrape, self.last_seconds, self.last_error = time, seconds, str(failure or "")
         if failure is not None:
             scraper.metrics.scrape_errors.labels(self.target.job, failure.reason).inc()
-            scraper.hand_in(table, self._series.failed(table, time, seconds), Refusals())
+            await scraper.hand_in(lambda table: (self._series.failed(table, time, seconds), Refusals()))
 
     @property
     def metadata(self) -> tuple[Metadata, ...]:
@@ -150,26 +147,18 @@ class Scraper:
                 for loop in self.loops:
                     tasks.create_task(loop.run(http))
         finally:
-            self.intake.flush()
             await asyncio.gather(*self._waiting)
 
-    def hand_in(self, table: SeriesTable, rows: Rows, refusals: Refusals) -> None:
+    async def hand_in(self, decode: Decode) -> None:
         """Take rows in; what Kafka does not take is counted and lost, as the next scrape is near."""
-        try:
-            delivery = self.intake.add(table, rows, "scrape", refusals)
-        except Unavailable as error:
-            self._lost(rows, error)
-            return
-        task = asyncio.get_running_loop().create_task(self._watch(delivery, rows))
+        taken = await self.intake.take(decode, "scrape")
+        task = asyncio.get_running_loop().create_task(self._watch(taken.delivery, taken.samples))
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
 
-    async def _watch(self, delivery: Delivery, rows: Rows) -> None:
+    async def _watch(self, delivery: Delivery, samples: int) -> None:
         try:
             await delivery.wait()
         except Unavailable as error:
-            self._lost(rows, error)
-
-    def _lost(self, rows: Rows, error: Unavailable) -> None:
-        self.metrics.outages.labels(error.reason).inc()
-        self.metrics.refused.labels(SampleFault.UNDELIVERED).inc(len(rows.timestamps))
+            self.metrics.outages.labels(error.reason).inc()
+            self.metrics.refused.labels(SampleFault.UNDELIVERED).inc(samples)

@@ -47,12 +47,12 @@ class Arena:
 class KeyTable:
     """An exact map from byte strings of requests to ordinals, as arrays that a kernel can read.
 
-    Two different keys never pass for one another: the bytes are kept and compared. The hash is seeded, so
-    that nobody outside can choose keys that collide.
+    Two different keys never pass for one another: the bytes are kept and compared. The hash has a key of
+    its own, so that nobody outside can choose keys that collide.
     """
 
     def __init__(self) -> None:
-        self.seed = np.uint64(secrets.randbits(64))
+        self.seed = np.frombuffer(secrets.token_bytes(16), np.uint64)
         self.slots = np.full(_FIRST_SLOTS, kernels.EMPTY, np.int32)
         self.hashes = np.zeros(1 << 10, np.uint64)
         self.ordinals = np.zeros(1 << 10, np.int64)

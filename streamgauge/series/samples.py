@@ -21,6 +21,8 @@ STALE_BITS = 0x7FF0000000000002
 STALE = float(np.array([STALE_BITS], dtype=np.uint64).view(np.float64)[0])
 
 MINUTE_MS = 60_000
+_MOVES_A_SAMPLE = 8
+"""So far is a sample put back among those of its series, on average, before they are all sorted instead."""
 
 
 class Samples(NamedTuple):
@@ -177,13 +179,18 @@ def merge(ids, counts, timestamps, values, order):  # type: ignore[no-untyped-de
         first = order[at]
         high, low = ids[first, 0], ids[first, 1]
         begin = written
+        moves, in_order = 0, True
         while at < rows and ids[order[at], 0] == high and ids[order[at], 1] == low:
             row = order[at]
             for sample in range(starts[row], starts[row + 1]):
                 time, value = timestamps[sample], source[sample]
                 place = written
-                while place > begin and out_times[place - 1] > time:
-                    place -= 1
+                # what is nearly in order is quickest put into its place, but that is quadratic for what is not
+                if in_order:
+                    while place > begin and out_times[place - 1] > time:
+                        place -= 1
+                    moves += written - place
+                    in_order = moves <= _MOVES_A_SAMPLE * (written + 1 - begin)
                 if place > begin and out_times[place - 1] == time:
                     if wins(value, bits[place - 1]):
                         bits[place - 1] = value
@@ -195,9 +202,28 @@ def merge(ids, counts, timestamps, values, order):  # type: ignore[no-untyped-de
                 bits[place] = value
                 written += 1
             at += 1
+        if not in_order:
+            written = begin + _sort(out_times[begin:written], bits[begin:written])
         if written > begin:
             out_ids[series, 0] = high
             out_ids[series, 1] = low
             series += 1
             out_offsets[series] = written
     return out_ids[:series], out_offsets[: series + 1], out_times[:written], out_values[:written]
+
+
+@njit(cache=True, nogil=True)
+def _sort(times, bits):  # type: ignore[no-untyped-def]
+    """Sort the samples of one series, each timestamp once; returns how many are left."""
+    # a merge sort: the quicksort is quadratic for times that somebody chooses so
+    order = np.argsort(times, kind="mergesort")
+    times[:], bits[:] = times[order], bits[order]
+    kept = 0
+    for at in range(len(times)):
+        if kept and times[kept - 1] == times[at]:
+            if wins(bits[at], bits[kept - 1]):
+                bits[kept - 1] = bits[at]
+        else:
+            times[kept], bits[kept] = times[at], bits[at]
+            kept += 1
+    return kept

@@ -5,13 +5,14 @@ replayed. A mark that is done stays for some hours with what became of it.
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cassandra.cluster import Session
 
 from schemas.tables import MARK_RETENTION_MS, OUTCOME_RETENTION_MS, Resolution
 from streamgauge.store.rebuild import Outcome
+from streamgauge.store.write_times import after
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,45 +20,52 @@ class Mark:
     """A bucket of a lane that waits.
 
     complete: what it is built from need not be older than the mark, for a replay has written all of it anew.
-    origin: the replay that asks for it, or empty.
+    origin: the replay that asks for it, or empty. written_us: its write time where it was read from the store.
     """
 
     level: Resolution
     window_start: int
     complete: bool = False
     origin: str = ""
+    written_us: int = field(default=0, compare=False)
 
 
 class MarkStore:
-    """Reads and writes `rollup_marks`."""
+    """Reads and writes `rollup_marks`.
+
+    A mark that waits is written later than what was there of its bucket, and at an even time; that it is done is
+    written one µs after the mark as it was read, so before any other that was stored since, by whatever clocks.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._insert = session.prepare(
             "INSERT INTO rollup_marks (lane, resolution, window_start, pending, complete, origin, outcome) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?) USING TTL ?"
+            "VALUES (?, ?, ?, ?, ?, ?, ?) USING TTL ? AND TIMESTAMP ?"
         )
-        self._insert_as_of = session.prepare(f"{self._insert.query_string} AND TIMESTAMP ?")
-        self._select = session.prepare(
-            "SELECT resolution, window_start, pending, complete, origin, outcome FROM rollup_marks WHERE lane = ?"
+        select = (
+            "SELECT resolution, window_start, pending, complete, origin, outcome, WRITETIME(pending) AS written "
+            "FROM rollup_marks WHERE lane = ?"
         )
-        self._select_one = session.prepare(
-            "SELECT resolution, window_start, pending, complete, origin FROM rollup_marks "
-            "WHERE lane = ? AND resolution = ? AND window_start = ?"
-        )
+        self._select = session.prepare(select)
+        self._select_one = session.prepare(f"{select} AND resolution = ? AND window_start = ?")
         self._levels = {resolution.value.label: resolution for resolution in Resolution}
 
     def write(self, lane: int, mark: Mark) -> None:
         """Store a mark that waits; returns when it cannot be lost any more."""
-        self._session.execute(self._insert, _row(lane, mark, True, "", MARK_RETENTION_MS))
+        there = self._session.execute(self._select_one, _place(lane, mark)).one()
+        stamp = after(there.written if there else None)
+        row = _row(lane, mark, True, "", MARK_RETENTION_MS, stamp + stamp % 2)
+        self._session.execute(self._insert, row)
 
-    def done(self, lane: int, mark: Mark, outcome: Outcome, as_of_us: int) -> None:
-        """Note what became of a mark.
+    def done(self, lane: int, mark: Mark, outcome: Outcome) -> None:
+        """Note what became of a mark, unless it is not known when it was written.
 
-        :param as_of_us: when the building began, µs of the epoch: a mark that was stored since goes on waiting.
+        :param mark: as `waiting` read it before the building began: one that was stored since goes on waiting.
         """
-        row = _row(lane, mark, False, outcome.value, OUTCOME_RETENTION_MS)
-        self._session.execute(self._insert_as_of, (*row, as_of_us))
+        if mark.written_us:
+            row = _row(lane, mark, False, outcome.value, OUTCOME_RETENTION_MS, mark.written_us + 1)
+            self._session.execute(self._insert, row)
 
     def pending(self, lane: int) -> list[Mark]:
         """The lane's marks that wait."""
@@ -65,12 +73,11 @@ class MarkStore:
 
     def waiting(self, lane: int, mark: Mark) -> Mark | None:
         """The mark of the same bucket that waits, if there is one."""
-        place = lane, mark.level.value.label, mark.window_start
-        row = self._session.execute(self._select_one, place).one()
+        row = self._session.execute(self._select_one, _place(lane, mark)).one()
         return self._mark(row) if row is not None and row.pending else None
 
     def _mark(self, row: Any) -> Mark:
-        return Mark(self._levels[row.resolution], row.window_start, row.complete, row.origin)
+        return Mark(self._levels[row.resolution], row.window_start, row.complete, row.origin, row.written)
 
     def outcomes(self, lane: int, origin: str) -> "Counter[tuple[Resolution, Outcome | None]]":
         """How many of a replay's marks in the lane came to what; None for those that wait."""
@@ -81,6 +88,12 @@ class MarkStore:
         )
 
 
-def _row(lane: int, mark: Mark, pending: bool, outcome: str, keep_ms: int) -> tuple[object, ...]:
-    place = lane, mark.level.value.label, mark.window_start
-    return *place, pending, mark.complete, mark.origin, outcome, keep_ms // 1000
+def _place(lane: int, mark: Mark) -> tuple[int, str, int]:
+    return lane, mark.level.value.label, mark.window_start
+
+
+def _row(
+    lane: int, mark: Mark, pending: bool, outcome: str, keep_ms: int, written_us: int
+) -> tuple[object, ...]:
+    place = _place(lane, mark)
+    return *place, pending, mark.complete, mark.origin, outcome, keep_ms // 1000, written_us

@@ -5,15 +5,22 @@ from cassandra.cluster import Session
 from schemas.tables import Resolution
 from streamgauge.store.changes import INDEX
 
+AHEAD_US = 100 * 365 * 86_400 * 1_000_000
+"""A hundred years: more than any clock was ahead that wrote progress by its own time."""
+
 
 class ProgressStore:
-    """Reads and writes `rollup_progress`."""
+    """Reads and writes `rollup_progress`, which never goes back.
+
+    The write time of a value is the value itself, `AHEAD_US` later than any clock: of two the larger one wins, whoever
+    wrote it, however late, and by whatever clock.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._select = session.prepare("SELECT lane, sealed_to FROM rollup_progress WHERE resolution = ?")
         self._insert = session.prepare(
-            "INSERT INTO rollup_progress (resolution, lane, sealed_to) VALUES (?, ?, ?)"
+            "INSERT INTO rollup_progress (resolution, lane, sealed_to) VALUES (?, ?, ?) USING TIMESTAMP ?"
         )
 
     def read(self, resolution: Resolution) -> dict[int, int]:
@@ -22,7 +29,7 @@ class ProgressStore:
 
     def write(self, resolution: Resolution, lane: int, sealed_to: int) -> None:
         """Declare every window of the lane that ends at or before `sealed_to` (ms) to be in its blocks."""
-        self._session.execute(self._insert, (resolution.value.label, lane, sealed_to))
+        self._write(resolution.value.label, lane, sealed_to)
 
     def read_index(self) -> dict[int, int]:
         """Where the index of each lane is sealed up to (ms)."""
@@ -33,7 +40,10 @@ class ProgressStore:
 
         What comes of these minutes later has to outdate what was made of them.
         """
-        self._session.execute(self._insert, (INDEX, lane, sealed_to))
+        self._write(INDEX, lane, sealed_to)
 
     def _read(self, label: str) -> dict[int, int]:
         return {row.lane: row.sealed_to for row in self._session.execute(self._select, (label,))}
+
+    def _write(self, label: str, lane: int, sealed_to: int) -> None:
+        self._session.execute(self._insert, (label, lane, sealed_to, sealed_to * 1000 + AHEAD_US))

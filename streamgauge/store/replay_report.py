@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from cassandra.cluster import Session
@@ -103,6 +103,16 @@ def table(outcomes: Counter[tuple[Resolution, Outcome]]) -> list[str]:
         if any(level is seen for seen, _ in outcomes)
     ]
     return [head, *rows]
+
+
+def incomplete(missing: Sequence[str]) -> list[str]:
+    """Lines that say what of a range Kafka does not hold; none if it holds all."""
+    if not missing:
+        return []
+    return [
+        "incomplete: Kafka keeps messages for kafka.retention_hours, and lacks a part of the range",
+        *missing,
+    ]
 
 
 def _text(timestamp: int) -> str:

@@ -6,6 +6,7 @@ from cassandra.cluster import Session
 
 from schemas.batch_records import Records, concat, decode, encode, records
 from schemas.tables import STORED_BATCHES_PERIOD_MS, STORED_BATCHES_RETENTION_MS
+from streamgauge.store.write_times import after
 
 MINUTES_A_READ = 60
 
@@ -16,7 +17,12 @@ class StoredBatches:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._insert = session.prepare(
-            "INSERT INTO stored_batches (lane, period, minute, part, batches) VALUES (?, ?, ?, ?, ?) USING TTL ?"
+            "INSERT INTO stored_batches (lane, period, minute, part, batches) VALUES (?, ?, ?, ?, ?) "
+            "USING TTL ? AND TIMESTAMP ?"
+        )
+        self._select_written = session.prepare(
+            "SELECT WRITETIME(batches) AS written FROM stored_batches "
+            "WHERE lane = ? AND period = ? AND minute = ? AND part = ?"
         )
         self._select = session.prepare(
             "SELECT batches FROM stored_batches WHERE lane = ? AND period = ? AND minute IN ?"
@@ -29,7 +35,10 @@ class StoredBatches:
         """
         if batches:
             blob = encode(records([(lane, minute, *batch) for batch in batches]))
-            row = (lane, _period(minute), minute, part, blob, STORED_BATCHES_RETENTION_MS // 1000)
+            place = lane, _period(minute), minute, part
+            there = self._session.execute(self._select_written, place).one()
+            stamp = after(there.written if there else None)
+            row = (*place, blob, STORED_BATCHES_RETENTION_MS // 1000, stamp)
             self._session.execute(self._insert, row)
 
     def read(self, lane: int, minutes: Iterable[int]) -> Records:

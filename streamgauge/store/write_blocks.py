@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -21,6 +21,7 @@ from streamgauge.series.ids import Ids, Shards, groups_of, slices_of
 from streamgauge.series.samples import Samples, concat, take
 from streamgauge.store.bounded_writes import write_all
 from streamgauge.store.cut_rows import StoredRow, decode_rollup, raw_blocks, stored_rows
+from streamgauge.store.write_times import after
 
 ROWS_A_PAGE = 16
 """Of up to 4 MiB each."""
@@ -44,20 +45,28 @@ class BlockStore:
         raw = kept.table(Resolution.RAW)
         self._insert_raw = session.prepare(
             f"INSERT INTO {raw} (lane, period, metric_group, slice, window_start, part, format, ids, "
-            "timestamps, samples) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TTL ?"
+            "timestamps, samples) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TTL ? AND TIMESTAMP ?"
         )
         self._select_raw = session.prepare(
             f"SELECT format, ids, timestamps, samples FROM {raw} WHERE lane = ? AND period = ? "
             "AND metric_group IN ? AND slice IN ? AND window_start = ?"
         )
         self._select_raw.fetch_size = ROWS_A_PAGE
+        self._select_written = {
+            resolution: session.prepare(
+                f"SELECT WRITETIME(format) AS written FROM {kept.table(resolution)} WHERE lane = ? AND period = ? "
+                "AND metric_group IN ? AND slice IN ? AND window_start = ?"
+            )
+            for resolution in Resolution
+        }
         self._insert_rollup: dict[Resolution, Any] = {}
         self._select_rollup: dict[Resolution, Any] = {}
         names = [f'"{name}"' for name in ROLLUP_BLOBS]
         for resolution in ROLLED:
             self._insert_rollup[resolution] = session.prepare(
                 f"INSERT INTO {kept.table(resolution)} (lane, period, metric_group, slice, window_start, format, "
-                f"ids, {', '.join(names)}) VALUES (?, ?, ?, ?, ?, ?, ?, {', '.join('?' * len(names))}) USING TTL ?"
+                f"ids, {', '.join(names)}) VALUES (?, ?, ?, ?, ?, ?, ?, {', '.join('?' * len(names))}) "
+                "USING TTL ? AND TIMESTAMP ?"
             )
             self._select_rollup[resolution] = session.prepare(
                 f"SELECT metric_group, slice, window_start, format, ids, {', '.join(names)} "
@@ -80,18 +89,21 @@ class BlockStore:
         if _ttl(window_start, retention_ms) <= 0 and not keep_ms:
             return
         ttl = max(_ttl(window_start, retention_ms + RAW_GRACE_MS), keep_ms // 1000)
-        rows = self._raw_rows(lane, window_start, part, samples, ttl)
+        shards = self._shards
+        places = [(group, piece) for group in range(shards.groups) for piece in range(shards.raw_slices)]
+        stamp = self._stamp(Resolution.RAW, lane, window_start, places if len(samples.ids) else [])
+        rows = self._raw_rows(lane, window_start, part, samples, ttl, stamp)
         write_all(self._session, ((self._insert_raw, row) for row in rows))
 
     def _raw_rows(
-        self, lane: int, window_start: int, part: bytes, samples: Samples, ttl: int
+        self, lane: int, window_start: int, part: bytes, samples: Samples, ttl: int, stamp: int
     ) -> Iterator[tuple[object, ...]]:
         period = Resolution.RAW.value.period(window_start)
         for group, piece, which in self._shares(samples.ids, self._shards.raw_slices):
             for number, block in enumerate(raw_blocks(take(samples, which), window_start)):
                 own_part = part + number.to_bytes(2, "big") if number else part
                 key = (lane, period, group, piece, window_start, own_part)
-                yield *key, block.format, block.ids, block.timestamps, block.samples, ttl
+                yield *key, block.format, block.ids, block.timestamps, block.samples, ttl, stamp
 
     def read_raw(self, lane: int, window_start: int) -> Samples:
         """All samples of one minute (ms) of a lane, every part merged.
@@ -137,6 +149,7 @@ class BlockStore:
         if ttl <= 0:
             return
         place = lane, level.period(window_start)
+        stamp = self._stamp(resolution, lane, window_start, list(rows))
         for are_pieces in (True, False):
             own_ttl = ttl + PIECE_GRACE_S if are_pieces else ttl
             write_all(
@@ -144,7 +157,7 @@ class BlockStore:
                 (
                     (
                         self._insert_rollup[resolution],
-                        (*place, group, number, window_start, *row, own_ttl),
+                        (*place, group, number, window_start, *row, own_ttl, stamp),
                     )
                     for (group, number), row in rows.items()
                     if (number < 0) == are_pieces
@@ -230,6 +243,17 @@ class BlockStore:
                 some = numbers[at : at + PIECES_A_REQUEST]
                 key = (lane, resolution.value.period(start), [group], some, start, start + 1)
                 yield from self._session.execute(self._select_rollup[resolution], key)
+
+    def _stamp(
+        self, resolution: Resolution, lane: int, window_start: int, places: Sequence[tuple[int, int]]
+    ) -> int:
+        """A write time that makes rows of a window win over those that are there. :param places: groups and slices."""
+        if not places:
+            return after(None)
+        groups, slices = (sorted(set(part)) for part in zip(*places, strict=True))
+        key = lane, resolution.value.period(window_start), groups, slices, window_start
+        found = self._session.execute(self._select_written[resolution], key)
+        return after(max((row.written for row in found), default=None))
 
     def _shares(self, ids: Ids, slices: int) -> Iterator[tuple[int, int, npt.NDArray[np.int64]]]:
         """The rows of each (metric group, slice) that occurs."""
