@@ -185,7 +185,9 @@ def test_heartbeats_go_on_while_a_body_is_decoded_that_takes_long(config, reader
         async with collecting(named(config, "busy")) as http:
             for path, body in slow_bodies(now_ms() + 600_000).items():
                 began = now_ms()
-                assert (await http.post(path, content=body)).status_code == 400
+                kind = "application/json" if path.endswith("push") else "application/x-protobuf"
+                answer = await http.post(path, content=body, headers={"Content-Type": kind})
+                assert answer.status_code == 400, answer.text
                 spans.append((began, now_ms()))
 
     asyncio.run(send())
