@@ -1,6 +1,6 @@
 # `make demo` and `make test` do all set-up by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stop test check oracle alertmanager browser page fuzz clean
+.PHONY: help setup demo stop test check oracle alertmanager browser page fuzz soak overload clean
 
 VENV := .venv/bin
 # without bytecode every process that tests start would compile its modules anew
@@ -16,6 +16,8 @@ help:
 	@echo "make browser  fetch what the page is built with, and Chromium, in which integration/test_page.py looks at it; needs Node"
 	@echo "make page   build the gateway's page from page/ into streamgauge/gateway/assets, which is committed; needs Node"
 	@echo "make fuzz   ask it and our engine random queries until one differs, or Ctrl-C"
+	@echo "make soak   an hour of writes, queries, rules and kills on a stack of its own, and what holds then"
+	@echo "make overload  five times the usual load for ten minutes, and how long recovery takes"
 	@echo "make setup  only the set-up"
 	@echo "make clean  stop the demo, delete its data and everything that set-up made here"
 
@@ -29,8 +31,8 @@ stop:
 	@test ! -x $(VENV)/streamgauge || $(VENV)/streamgauge down
 
 test: setup
-	$(VENV)/pytest tests
-	$(VENV)/pytest integration
+	$(VENV)/pytest tests -n auto --maxprocesses 4 --dist loadfile
+	$(VENV)/pytest integration --durations=40
 
 check: setup
 	$(VENV)/ruff format --check
@@ -51,6 +53,12 @@ page: browser
 
 fuzz: setup
 	@scripts/fuzz
+
+soak: setup
+	$(VENV)/python benchmarks/soak.py
+
+overload: setup
+	$(VENV)/python benchmarks/overload.py
 
 clean: stop
 	rm -rf .streamgauge .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info page/build page/node_modules

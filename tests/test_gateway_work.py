@@ -4,6 +4,7 @@ A generator puts bodies together, each endpoint answers all of them, and those t
 sent again, four times as large. No time is asserted: neither may the time grow faster than the body, nor the memory.
 """
 
+import gc
 import threading
 import time
 import tracemalloc
@@ -30,6 +31,7 @@ TRIED, SMALL, LARGE = 400, 10_000, 40_000
 """Bytes of the bodies that are tried, and of the worst of them."""
 SLACK = 2.5
 """Times that what follows the size may vary; what goes with its square takes four times as much."""
+TRIES = 3
 LEAST_S = 0.03
 """Of CPU; less tells nothing."""
 LEAST_BYTES, BYTES_A_BYTE = 8 << 20, 500
@@ -136,9 +138,14 @@ def gateway(tmp_path_factory):
 
 
 def _cost(client: Client, path: str, body: bytes, kind: str) -> float:
-    begun = time.process_time()
-    found = client.request("POST", path, content=body, headers={"content-type": kind})
-    took = time.process_time() - begun
+    # a full collection of all that other tests have left takes longer than any body here
+    gc.disable()
+    try:
+        begun = time.process_time()
+        found = client.request("POST", path, content=body, headers={"content-type": kind})
+        took = time.process_time() - begun
+    finally:
+        gc.enable()
     assert found.status_code < 500, (found.text[:500], body[:200])
     return took
 
@@ -157,8 +164,13 @@ def _check(client: Client, path: str, bodies: Iterator[Body], kind: str = FORM) 
 
 def _check_growth(client: Client, path: str, body: Body, kind: str = FORM) -> None:
     small, large = (body.of(size) for size in (SMALL, LARGE))
-    expected = max(LEAST_S, _cost(client, path, small, kind)) * len(large) / len(small)
-    assert _cost(client, path, large, kind) < SLACK * expected, body
+
+    def grows_faster() -> bool:
+        expected = max(LEAST_S, _cost(client, path, small, kind)) * len(large) / len(small)
+        return _cost(client, path, large, kind) >= SLACK * expected
+
+    # what really does is as slow each time; a busy machine is not
+    assert not all(grows_faster() for _ in range(TRIES)), body
 
 
 def test_the_work_of_an_expression_follows_its_length(gateway):
