@@ -2,7 +2,6 @@
 
 import time
 import uuid
-import warnings
 from types import SimpleNamespace
 
 import httpx
@@ -12,6 +11,7 @@ import pytest
 from redis import Redis
 
 from integration.stored import wait_for
+from operators.index_series import IndexSeries
 from operators.known_series import KnownSeries
 from schemas import batch
 from schemas.blocks import late_part
@@ -172,10 +172,6 @@ def test_a_store_job_that_is_behind_makes_no_kept_answer_wrong(asking, config):
         lane = series_ids.lane_of(identity, config.layout.lanes)
         blocks = BlockStore(session, config.shards, config.storage_classes[-1])
         changes, known = ChangeStore(session), KnownSeries()
-        with warnings.catch_warnings():
-            # of PyFlink's own use of its tables
-            warnings.simplefilter("ignore", DeprecationWarning)
-            from operators.index_series import IndexSeries
         index = IndexSeries(config)
         times = [(asking.start + minutes * MINUTE_S) * 1000 for minutes in (25, 8)]
         payloads = {}

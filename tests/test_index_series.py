@@ -1,7 +1,6 @@
 """What the store job hands on to the index, and how the index seals minutes and outdates what comes of sealed ones."""
 
 import importlib
-import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,10 +27,7 @@ X, Y = b"x" * 16, b"y" * 16
 
 
 def _operator(name):
-    with warnings.catch_warnings():
-        # of PyFlink's own use of its tables
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return importlib.import_module(f"operators.{name}")
+    return importlib.import_module(f"operators.{name}")
 
 
 def test_a_series_is_handed_on_once_and_each_minute_once_after_it():
