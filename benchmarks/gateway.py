@@ -188,6 +188,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=180.0)
     given = parser.parse_args()
     config = configuration("gateway", Layout(lanes=8, groups=4))
+    # everybody asks from this address
+    config = config.model_copy(update={"gateway": config.gateway.model_copy(update={"source_queries": 1000})})
     shown = dashboards(given.dashboards)
     with own_stack(config, STORES | {"redis", "gateway"}) as stack:
         session = connect(config.cassandra, timeout_s=60)

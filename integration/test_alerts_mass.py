@@ -165,8 +165,7 @@ def test_fifty_thousand_alerts_of_one_rule_are_shown_told_and_resolved(
     stream.idle(2)
     wait_for(lambda: receiver.count("HostDown") == {"resolved": MASS}, WAIT_S, progress)
     lap("resolved")
-    wait_for(lambda: not state(config).keys() & {f"{name}/mass#0", f"{name}/mass#0.0"}, 30)
-    assert not [key for key in state(config) if key.startswith(f"{name}/mass#0")]
+    wait_for(lambda: not [key for key in state(config) if key.startswith(f"{name}/mass#0")], 30)
     [changes] = triggered(config, f"{name}/other").values()
     assert [one.after for one in changes] == ["firing", "resolved"]
     assert receiver.count("Other") == {"resolved": 1}

@@ -210,16 +210,27 @@ def test_while_the_index_of_a_lane_is_behind_nothing_new_is_kept(asking, config)
         sealed = progress.read_index()
         assert set(sealed) == set(range(config.layout.lanes))
 
+        def set_index(to):
+            # progress never goes back by itself: its write time is 1 µs after what is there, and before the next seal's
+            where = "WHERE resolution = 'index' AND lane = 0"
+            select = f"SELECT WRITETIME(sealed_to) AS written FROM rollup_progress {where}"
+            written = session.execute(select).one().written
+            insert = (
+                "INSERT INTO rollup_progress (resolution, lane, sealed_to) VALUES ('index', 0, %s) "
+                "USING TIMESTAMP %s"
+            )
+            session.execute(insert, (to, written + 1))
+
         def is_refused():
             # the job itself seals the next minute in between, at worst
-            progress.write_index(0, sealed[0] - 3_600_000)
+            set_index(sealed[0] - 3_600_000)
             asking.redis.flushall()
             shares = [_kept_share(asking.ask()) for _ in range(2)]
             return asking.ask()["explain"]["cache"]["refused"] == "unindexed" and shares == [0, 0]
 
         wait_for(is_refused, 20)
         asking.same()
-        progress.write_index(0, max(sealed[0], progress.read(Resolution.MIN1)[0]))
+        set_index(max(sealed[0], progress.read(Resolution.MIN1)[0]))
         _wait_until_kept(asking)
         assert asking.ask()["explain"]["cache"]["refused"] is None
     finally:

@@ -1,5 +1,6 @@
 """The second operator of the alert job: the shards' parts of a tick become alerts, recorded series and their state."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
     from operators.group_messages import Ticked
     from streamgauge.rules.applied.rule_sets import RuleSet
     from streamgauge.rules.stream.asks import StreamGroup
+
+
+log = logging.getLogger(__name__)
+
+
+class UnreadableGroup(ValueError):
+    """A group in alerts.rules that this version of the program cannot read; the text says why."""
 
 
 class MergeRules(KeyedProcessFunction):
@@ -95,7 +103,13 @@ class MergeRules(KeyedProcessFunction):
             self._written.clear()
         else:
             version = next(iter(parts.values())).rule_set
-            ticked = group.tick(tick, parts, self._rules.of_version(version))
+            try:
+                ticked = group.tick(tick, parts, self._rules.of_version(version))
+            except UnreadableGroup as fault:
+                # it was evaluated by another version of this program, and a part has waited in the state
+                log.error("tick dropped: group=%s tick=%d cause=%s", key, tick, fault)
+                self._dropped.inc()
+                return
             self._stored.write(tick, group.state, ticked)
             self._store_written(tick, group, ticked)
         self._rule_errors.inc(sum(bool(error) for error in ticked.outcome.errors))
@@ -147,5 +161,7 @@ class MergeRules(KeyedProcessFunction):
     def _compiled(self, rules: "RuleSet", key: str) -> "StreamGroup":
         from streamgauge.rules.stream.shard import stream_groups
 
-        groups, _ = stream_groups({key: rules.groups[key]}, self._terms)
+        groups, faults = stream_groups({key: rules.groups[key]}, self._terms)
+        if key in faults:
+            raise UnreadableGroup(faults[key])
         return groups[key]

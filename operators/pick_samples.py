@@ -6,6 +6,7 @@ from pyflink.common import Row, Types
 from pyflink.datastream import DataStream, ProcessFunction, RuntimeContext
 from pyflink.table import DataTypes, Schema, StreamTableEnvironment
 
+from operators.raw_batches import Message
 from operators.worker import restore_print
 from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good
@@ -48,10 +49,11 @@ class PickSamples(ProcessFunction):
             # whoever waits for time has lost its timers if a worker died
             self._has_called = True
             yield Row(ROLL_CALL, context.timestamp(), {}, 0.0)
-        key, version, sent, _, _, payload, _ = row
+        message = Message(*row)
+        payload = message.payload
         try:
-            headers = {"version": version, "sent": sent}
-            place = envelope(key, headers, context.timestamp(), self._config.layout.lanes)
+            headers = {"version": message.version, "sent": message.sent}
+            place = envelope(message.key, headers, context.timestamp(), self._config.layout.lanes)
             found = list(self._sampler.samples(payload, place.lane, place.minute)) if payload else []
         except InvalidBatch:
             # the store job sets it aside with its reason

@@ -2,6 +2,7 @@
 
 import heapq
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -55,6 +56,9 @@ class Batches(Protocol):
     def remove(self, key: Key) -> None:
         """Forget one."""
         ...
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -116,6 +120,7 @@ class Shard:
         self._prime = prime
         self._window = Window()
         self._compiled: dict[str, ShardRules] = {}
+        self._faults: dict[str, str] = {}
         self._waiting: list[tuple[Place, bytes]] = []
         self._expiring: list[tuple[int, Place]] = []
         self._newest = 0
@@ -144,6 +149,10 @@ class Shard:
             one.version: self._compiled.get(one.version) or ShardRules(one, self._terms, self._number)
             for one in sets
         }
+        faults = {key: fault for one in self._compiled.values() for key, fault in one.faults.items()}
+        for key, fault in faults.items() - self._faults.items():
+            log.error("group not evaluated: group=%s cause=%s", key, fault)
+        self._faults = faults
         self._window.register(reach for one in self._compiled.values() for reach in one.reaches)
 
     def take(self, place: Place, payload: bytes, seen: int) -> None:

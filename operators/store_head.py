@@ -8,6 +8,7 @@ from pyflink.common import Row, Types
 from pyflink.datastream import ProcessFunction, RuntimeContext
 
 from operators.known_series import KnownSeries
+from operators.raw_batches import Message
 from operators.rejections import Rejections
 from operators.worker import restore_print
 from streamgauge.config import Config
@@ -65,7 +66,7 @@ class StoreHead(ProcessFunction):
     def process_element(self, row: Row, context: ProcessFunction.Context) -> Iterator[object]:
         from schemas.batch import HEARTBEAT, InvalidBatch
 
-        key, version, sent, producer, partition, offset, payload, _ = row
+        key, version, sent, producer, partition, offset, payload, _ = Message(*row)
         origin = {
             "producer": (producer or b"").decode(errors="replace"),
             "partition": str(partition),
@@ -75,12 +76,12 @@ class StoreHead(ProcessFunction):
             place, batch, new, refused = self._decode(
                 key, {"version": version, "sent": sent}, payload, context.timestamp()
             )
+            set_aside = [*self._reject(place, payload, refused, origin, key)] if refused else []
         except InvalidBatch as fault:
             yield from self._rejections.messages(fault, origin, key, lambda: payload)
             return
         if payload != HEARTBEAT:
-            if refused:
-                yield from self._reject(place, payload, refused, origin, key)
+            yield from set_aside
             if len(refused) < len(batch.samples.ids):
                 self._head.write(place.lane, place.minute, partition, offset, payload)
             self._rejections.show()
@@ -119,7 +120,10 @@ class StoreHead(ProcessFunction):
         origin: dict[str, str],
         key: bytes,
     ) -> Iterator[object]:
-        """Set series aside, each as a batch of its own; the other series of the batch are stored."""
+        """Set series aside, each as a batch of its own; the other series of the batch are stored.
+
+        :raises InvalidBatch: if its labels do not decode.
+        """
         from schemas import batch
 
         decoded = batch.decode(payload, place.lane, place.minute, self._config.layout.lanes, labels=True)

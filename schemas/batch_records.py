@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from streamgauge.times import LAST_DATE_MS
+
 FORMAT = b"\x01"
 MAX_RECORDS = 20_000
 """In a message; a row of the store may have more."""
@@ -18,7 +20,6 @@ MAX_ROW_BYTES = 256 * 1024 * 1024
 MAX_PARTITIONS = 1 << 20
 MAX_OFFSET = 1 << 43
 MINUTE_MS = 60_000
-LAST_MS = 1 << 53
 _COLUMNS = 5
 
 Column = npt.NDArray[np.int64]
@@ -53,7 +54,7 @@ def check(found: Records, lanes: int) -> None:
     """
     is_place = (found.partitions >= 0) & (found.partitions < MAX_PARTITIONS) & (found.offsets >= 0)
     is_place &= found.offsets < MAX_OFFSET
-    is_minute = (found.minutes % MINUTE_MS == 0) & (np.abs(found.minutes) <= LAST_MS)
+    is_minute = (found.minutes % MINUTE_MS == 0) & (found.minutes >= 0) & (found.minutes <= LAST_DATE_MS)
     if not np.all(is_place & is_minute & (found.lanes >= 0) & (found.lanes < lanes) & (found.samples >= 0)):
         raise InvalidRecords("a lane, a minute, a place in Kafka or a count that no batch has")
 

@@ -9,7 +9,9 @@ from streamgauge.config import Config
 
 
 @click.command()
-@click.option("--since", default="2h", show_default=True, help="How far back to look, as a duration.")
+@click.option(
+    "--since", default="2h", show_default=True, help="How far back to look, as a duration; 25 h at most."
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_obj
 def audit(config: Config, since: str, as_json: bool) -> None:
@@ -19,12 +21,12 @@ def audit(config: Config, since: str, as_json: bool) -> None:
     from confluent_kafka import KafkaException
 
     from streamgauge.promql.literals import duration
-    from streamgauge.store.audit import Audit
+    from streamgauge.store.audit import LOOK_BACK_MS, Audit
     from streamgauge.store.session import connect
     from streamgauge.times import now_ms, rfc3339
 
     try:
-        begin = now_ms() - duration(since)
+        begin = now_ms() - min(duration(since), LOOK_BACK_MS)
     except ValueError as fault:
         raise click.BadParameter(str(fault), param_hint="--since") from None
     try:

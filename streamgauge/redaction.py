@@ -5,7 +5,7 @@ from typing import Any
 
 HIDDEN = "<secret>"
 """What stands for a password, as in Prometheus."""
-_IN_URL = re.compile(r"(?<=://)([^\s/?#\"'<>:]*):[^\s/?#\"'<>]*(?=@)")
+_IN_URL = re.compile(r"(?<=://)([^\s/?#\"'<>:]*):[^\s/?#]*(?=@)")
 """User and password of any URL in a text; as everywhere, what comes after the last @ is the host."""
 _IN_QUERY = re.compile(r"(?<=[?&]password=)[^\s&#\"'<>]+")
 """Where redis takes a password too."""

@@ -55,6 +55,7 @@ def test_what_says_what_it_is_is_taken(check, content):
         (check_written, {"content-encoding": "gzip"}, RequestFault.UNSUPPORTED_ENCODING),
         (check_origin, HOST | {"origin": "http://evil.example"}, RequestFault.FOREIGN_ORIGIN),
         (check_origin, HOST | {"origin": "null"}, RequestFault.FOREIGN_ORIGIN),
+        (check_origin, HOST | {"origin": "http://["}, RequestFault.FOREIGN_ORIGIN),
         (check_origin, HOST | {"origin": ""}, RequestFault.FOREIGN_ORIGIN),
         # another port is another origin
         (check_origin, HOST | {"origin": "http://127.0.0.1:9480"}, RequestFault.FOREIGN_ORIGIN),

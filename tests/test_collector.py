@@ -13,6 +13,7 @@ from schemas.batch import HEARTBEAT
 from streamgauge.collect.batcher import Outgoing
 from streamgauge.collect.collector import Collector
 from streamgauge.collect.delivery import Delivery
+from streamgauge.collect.faults import Unavailable
 from streamgauge.collect.intake import Intake
 from streamgauge.collect.metrics import Metrics
 from streamgauge.collect.producer import BatchProducer
@@ -77,6 +78,41 @@ def test_late_batches_hold_up_no_heartbeat(newest, beats, monkeypatch):
 
     asyncio.run(beat())
     assert ((b"0", T) in kafka.heartbeats) is beats
+
+
+def test_a_page_that_does_not_get_through_says_nothing_of_the_producer(monkeypatch):
+    """Its topic may not be there yet; samples that wait must not be thrown away for that."""
+    monkeypatch.setattr(BatchProducer, "_connect", lambda _: Sent())
+    producer = BatchProducer(Config(), lambda: T, Metrics())
+    producer._answers_since = time.monotonic() - 9
+    producer._acknowledged.note(0, T, 0, 1, 5)
+    (page,) = producer._acknowledged.pages()
+    producer._on_page(page, KafkaError(KafkaError._MSG_TIMED_OUT), None)
+    assert not producer._fatal.is_set()
+    assert producer._acknowledged.pages() == [page]
+
+
+def test_senders_are_answered_when_a_producer_cannot_be_replaced(monkeypatch):
+    kafka = Sent()
+    monkeypatch.setattr(BatchProducer, "_connect", lambda _: kafka)
+    producer = BatchProducer(Config(), lambda: T, Metrics())
+    producer._outage, producer._partitions = None, 1
+
+    def no_password(_):
+        raise ValueError("no such file")
+
+    async def send():
+        delivery = Delivery()
+        producer.send([Outgoing(0, T, 1, 1, b"batch")], delivery)
+        with pytest.raises(Unavailable, match="no such file"):
+            await asyncio.wait_for(delivery.wait(), 5)
+
+    monkeypatch.setattr(BatchProducer, "_connect", no_password)
+    producer._fatal.set()
+    asyncio.run(send())
+    # and once more is tried
+    assert producer._fatal.is_set()
+    assert producer._producer is kafka
 
 
 def test_the_event_loop_goes_on_while_a_body_is_decoded(monkeypatch):

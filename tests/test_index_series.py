@@ -68,6 +68,20 @@ def test_what_is_remembered_is_bounded_and_what_is_forgotten_is_handed_on_again(
     assert known.hand_on(LANE, NOON, set())
 
 
+def test_the_job_of_sql_rules_reads_what_the_source_gives():
+    """The store job's part of this is in `test_rejections`."""
+    picks = _operator("pick_samples").PickSamples(Config(), ["x"])
+    picks.open(SimpleNamespace(get_metrics_group=lambda: METRICS))
+    lane, payload, _ = _payload(NOON)
+    headers = dict(batch.headers_of("test", NOON))
+    message = _operator("raw_batches").Message(
+        batch.key_of(lane), headers["version"], headers["sent"], headers["producer"], 0, 1, payload, NOON
+    )
+    context = SimpleNamespace(timestamp=lambda: NOON)
+    _, picked = picks.process_element(message, context)
+    assert (picked[0], picked[1], picked[3]) == (0, NOON, 1.0)
+
+
 class Index:
     """The tables, and workers that take them over one after the other; all that is done, in its order."""
 

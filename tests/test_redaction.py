@@ -31,6 +31,8 @@ SECRET = "hunter2%40"
             "a http://u:p@h, then 'http://v:q@i/' fails",
             "a http://u:<secret>@h, then 'http://v:<secret>@i/' fails",
         ),
+        ("http://ann:it's@host", "http://ann:<secret>@host"),
+        ("http://ann:p<q@host", "http://ann:<secret>@host"),
         ("http://ann@host/", "http://ann@host/"),
         ("http://host:9090/a:b@c", "http://host:9090/a:b@c"),
         ("http://host/?to=a:b@c", "http://host/?to=a:b@c"),

@@ -155,12 +155,14 @@ async def _targets(collector: Collector, _: Request) -> Response:
 
 
 async def _metadata(collector: Collector, request: Request) -> Response:
+    # where remote write's metadata comes in, so that none does meanwhile
+    known = await collector.intake.run(collector.metadata)
+
     def answer() -> Response:
-        content = by_family(collector.metadata(), request.query_params.get("metric", ""))
+        content = by_family(known, request.query_params.get("metric", ""))
         return JSONResponse({"status": "success", "data": content})
 
-    # where remote write's metadata comes in, so that none does meanwhile
-    return await collector.intake.run(answer)
+    return await asyncio.to_thread(answer)
 
 
 async def _metrics(collector: Collector, _: Request) -> Response:

@@ -21,8 +21,16 @@ def check_origin(headers: Mapping[str, str]) -> None:
     :raises InvalidRequest: then.
     """
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+    if origin is not None and _host(origin) != headers.get("host", "").lower():
         raise InvalidRequest(RequestFault.FOREIGN_ORIGIN, "pages of other origins bring no samples")
+
+
+def _host(origin: str) -> str | None:
+    """Host and port of an origin in lower case, None for what is no URL."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def check_pushed(headers: Mapping[str, str]) -> None:

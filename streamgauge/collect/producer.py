@@ -91,7 +91,8 @@ class BatchProducer:
                 )
                 try:
                     self._produce(outgoing.lane, outgoing.value, outgoing.newest, settled)
-                except (BufferError, KafkaException) as failure:
+                except Exception as failure:
+                    # a password file that cannot be read, for instance
                     full = isinstance(failure, BufferError)
                     error = Unavailable(Outage.QUEUE_FULL if full else Outage.NOT_DELIVERED, str(failure))
                     delivery.settle(error)
@@ -120,10 +121,11 @@ class BatchProducer:
         """Queue a message. :param timestamp: the newest sample's; without it the moment in which it is sent."""
         with self._order:
             if self._fatal.is_set():
+                fresh = self._connect()
                 self._fatal.clear()
                 self._producer.purge()
                 self._failed.append(self._producer)
-                self._producer = self._connect()
+                self._producer = fresh
             sent = self._clock()
             timestamp = sent if timestamp is None else timestamp
             # as the jobs see it: a batch of late samples moves no time, so it must not hold up a heartbeat
@@ -218,7 +220,7 @@ class BatchProducer:
                 if now // BEAT_MS > reached // BEAT_MS:
                     try:
                         self._produce(lane, HEARTBEAT, None, self._on_beat)
-                    except (BufferError, KafkaException) as error:
+                    except (BufferError, KafkaException, ValueError) as error:
                         self._metrics.delivery_failures.labels(type(error).__name__).inc()
                         break
 
@@ -243,7 +245,8 @@ class BatchProducer:
     def _on_page(self, page: Page, error: KafkaError | None, _: Message) -> None:
         self._acknowledged.settle(page, published=error is None)
         if error is not None:
-            self._undelivered(error)
+            # a topic of its own, which may not be there yet: it says nothing of the producer
+            self._metrics.delivery_failures.labels(error.name()).inc()
 
     def _connect(self) -> Producer:
         limits = self._config.collector

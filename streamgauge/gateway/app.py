@@ -51,7 +51,7 @@ from streamgauge.gateway.queries import Answer, Queries
 from streamgauge.gateway.remote_read import RemoteRead
 from streamgauge.gateway.rules import Rules
 from streamgauge.gateway.status import Status
-from streamgauge.gateway.turns import Users
+from streamgauge.gateway.turns import TooManyAtOnce, Users
 from streamgauge.store.alert_board import AlertBoard
 from streamgauge.store.reader import Reader, Reading
 from streamgauge.times import now_ms
@@ -170,7 +170,13 @@ class Gateway:
         async def run() -> Answer:
             return with_remarks(*await self._read(pool, form, partial(query, form)))
 
-        return await run() if form.identity is None else await self._flights.run((query, form.identity), run)
+        if form.identity is None:
+            return await run()
+        try:
+            return await self._flights.run((query, form.identity), run)
+        except TooManyAtOnce:
+            # perhaps of somebody else, who asked first
+            return await run()
 
     async def _read(
         self, pool: Pool, form: Form, look: Callable[[Reading], Found]

@@ -176,7 +176,7 @@ def _rule(view: RuleView, group: GroupView, with_alerts: bool) -> dict[str, Any]
     rule, health = view.rule, view.health
     shared: dict[str, Any] = {
         "name": rule.name,
-        "query": rule.expr if group.is_sql else printer.canonical(parser.parse(rule.expr)),
+        "query": rule.expr if group.is_sql else _canonical(rule.expr),
         "labels": _sorted({**group.group.labels, **rule.labels}),
         "health": health.health,
         "evaluationTime": health.seconds,
@@ -193,6 +193,14 @@ def _rule(view: RuleView, group: GroupView, with_alerts: bool) -> dict[str, Any]
         "alerts": [_alert(each) for each in view.alerts] if with_alerts else None,
         "type": "alerting",
     }
+
+
+def _canonical(expression: str) -> str:
+    """An expression as it is printed; as it was written, if it was applied when other limits held."""
+    try:
+        return printer.canonical(parser.parse(expression))
+    except InvalidExpression:
+        return expression
 
 
 def _state(view: RuleView, group: GroupView) -> str:

@@ -15,6 +15,8 @@ from streamgauge.rules.alerts import Labels, fingerprint
 PART_BYTES = 256 * 1024
 """What a part has at most if all are of the same size."""
 MAX_PART_BYTES = MAX_MESSAGE_BYTES // 4
+MOST_DOUBLINGS = 5
+"""So often the number of parts is doubled for one that is too large; labels that are not chosen need none or one."""
 
 
 class _Part(NamedTuple):
@@ -110,29 +112,48 @@ def labels_of(alert: ActiveAlert) -> Labels:
 def _parts(found: Sequence[ActiveAlert], before: Sequence[_Part]) -> tuple[list[_Part], dict[int, bytes]]:
     """Alerts in parts, and the values of those that are not as they were before.
 
-    How many there are depends on the alerts alone: whoever goes on from a snapshot finds the same.
+    How many there are depends on the alerts alone: whoever goes on from a snapshot finds the same. Senders choose
+    labels, so that fingerprints may be chosen too: where they collide, alerts are cut in the order of their labels.
     """
-    parts, values = _divided(found, len(before), before)
+    parts, values = _made(_by_fingerprint(found, len(before)), before)
     total = sum(max(0, part.size - 1) for part in parts)
     count = 1 << max(0, -(-total // PART_BYTES) - 1).bit_length()
-    while True:
-        if count != len(parts):
-            parts, values = _divided(found, count, before)
+    for more in range(MOST_DOUBLINGS):
+        if count << more != len(parts):
+            parts, values = _made(_by_fingerprint(found, count << more), before)
         if all(part.size <= MAX_PART_BYTES or len(part.alerts) == 1 for part in parts):
             return parts, values
-        count *= 2
+    return _made(_in_order(found), before)
 
 
-def _divided(
-    found: Sequence[ActiveAlert], count: int, before: Sequence[_Part]
-) -> tuple[list[_Part], dict[int, bytes]]:
+def _by_fingerprint(found: Sequence[ActiveAlert], count: int) -> list[list[ActiveAlert]]:
     divided: list[list[ActiveAlert]] = [[] for _ in range(count)]
     for alert in found:
         divided[fingerprint(labels_of(alert)) % count if count > 1 else 0].append(alert)
+    return divided
+
+
+def _in_order(found: Sequence[ActiveAlert]) -> list[list[ActiveAlert]]:
+    divided: list[list[ActiveAlert]] = [[]]
+    size = 0
+    for alert in sorted(found, key=labels_of):
+        own = len(encode([alert]))
+        if divided[-1] and size + own > MAX_PART_BYTES:
+            divided.append([])
+            size = 0
+        divided[-1].append(alert)
+        size += own
+    return divided
+
+
+def _made(
+    divided: Sequence[list[ActiveAlert]], before: Sequence[_Part]
+) -> tuple[list[_Part], dict[int, bytes]]:
+    """Parts of these alerts, and the values of those that are not as before."""
     parts: list[_Part] = []
     values: dict[int, bytes] = {}
     for at, alerts in enumerate(divided):
-        if len(before) == count and before[at].alerts == alerts:
+        if len(before) == len(divided) and before[at].alerts == alerts:
             parts.append(before[at])
             continue
         values[at] = encode(alerts) if alerts else b""

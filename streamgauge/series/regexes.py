@@ -25,7 +25,8 @@ _CHARACTER_BYTES = 256
 """What RE2 may take for any regex, and for each character of it: program and states together."""
 _LARGE = "expression too large"
 _PART = re.compile(
-    r"(?P<property>\\[pP](?:\{[^}]{0,64}\}|.))|(?P<escape>\\.)|(?P<class>\[\^?\]?(?:\[:[^\]]{0,16}:\]|\\.|[^\]\\])*\]?)"
+    r"(?P<quoted>\\Q.*?(?:\\E|$))"
+    r"|(?P<property>\\[pP](?:\{[^}]{0,64}\}|.))|(?P<escape>\\.)|(?P<class>\[\^?\]?(?:\[:[^\]]{0,16}:\]|\\.|[^\]\\])*\]?)"
     r"|(?P<count>\{(?P<least>\d{1,4})(?P<comma>,)?(?P<most>\d{0,4})\})|(?P<optional>[?*])|(?P<dot>\.)"
     r"|(?P<open>\()|(?P<close>\))",
     re.DOTALL,
@@ -113,6 +114,9 @@ def weight(pattern: str) -> int:
             case "optional":
                 total += 1 + _OPTIONAL_WEIGHT
                 last += _OPTIONAL_WEIGHT
+            case "quoted":
+                total += len(part[0])
+                last = 1
             case "dot":
                 # of addresses in lists many are not escaped
                 total += 2

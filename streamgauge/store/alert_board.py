@@ -87,16 +87,21 @@ class AlertBoard:
 
     def _run(self) -> None:
         while not self._ending.is_set():
-            consumer = reader(self._kafka)
             try:
-                # partition 0 is all there is
-                consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING) for topic in _TOPICS])
-                self._follow(consumer)
+                consumer = reader(self._kafka)
+                try:
+                    # partition 0 is all there is
+                    consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING) for topic in _TOPICS])
+                    self._follow(consumer)
+                finally:
+                    consumer.close()
             except KafkaException as error:
                 self._troubled(str(error.args[0].str()))
                 self._ending.wait(PROBE_S)
-            finally:
-                consumer.close()
+            except ValueError as error:
+                # a password file that cannot be read while it is replaced
+                self._troubled(str(error))
+                self._ending.wait(PROBE_S)
 
     def _follow(self, consumer: Consumer) -> None:
         # one of its own, shown when all is read: the topics' past is not to be seen again after a fault

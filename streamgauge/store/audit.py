@@ -10,14 +10,13 @@ import threading
 import time
 from collections.abc import Iterator
 
-from cassandra import DriverException
-from cassandra.cluster import NoHostAvailable, Session
+from cassandra.cluster import Session
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from schemas.batch_records import MAX_RECORDS, InvalidRecords, check, decode
-from schemas.tables import Resolution
+from schemas.tables import HOUR_MS, STORED_BATCHES_RETENTION_MS, Resolution
 from schemas.topics import ACKNOWLEDGED
 from streamgauge.config import Config
 from streamgauge.store.audit_ledger import Ledger, Missing, compare_all
@@ -26,8 +25,8 @@ from streamgauge.store.progress import ProgressStore
 from streamgauge.store.stored_batches import StoredBatches
 from streamgauge.times import now_ms, rfc3339
 
-LOOK_BACK_MS = 2 * 3_600_000
-"""What was acknowledged before that is not looked at when an audit begins."""
+LOOK_BACK_MS = STORED_BATCHES_RETENTION_MS - HOUR_MS
+"""How far back an audit looks when it begins: of what is older it may not be seen any more that it was stored."""
 COMPARE_EVERY_S = 15.0
 RETRY_S = 5.0
 BATCH = 100
@@ -53,6 +52,7 @@ class Audit(Collector):
         self._progress = ProgressStore(session)
         self._stored = StoredBatches(session)
         self._missing: list[Missing] = []
+        self._oldest: int | None = None
         self._lost = 0
         self._trouble = ""
         self._ending = threading.Event()
@@ -112,20 +112,27 @@ class Audit(Collector):
         total = GaugeMetricFamily(
             "streamgauge_audit_missing_samples_sum", "Samples that were acknowledged and are not stored."
         )
-        total.add_metric((), sum(each.samples for each in self._missing))
+        missing = self._missing
+        total.add_metric((), sum(each.samples for each in missing))
         yield total
         named = GaugeMetricFamily(
             "streamgauge_audit_missing_samples",
             f"The same by lane and minute, the {NAMED} oldest.",
             labels=("lane", "minute"),
         )
-        for each in self._missing[:NAMED]:
+        for each in missing[:NAMED]:
             named.add_metric((str(each.lane), rfc3339(each.minute)), each.samples)
         yield named
+        uncounted = CounterMetricFamily(
+            "streamgauge_audit_uncounted_batches",
+            "Batches that were missing when too many were to keep them all.",
+        )
+        uncounted.add_metric((), self._ledger.uncounted)
+        yield uncounted
         waits = GaugeMetricFamily(
             "streamgauge_audit_lag_seconds", "Age of the oldest acknowledgement that was not compared yet."
         )
-        oldest = self._ledger.oldest
+        oldest = self._oldest
         waits.add_metric((), 0.0 if oldest is None else (now_ms() - oldest) / 1000)
         yield waits
 
@@ -139,10 +146,11 @@ class Audit(Collector):
                 finally:
                     consumer.close()
                 self._trouble = ""
-            except (KafkaException, DriverException, NoHostAvailable) as error:
+            # an audit that has ended would say for ever that nothing is missing
+            except Exception as error:
                 if not self._trouble:
-                    log.warning("the audit waits: error=%s", error)
-                self._trouble = str(error)
+                    log.warning("the audit waits: error=%r", error, exc_info=error)
+                self._trouble = repr(error)
                 self._ending.wait(RETRY_S)
 
     def _follow(self, consumer: Consumer) -> None:
@@ -200,6 +208,7 @@ class Audit(Collector):
                 "never stored: lane=%d minute=%s samples=%d", lost.lane, rfc3339(lost.minute), lost.samples
             )
         self._missing = self._ledger.missing()
+        self._oldest = self._ledger.oldest
         for each in self._missing:
             if (each.lane, each.minute) not in known:
                 first = each.offsets[0]

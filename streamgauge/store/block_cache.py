@@ -63,7 +63,7 @@ class BlockCache:
         """Each request with each of its rows, whose first column is the window's start.
 
         :param name: of the statement. :param versions: by period and lane, read before this is called.
-        :raises DeadlinePassed: at the reading's deadline.
+        :raises DeadlinePassed: at the reading's deadline. Whatever `hold` raises.
         """
         found: dict[Request, list[_Kept]] = {}
         missing: dict[Request, Request] = {}
@@ -79,8 +79,12 @@ class BlockCache:
             self.hits += len(found) - read
             self.misses += read
         parts: dict[Request, list[Any]] = {part: [] for part in missing}
+        held = 0
         for part, row in fetch(self._session, statement, list(missing), reading):
             parts[part].append(row)
+            # a row has all series of its slice, however few are wanted
+            held += BYTES_A_ROW + sum(len(blob) for blob in row if isinstance(blob, bytes))
+            reading.hold(held)
         for part, rows in parts.items():
             lane, period, *_, first, last = part
             size = sum(

@@ -56,6 +56,17 @@ class ChangeStore:
         level = resolution.value
         self._write(level.label, level.period(window_start), lane, level.mark(window_start))
 
+    def write_all(self, lane: int, timestamp: int) -> None:
+        """Note that the sealed blocks that hold a time (ms) have changed, on every level; all at once."""
+        futures = []
+        for resolution in Resolution:
+            level = resolution.value
+            start = timestamp - timestamp % level.width_ms
+            row = self._row(level.label, level.period(start), lane, level.mark(start))
+            futures.append(self._session.execute_async(self._insert, row))
+        for future in futures:
+            future.result()
+
     def write_series(self, lane: int, period: int) -> None:
         """Note that the index of this period (ms) of a lane may have new series."""
         self._write(INDEX, period - period % DAY_MS, lane, period - period % DAY_MS)
@@ -75,8 +86,11 @@ class ChangeStore:
         return self._read(INDEX, range(start - start % DAY_MS, end + 1, DAY_MS), reading)
 
     def _write(self, label: str, period: int, lane: int, mark: int) -> None:
+        self._session.execute(self._insert, self._row(label, period, lane, mark))
+
+    def _row(self, label: str, period: int, lane: int, mark: int) -> tuple[object, ...]:
         self._version = max(self._version + 1, time.time_ns() // 1000)
-        self._session.execute(self._insert, (label, period, lane, mark, self._writer, self._version))
+        return label, period, lane, mark, self._writer, self._version
 
     def _read(self, label: str, periods: Iterable[int], reading: Reading) -> list[Change]:
         wanted = set(periods)

@@ -39,11 +39,13 @@ class MinuteStore:
     def write_on_time(self, lane: int, minute: int, batches: Sequence[Waiting]) -> Written:
         """Store the on-time raw block of a minute (ms), and its rollup."""
         samples, found = self._decode(lane, minute, batches)
+        are_stored = True
         for store, own in self._by_class(lane, minute, samples, batches):
-            store.write_raw(lane, minute, ON_TIME, own)
+            are_stored &= store.write_raw(lane, minute, ON_TIME, own)
             rolled = aggregate(own, minute, with_digests=store.kept.digests)
             store.write_rollup(Resolution.MIN1, lane, minute, rolled)
-        self._stored.write(lane, minute, ON_TIME, found)
+        # what came too late for one of its classes is missing, for the audit
+        self._stored.write(lane, minute, ON_TIME, found if are_stored else [])
         return Written(len(samples.values), len(batches) - len(found))
 
     def write_late(self, lane: int, minute: int, batches: Sequence[Waiting], keep_ms: int = 0) -> Written:
@@ -54,10 +56,11 @@ class MinuteStore:
         offsets = [batch.offset for batch in batches]
         part = late_part(batches[0].partition, min(offsets), max(offsets))
         samples, found = self._decode(lane, minute, batches)
+        are_stored = True
         for store, own in self._by_class(lane, minute, samples, batches):
-            store.write_raw(lane, minute, part, own, keep_ms)
+            are_stored &= store.write_raw(lane, minute, part, own, keep_ms)
         self._changes.write(Resolution.RAW, lane, minute)
-        self._stored.write(lane, minute, part, found)
+        self._stored.write(lane, minute, part, found if are_stored else [])
         return Written(len(samples.values), len(batches) - len(found))
 
     def compare(self, lane: int, minute: int, batches: Sequence[Waiting]) -> tuple[Written, bool]:

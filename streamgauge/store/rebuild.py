@@ -11,6 +11,7 @@ from cassandra.cluster import Session
 
 from schemas.columns import ROLLUP_FORMAT
 from schemas.invalid_block import InvalidBlock
+from schemas.row_directory import DIRECTORY_FORMAT
 from schemas.tables import RAW_GRACE_MS, Resolution, StorageClass, ttl_seconds
 from streamgauge.rollup.aggregates import Aggregates, aggregate, merge, together
 from streamgauge.series.id_kernels import rows_of
@@ -118,7 +119,11 @@ def _compare(store: BlockStore, level: Resolution, lane: int, start: int) -> tup
     there = store.read_rollup_rows(level, lane, start)
     if _shrinks(there, built):
         return Outcome.SHRUNK, {}
-    changed = {place: row for place, row in store.rollup_rows(built).items() if there.get(place) != row}
+    rows = store.rollup_rows(built)
+    changed = {place: row for place, row in rows.items() if there.get(place) != row}
+    # pieces must live as long as the directory that names them, which may be kept for longer than it was before
+    groups = {group for (group, _), row in changed.items() if row[0] == DIRECTORY_FORMAT}
+    changed |= {place: row for place, row in rows.items() if place[0] in groups and place[1] < 0}
     return (Outcome.CHANGED if changed else Outcome.UNCHANGED), changed
 
 

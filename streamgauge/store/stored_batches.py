@@ -1,14 +1,17 @@
 """Which batches of Kafka the blocks of a lane's minutes hold, written beside them and read by the audit."""
 
+import logging
 from collections.abc import Iterable, Sequence
 
 from cassandra.cluster import Session
 
-from schemas.batch_records import Records, concat, decode, encode, records
+from schemas.batch_records import InvalidRecords, Records, concat, decode, encode, records
 from schemas.tables import STORED_BATCHES_PERIOD_MS, STORED_BATCHES_RETENTION_MS
 from streamgauge.store.write_times import after
 
 MINUTES_A_READ = 60
+
+log = logging.getLogger(__name__)
 
 
 class StoredBatches:
@@ -44,7 +47,7 @@ class StoredBatches:
     def read(self, lane: int, minutes: Iterable[int]) -> Records:
         """The batches that the blocks of these minutes (ms) of a lane hold.
 
-        :raises schemas.batch_records.InvalidRecords: for a damaged row.
+        A row that is damaged, or of a later version, is left out: its batches are missing then, and seen.
         """
         by_period: dict[int, list[int]] = {}
         for minute in minutes:
@@ -54,7 +57,14 @@ class StoredBatches:
             for period, own in by_period.items()
             for at in range(0, len(own), MINUTES_A_READ)
         ]
-        return concat([decode(row.batches) for future in futures for row in future.result()])
+        found = []
+        for future in futures:
+            for row in future.result():
+                try:
+                    found.append(decode(row.batches))
+                except InvalidRecords as fault:
+                    log.error("row left out: table=stored_batches lane=%d fault=%s", lane, fault)
+        return concat(found)
 
 
 def _period(minute: int) -> int:

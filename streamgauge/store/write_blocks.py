@@ -77,23 +77,25 @@ class BlockStore:
 
     def write_raw(
         self, lane: int, window_start: int, part: bytes, samples: Samples, keep_ms: int = 0
-    ) -> None:
+    ) -> bool:
         """Store the samples of one minute (ms) as a part; nothing is written that is no longer kept.
 
         What would be too large for one row goes to further parts, `part` with a number behind it. Whatever an earlier
         attempt left of these does no harm: samples are only ever added.
 
         :param keep_ms: how long the part lives at least, whatever its age.
+        :returns: whether it was stored; False for what is no longer kept.
         """
         retention_ms = self.kept.retention_ms[Resolution.RAW]
         if _ttl(window_start, retention_ms) <= 0 and not keep_ms:
-            return
+            return False
         ttl = max(_ttl(window_start, retention_ms + RAW_GRACE_MS), keep_ms // 1000)
         shards = self._shards
         places = [(group, piece) for group in range(shards.groups) for piece in range(shards.raw_slices)]
         stamp = self._stamp(Resolution.RAW, lane, window_start, places if len(samples.ids) else [])
         rows = self._raw_rows(lane, window_start, part, samples, ttl, stamp)
         write_all(self._session, ((self._insert_raw, row) for row in rows))
+        return True
 
     def _raw_rows(
         self, lane: int, window_start: int, part: bytes, samples: Samples, ttl: int, stamp: int

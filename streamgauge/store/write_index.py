@@ -16,7 +16,7 @@ from cassandra.cluster import Session
 from cassandra.query import BatchStatement, BatchType
 
 from schemas.limits import MAX_INDEX_WRITE_BYTES
-from schemas.tables import INDEX_PERIOD_MS, INDEX_RETENTION_MS, Resolution, index_period, ttl_seconds
+from schemas.tables import INDEX_PERIOD_MS, INDEX_RETENTION_MS, index_period, ttl_seconds
 from streamgauge.series import labels as series_labels
 from streamgauge.series.ids import ID_BYTES, Shards
 from streamgauge.store.bounded_writes import write_all
@@ -83,8 +83,7 @@ class IndexStore:
 
     def outdate_blocks(self, lane: int, timestamp: int) -> None:
         """Outdate what was made of the blocks that hold `timestamp` (ms), for it may lack series; after `write`."""
-        for level in Resolution:
-            self._changes.write(level, lane, timestamp - timestamp % level.value.width_ms)
+        self._changes.write_all(lane, timestamp)
 
     def _write_new(self, lane: int, period: int, new: dict[bytes, bytes], ttl: int) -> dict[bytes, str]:
         """Write these series; if Cassandra refuses something for its size, each half alone, and so on."""

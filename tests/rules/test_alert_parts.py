@@ -160,3 +160,22 @@ def test_a_part_that_is_none_is_refused_and_changes_nothing(value):
     with pytest.raises(InvalidMessage):
         known.take(0, value)
     assert shown(known) == alerts(50)
+
+
+def test_alerts_whose_fingerprints_collide_are_cut_all_the_same(monkeypatch):
+    """Senders choose labels: no number of parts would part these."""
+    monkeypatch.setattr(module, "fingerprint", lambda _: 7)
+    found = alerts(40, text="x" * PART_BYTES)
+    told = ToldAlerts(*PLACE)
+    messages = told.tell(found)
+    known = take(KnownAlerts(), messages)
+    assert known.is_whole
+    assert sorted(shown(known), key=str) == sorted(found, key=str)
+    assert len(messages) <= 41
+    assert all(len(value) <= 4 * PART_BYTES for key, value in messages if place_of(key)[2] is not None)
+    # whoever goes on from a snapshot makes the same parts, and a change in one is told by itself
+    assert dict(ToldAlerts(*PLACE).tell(found)) == dict(messages)
+    changed = [*found[:-1], replace(found[-1], value="1")]
+    few = told.tell(changed)
+    assert len(few) == 2
+    assert shown(take(known, few))[-1].value == "1"
