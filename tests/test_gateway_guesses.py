@@ -166,12 +166,17 @@ def test_requests_that_show_the_same_at_once_are_one_guess(checked):
 
 def test_passwords_that_wait_are_bounded(checked, monkeypatch):
     monkeypatch.setattr(authentication, "MOST_CHECKS", 3)
+    monkeypatch.setattr(authentication, "MOST_ADDRESSES", 5)
 
     async def run():
-        asked = [checked.ask(f"guess-{number}", f"192.0.2.{number}") for number in range(8)]
+        # one is checked, three wait; then nobody waits with a second one, whoever has none may come
+        asked = [checked.ask(f"guess-{number}", f"192.0.2.{number}") for number in range(4)]
         await checked.began(1)
+        asked += [checked.ask(f"more-{number}", "192.0.2.3") for number in range(2)]
+        asked += [checked.ask(f"other-{number}", f"198.51.100.{number}") for number in range(4)]
+        await asyncio.sleep(0)
         checked.may.set()
         codes = [(await each).status_code for each in asked]
-        assert codes == [401] * 4 + [429] * 4
+        assert codes == [401] * 4 + [429] * 2 + [401] * 2 + [429] * 2
 
     asyncio.run(run())

@@ -29,7 +29,9 @@ MAX_NAME = 128
 NETWORK_BITS = 64
 """Of an IPv6 address."""
 MOST_CHECKS = 32
-"""Passwords that may wait to be checked, 60 ms each."""
+"""Passwords that may wait to be checked, 60 ms each; beyond that one of each address."""
+MOST_ADDRESSES = 1000
+"""Addresses that may wait then."""
 _CREDENTIALS = re.compile(r"(basic|bearer) +(\S+) *", re.IGNORECASE | re.ASCII)
 
 
@@ -120,7 +122,8 @@ class Authentication:
 
         :raises _TooManyGuesses: if this address, or all together, show too many.
         """
-        if self._turns.waiting >= MOST_CHECKS:
+        waiting = self._turns.waiting
+        if waiting >= MOST_ADDRESSES or (waiting >= MOST_CHECKS and self._turns.waits(address)):
             raise _TooManyGuesses(1.0)
         if wait_s := self._guesses.take(address):
             raise _TooManyGuesses(wait_s)

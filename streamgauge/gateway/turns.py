@@ -20,6 +20,10 @@ class Turns:
         """How many wait."""
         return sum(map(len, self._waiting.values()))
 
+    def waits(self, user: str) -> bool:
+        """Whether somebody waits for this user."""
+        return user in self._waiting
+
     async def enter(self, user: str) -> None:
         """Wait for a slot, and take it; `leave` gives it back."""
         if self._free:

@@ -18,6 +18,8 @@ from streamgauge.store.reading import Reading
 AHEAD_MS = 60_000
 VALUE_BYTES = 256
 """About what a value of a label takes in a set."""
+SERIES_BYTES = 256
+"""Of a selected series, beside its labels."""
 VALUES_BETWEEN_LOOKS = 4096
 
 
@@ -62,10 +64,16 @@ class IndexReader:
     def label_values(self, name: str, start: int, end: int, reading: Reading) -> set[str]:
         """The values of a label that series had from `start` to `end` (ms), to the day."""
         found: set[str] = set()
-        for _, value in self._candidates.values(name, self.periods(start, end), reading):
-            found.add(value)
-            if len(found) % VALUES_BETWEEN_LOOKS == 0:
-                reading.hold(len(found) * VALUE_BYTES)
+        size = 0
+        for number, (_, value) in enumerate(
+            self._candidates.values(name, self.periods(start, end), reading), 1
+        ):
+            if value not in found:
+                found.add(value)
+                size += VALUE_BYTES + len(value)
+            if number % VALUES_BETWEEN_LOOKS == 0:
+                reading.hold(size)
+        reading.hold(size)
         return found
 
     def lane(self, lane: int, start: int, end: int, reading: Reading) -> Iterator[Series]:
@@ -104,9 +112,13 @@ class IndexReader:
         if places:
             conditions = named(matchers)
             candidates = self._candidates.find(matchers, places, versions_of(changes), reading)
+            size = 0
             for identity, data in reading.watched(candidates):
                 if identity not in found and fulfils(data, conditions):
                     found[identity] = data
+                    # the bytes, and the texts that are made of them
+                    size += SERIES_BYTES + 2 * len(data)
                     reading.take_series(len(found))
+                    reading.hold(size)
         order = sorted(found)
         return Selection(series_ids.from_bytes(b"".join(order)), [found[identity] for identity in order])
