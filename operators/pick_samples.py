@@ -6,7 +6,7 @@ from pyflink.common import Row, Types
 from pyflink.datastream import DataStream, ProcessFunction, RuntimeContext
 from pyflink.table import DataTypes, Schema, StreamTableEnvironment
 
-from operators.raw_batches import Message
+from operators.message import Message
 from operators.worker import restore_print
 from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good

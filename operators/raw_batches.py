@@ -7,7 +7,6 @@ bears it out: the brokers refuse samples that are far ahead. Both are the same o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from pyflink.common import TypeInformation, Types
 from pyflink.datastream import DataStream, KeyedStream
@@ -90,19 +89,6 @@ def _seconds(time_ms: int) -> str:
 
 def _places(offsets: dict[int, int]) -> str:
     return ";".join(f"partition:{partition},offset:{offset}" for partition, offset in sorted(offsets.items()))
-
-
-class Message(NamedTuple):
-    """A row of `batches`: a message as it came. time: the newest sample's, as a timestamp."""
-
-    key: bytes | None
-    version: bytes | None
-    sent: bytes | None
-    producer: bytes | None
-    partition: int
-    offset: int
-    payload: bytes | None
-    time: object
 
 
 def batches(tables: StreamTableEnvironment, config: Config, group: str, start: Start) -> DataStream:

@@ -8,7 +8,7 @@ from pyflink.common import Row, Types
 from pyflink.datastream import ProcessFunction, RuntimeContext
 
 from operators.known_series import KnownSeries
-from operators.raw_batches import Message
+from operators.message import Message
 from operators.rejections import Rejections
 from operators.worker import restore_print
 from streamgauge.config import Config

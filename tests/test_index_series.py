@@ -74,7 +74,7 @@ def test_the_job_of_sql_rules_reads_what_the_source_gives():
     picks.open(SimpleNamespace(get_metrics_group=lambda: METRICS))
     lane, payload, _ = _payload(NOON)
     headers = dict(batch.headers_of("test", NOON))
-    message = _operator("raw_batches").Message(
+    message = _operator("message").Message(
         batch.key_of(lane), headers["version"], headers["sent"], headers["producer"], 0, 1, payload, NOON
     )
     context = SimpleNamespace(timestamp=lambda: NOON)
