@@ -67,10 +67,19 @@ class Stored:
                     )
         return found
 
-    def rollups(self, expected: Series, level: Resolution = Resolution.MIN1) -> Rollups:
-        """The rollups of the series and windows that are expected and closed."""
+    def progress(self, level: Resolution) -> dict[int, int]:
+        """Up to where (ms) each lane is built."""
+        return self._progress.read(level)
+
+    def rollups(
+        self,
+        expected: Series,
+        level: Resolution = Resolution.MIN1,
+        progress: dict[int, int] | None = None,
+    ) -> Rollups:
+        """The rollups of the series and windows that are expected and closed, now or by what `progress` gave."""
         found: Rollups = {}
-        closed = self._progress.read(level)
+        closed = self._progress.read(level) if progress is None else progress
         for lane, start in self._windows(expected, level):
             if start + level.value.width_ms > closed.get(lane, 0):
                 continue
@@ -84,9 +93,9 @@ class Stored:
                         found[identity, start] = {name: column[at] for name, column in columns.items()}
         return found
 
-    def closed(self, expected: Series, level: Resolution) -> Rollups:
-        """The rollups that are expected of the windows that are closed."""
-        closed = self._progress.read(level)
+    def closed(self, expected: Series, level: Resolution, progress: dict[int, int] | None = None) -> Rollups:
+        """The rollups that are expected of the windows that are closed, now or by what `progress` gave."""
+        closed = self._progress.read(level) if progress is None else progress
         lanes = self._config.layout.lanes
         return {
             (identity, start): rolled

@@ -219,17 +219,22 @@ def _assert_stored(work, stored):
     )
     assert stored.raw(work.expected) == work.expected
     for level in ROLLED:
+        both = []
         wait_for(
-            lambda level=level: _are_complete(work, stored, level),
+            lambda level=level, both=both: _are_complete(work, stored, level, both),
             60,
             lambda level=level: f"{level} incomplete",
         )
-        assert_rollups_equal(stored.rollups(work.expected, level), stored.closed(work.expected, level))
+        assert_rollups_equal(*both)
 
 
-def _are_complete(work, stored, level):
-    expected = stored.closed(work.expected, level)
-    found = stored.rollups(work.expected, level)
+def _are_complete(work, stored, level, both):
+    """Whether all windows that are closed at one moment count what they should; `both`: found, and expected."""
+    # time goes on, and would close another window between two looks
+    progress = stored.progress(level)
+    found = stored.rollups(work.expected, level, progress)
+    expected = stored.closed(work.expected, level, progress)
+    both[:] = found, expected
     return {place: rolled["count"] for place, rolled in expected.items()} == {
         place: rolled["count"] for place, rolled in found.items()
     }
