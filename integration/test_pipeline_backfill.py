@@ -140,10 +140,10 @@ def dropped(stack, work):
     since = work.start + 3 * MINUTE_MS
     starts = _offsets(stack.config, since)
     places = [TopicPartition(RAW, partition, offset) for partition, offset in starts.items()]
-    for deleted in (
-        AdminClient({"bootstrap.servers": stack.config.kafka.bootstrap}).delete_records(places).values()
-    ):
-        deleted.result()
+    # futures of a client that is gone never end
+    admin = AdminClient({"bootstrap.servers": stack.config.kafka.bootstrap})
+    for deleted in admin.delete_records(places).values():
+        deleted.result(timeout=30)
     return since, starts
 
 
