@@ -138,7 +138,7 @@ def flink(config: Config, arguments: tuple[str, ...]) -> None:
     from streamgauge.local.home import Home
     from streamgauge.local.jobs import run_flink
 
-    run_flink(arguments, Home(config.local.home))
+    sys.exit(run_flink(arguments, Home(config.local.home)))
 
 
 @main.group()

@@ -1,16 +1,17 @@
 """The stack's jobs: which there are, how one is submitted, and from which snapshot it goes on."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from streamgauge.config import ENVIRONMENT_VARIABLE
 from streamgauge.local import flink
@@ -23,6 +24,8 @@ JOBS: Mapping[str, Path] = {name: ROOT / "jobs" / f"{name}.py" for name in ("sto
 SUBMIT_TIMEOUT_S = 180.0
 CLIENT_JVM = "-Xmx384m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 """It lives for seconds: quick to start is quick enough."""
+PROGRAM_FAILED = 31
+"""The exit code of Flink's client where a job's own program ended with another one than 0."""
 CLIENT = "flink-run"
 """The pid file of Flink's client, of which there is never more than one."""
 
@@ -162,11 +165,24 @@ def submit(name: str, submission: Submission, home: Home, environment: Mapping[s
             raise SubmissionFailed(_reason(log.read().decode(errors="replace")))
 
 
-def run_flink(arguments: Sequence[str], home: Home) -> NoReturn:
-    """Become Flink's command line; its jobs find the configuration of the local stack by themselves."""
+def run_flink(arguments: Sequence[str], home: Home) -> int:
+    """Run Flink's command line; its jobs find the configuration of the local stack by themselves.
+
+    :returns: its exit code, but 1 where a job's own program has failed, whatever code that had.
+    """
     own = {ENVIRONMENT_VARIABLE: str(home.config), "JVM_ARGS": CLIENT_JVM}
     program = str(flink.folder() / "bin" / "flink")
-    os.execve(program, [program, *arguments], {**os.environ, **flink.variables(home), **own})
+    client = subprocess.Popen([program, *arguments], env={**os.environ, **flink.variables(home), **own})
+    before = signal.signal(signal.SIGTERM, lambda number, _: client.send_signal(number))
+    try:
+        while True:
+            # the terminal tells Flink's client of Ctrl-C too
+            with contextlib.suppress(KeyboardInterrupt):
+                code = client.wait()
+                break
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return 1 if code == PROGRAM_FAILED else code if code >= 0 else 128 - code
 
 
 def _reason(output: str) -> str:
