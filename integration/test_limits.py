@@ -58,7 +58,8 @@ def test_each_way_in_takes_what_is_within_the_limits_and_refuses_the_rest(config
         async with collecting(named(config, "limits", scrape_config=file)) as http:
 
             async def post(path, body, good):
-                answer = await http.post(f"/api/v1/{path}", content=body, timeout=60)
+                kind = {"content-type": "application/json"} if path == "push" else {}
+                answer = await http.post(f"/api/v1/{path}", content=body, headers=kind, timeout=60)
                 assert answer.status_code == (204 if good else 400), answer.text
                 assert good or answer.text.endswith("all other samples were written\n")
                 return answer.text
