@@ -1,4 +1,4 @@
-"""What a burst does: five times the usual rate for ten minutes, how long recovery takes, and that nothing is lost.
+"""A burst of five times the usual rate for ten minutes: how long recovery takes, and that nothing is lost.
 
     python benchmarks/overload.py [--series 20000] [--rate 5000] [--times 5] [--minutes 10]
 
@@ -8,8 +8,6 @@ refused, what waits, and the answers of the gateway; then the time of recovery, 
 """
 
 import argparse
-import json
-import subprocess
 import sys
 import threading
 import time
@@ -19,7 +17,7 @@ from dataclasses import dataclass, field
 import httpx
 from feeder import feeding
 from flink_counters import FlinkCounters
-from own_stack import configuration, own_stack
+from own_stack import audited, configuration, own_stack
 from rich.console import Console
 from rich.table import Table
 from store_latency import wait_until_indexed
@@ -43,7 +41,7 @@ AUDIT_AFTER_S = 240.0
 
 @dataclass
 class Stretch:
-    """What a stretch of steady load came to."""
+    """Measurements of a stretch of steady load."""
 
     name: str
     seconds: float = 0.0
@@ -133,7 +131,7 @@ def main() -> None:
             last.fed = feeder.end()
         last.seconds = time.monotonic() - began
         stretches.append(last)
-        audit = _audit(stack)
+        audit = audited(stack)
         watch.end()
         memory = usage.stop()
         restarts = {name: each["restarts"] for name, each in stack.state()["jobs"].items()}
@@ -153,13 +151,6 @@ def _run(watch: Watch, url: str, series: int, step_s: float, name: str, seconds:
         time.sleep(seconds)
         stretch.fed = feeder.end()
     return stretch
-
-
-def _audit(stack: Stack) -> dict[str, object]:
-    command = [sys.executable, "-m", "streamgauge.cli", "--config", str(stack.home.config)]
-    command += ["audit", "--since", "1d", "--json"]
-    found: dict[str, object] = json.loads(subprocess.run(command, capture_output=True, text=True).stdout)
-    return found
 
 
 def _table(stretches: list[Stretch]) -> Table:

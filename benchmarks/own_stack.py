@@ -4,8 +4,10 @@ Its logs stay, so that a benchmark that failed can be understood.
 """
 
 import contextlib
+import json
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Collection, Iterator
 
@@ -73,3 +75,15 @@ def own_stack(config: Config, parts: Collection[str]) -> Iterator[Stack]:
         stack.down()
         shutil.rmtree(stack.home.data, ignore_errors=True)
         signal.signal(signal.SIGTERM, before)
+
+
+def command(stack: Stack, *arguments: str) -> list[str]:
+    """`streamgauge ...` with the configuration of a stack."""
+    return [sys.executable, "-m", "streamgauge.cli", "--config", str(stack.home.config), *arguments]
+
+
+def audited(stack: Stack) -> dict[str, object]:
+    """`streamgauge audit` of the last day, whose exit code says the same as `missing`."""
+    asked = command(stack, "audit", "--since", "1d", "--json")
+    found: dict[str, object] = json.loads(subprocess.run(asked, capture_output=True, text=True).stdout)
+    return found

@@ -15,7 +15,6 @@ Exits with 1 if one of these is not so.
 """
 
 import argparse
-import json
 import os
 import random
 import signal
@@ -31,7 +30,7 @@ from pathlib import Path
 import cramjam
 import httpx
 import psutil
-from own_stack import configuration, own_stack
+from own_stack import audited, command, configuration, own_stack
 from rich.console import Console
 from rich.table import Table
 
@@ -84,7 +83,7 @@ groups:
 
 
 class Model:
-    """What was acknowledged: values by series and time (ms). A value is a number that the series and the time give."""
+    """Acknowledged values by series and time (ms). A value follows from the series and the time."""
 
     def __init__(self, series: int) -> None:
         self.series = series
@@ -108,7 +107,7 @@ class Model:
         return found[-1] if found else None
 
     def answer(self, name: str, steps: list[int]) -> dict[str, dict[int, float]]:
-        """What a query gives at each step (ms), by a text of its labels."""
+        """The answer of a query at each step (ms), by a text of its labels."""
         found: dict[str, dict[int, float]] = defaultdict(dict)
         for at in steps:
             for key, value in self._at(name, at).items():
@@ -264,7 +263,7 @@ class Soak:
         return found
 
     def differences(self, begin: int, end: int) -> list[str]:
-        """Where kept, computed and plain answers differ, of all queries over the soak."""
+        """Differences between kept, computed and plain answers of all queries over the soak."""
         found = []
         with httpx.Client(timeout=60) as http:
             for name, text in QUERIES.items():
@@ -321,37 +320,12 @@ def _resident(session: int) -> int:
     return total
 
 
-def _audit(stack: Stack) -> dict[str, object]:
-    command = [
-        sys.executable,
-        "-m",
-        "streamgauge.cli",
-        "--config",
-        str(stack.home.config),
-        "audit",
-        "--since",
-        "1d",
-        "--json",
-    ]
-    found: dict[str, object] = json.loads(subprocess.run(command, capture_output=True, text=True).stdout)
-    return found
-
-
 def _apply_rules(stack: Stack) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "soak.yml"
         file.write_text(RULES)
-        command = [
-            sys.executable,
-            "-m",
-            "streamgauge.cli",
-            "--config",
-            str(stack.home.config),
-            "rules",
-            "apply",
-            str(file),
-        ]
-        subprocess.run(command, check=True, stdout=sys.stderr)
+        apply = command(stack, "rules", "apply", str(file))
+        subprocess.run(apply, check=True, stdout=sys.stderr)
 
 
 def main() -> None:
@@ -379,7 +353,7 @@ def main() -> None:
         stack.wait_ready(stack.parts() - {"sql"}, timeout_s=300)
         time.sleep(SETTLE_S)
         differences = soak.differences(begin, end)
-        audit = _audit(stack)
+        audit = audited(stack)
     failed = _report(soak, differences, audit)
     sys.exit(1 if failed else 0)
 
