@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-import os
+import subprocess
 import sys
 import threading
 import time
@@ -114,8 +114,9 @@ def config(home: Home) -> Config:
 @pytest.fixture
 def supervised(config: Config, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     """A supervisor in a thread, of two processes that only wait and one that waits for another in vain."""
-    leader = psutil.Process(os.getsid(0))
-    home.pid("supervisor").write_text(f"{leader.pid} {leader.create_time()}")
+    # the session of the tests themselves can have begun outside of the PID namespace, and has no number then
+    leader = subprocess.Popen(SLEEP, start_new_session=True)
+    home.pid("supervisor").write_text(f"{leader.pid} {psutil.Process(leader.pid).create_time()}")
     found = [Service(name, lambda: SLEEP, lambda: True) for name in ("first", "second")]
     odd = Service("odd", lambda: SLEEP, lambda: True, after=("nobody",))
     monkeypatch.setattr(supervisor, "services", lambda *_: [*found, odd])
@@ -128,6 +129,8 @@ def supervised(config: Config, home: Home, monkeypatch: pytest.MonkeyPatch) -> I
     yield Stack(config)
     running.end()
     thread.join()
+    leader.kill()
+    leader.wait()
     assert not children()
 
 
