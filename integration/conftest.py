@@ -1,4 +1,4 @@
-"""One stack for all tests, on ports and in a folder of its own, and a clock that only goes forward."""
+"""One stack for all tests of a process, on ports and in a folder of its own, and a clock that only goes forward."""
 
 import os
 import shutil
@@ -33,7 +33,9 @@ from streamgauge.config import (
 from streamgauge.local.ports import free_ports
 from streamgauge.local.stack import Stack
 
-HOME = Path(__file__).parents[1] / ".streamgauge" / "test"
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+"""Each process of pytest-xdist has a stack of its own."""
+HOME = Path(__file__).parents[1] / ".streamgauge" / f"test{WORKER}"
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
 DAY_MS = 24 * HOUR_MS

@@ -1,6 +1,8 @@
 """Ports of a stack beside others."""
 
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -20,16 +22,34 @@ def test_they_differ_are_free_and_not_the_kernels_to_give_away():
             listener.bind(("127.0.0.1", port))
 
 
-def test_one_that_is_taken_is_not_given(monkeypatch, tmp_path):
-    (port,) = free_ports(1)
+@pytest.fixture
+def only(monkeypatch, tmp_path):
+    """Lets one port be all that there is to choose from."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
     monkeypatch.setattr(ports, "LOWEST", port)
     monkeypatch.setattr(ports, "RANGE", tmp_path / "unknown")
     monkeypatch.setattr(ports, "USUAL_END", port + 1)
-    assert free_ports(1) == [port]
+    return port
+
+
+def test_one_that_is_taken_is_not_given(only):
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", port))
+        listener.bind(("127.0.0.1", only))
         with pytest.raises(OSError, match="no 1 ports free"):
             free_ports(1)
+    assert free_ports(1) == [only]
+
+
+def test_one_that_was_given_is_given_to_nobody_else_while_its_process_lives(only):
+    claim = f"from streamgauge.local.ports import _claim; _claim({only})"
+    command = [sys.executable, "-c", f"import sys; {claim}; print(flush=True); sys.stdin.read()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        other.stdout.readline()
+        with pytest.raises(OSError, match="no 1 ports free"):
+            free_ports(1)
+        other.stdin.close()
+    assert free_ports(1) == [only]
 
 
 def test_a_server_of_another_protocol_does_not_answer_over_http():

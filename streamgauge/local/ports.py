@@ -9,6 +9,7 @@ LOWEST = 10_000
 RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 USUAL_END = 32_768
 """Where the kernel's range begins when it does not say so."""
+_claims = list[socket.socket]()
 
 
 def free_ports(count: int) -> list[int]:
@@ -16,6 +17,7 @@ def free_ports(count: int) -> list[int]:
 
     None is of the range from which the kernel takes ports for whoever lets it choose: between this call and
     the start of a service, and while it restarts, a worker of Flink or any connection would get the port.
+    No other process is given one of them while this one lives, for a claim is held on each.
 
     :raises OSError: there are not that many.
     """
@@ -27,7 +29,22 @@ def free_ports(count: int) -> list[int]:
             listener = held.enter_context(socket.socket())
             with contextlib.suppress(OSError):
                 listener.bind(("127.0.0.1", port))
+                _claim(port)
                 ports.append(port)
             if len(ports) == count:
                 return ports
     raise OSError(f"no {count} ports free from {LOWEST} to {end - 1}")
+
+
+def _claim(port: int) -> None:
+    """Hold a port's name in the kernel's table of abstract Unix sockets, which forgets it with this process.
+
+    :raises OSError: another process holds it, or this one does.
+    """
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0streamgauge-port-{port}")
+    except OSError:
+        claim.close()
+        raise
+    _claims.append(claim)
