@@ -30,10 +30,9 @@ demo: setup
 stop:
 	@test ! -x $(VENV)/streamgauge || $(VENV)/streamgauge down
 
-# integration has two stacks side by side, for one waits most of its time; its files in their order
 test: setup
 	$(VENV)/pytest tests -n auto --maxprocesses 4 --dist loadfile
-	$(VENV)/pytest integration -n 2 --dist loadfile --no-loadscope-reorder --durations=40
+	$(VENV)/pytest integration --durations=40
 
 check: setup
 	$(VENV)/ruff format --check

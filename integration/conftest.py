@@ -1,4 +1,4 @@
-"""One stack for all tests of a process, on ports and in a folder of its own, and a clock that only goes forward."""
+"""One stack for all tests, on ports and in a folder of its own, and a clock that only goes forward."""
 
 import os
 import shutil
@@ -33,9 +33,7 @@ from streamgauge.config import (
 from streamgauge.local.ports import free_ports
 from streamgauge.local.stack import Stack
 
-WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
-"""Each process of pytest-xdist has a stack of its own."""
-HOME = Path(__file__).parents[1] / ".streamgauge" / f"test{WORKER}"
+HOME = Path(__file__).parents[1] / ".streamgauge" / "test"
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
 DAY_MS = 24 * HOUR_MS
@@ -48,7 +46,11 @@ BEFORE_MIDNIGHT_MS = 25 * MINUTE_MS
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Simulated time first: a collector with the real clock makes all that comes later late."""
-    items.sort(key=lambda item: (not item.path.name.startswith("test_pipeline"), item.path.name))
+    items.sort(key=lambda item: (not _is_of_the_pipeline(item), item.path.name))
+
+
+def _is_of_the_pipeline(item: pytest.Item) -> bool:
+    return item.path.name.startswith("test_pipeline")
 
 
 def _configuration() -> Config:
@@ -82,15 +84,30 @@ def _configuration() -> Config:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """The stack without its collector: the tests run their own."""
+    """The stack without its collector, for the tests run their own, and without the alert job: see `with_alerts`."""
     running = Stack(_configuration())
     running.down()
     shutil.rmtree(HOME, ignore_errors=True)
     try:
-        running.up(running.parts() - {"collector"}, report=print)
+        running.up(running.parts() - {"collector", "alerts"}, report=print)
         yield running
     finally:
         running.down()
+
+
+@pytest.fixture(scope="session")
+def with_alerts(stack: Stack) -> Stack:
+    """The stack once the job that evaluates alert rules runs on it."""
+    stack.start("alerts")
+    stack.wait_ready({"alerts"})
+    return stack
+
+
+@pytest.fixture(autouse=True)
+def _alert_job_after_the_pipeline(request: pytest.FixtureRequest) -> None:
+    """The alert job runs in all tests of the stack but those of the pipeline, whose restarts would take longer."""
+    if "stack" in request.fixturenames and not _is_of_the_pipeline(request.node):
+        request.getfixturevalue("with_alerts")
 
 
 @pytest.fixture(scope="module")
@@ -207,14 +224,13 @@ def run_collector(stack: Stack, simulated: Time, tmp_path: Path, request: pytest
 
 
 @pytest.fixture(scope="session")
-def stream(stack: Stack) -> Feed:
+def stream(with_alerts: Stack) -> Feed:
     """The simulated time of tests of alerts, which comes after all others' and never goes back."""
-    stack.wait_ready({"alerts", "store"})
+    with_alerts.wait_ready({"store"})
     # a job that is killed before its first checkpoint begins at the newest samples
-    wait_for(
-        lambda: stack.state()["jobs"]["alerts"]["checkpoints"] > 0, 60, lambda: str(stack.state()["jobs"])
-    )
-    return Feed(stack.config)
+    jobs = lambda: with_alerts.state()["jobs"]  # noqa: E731
+    wait_for(lambda: jobs()["alerts"]["checkpoints"] > 0, 60, lambda: str(jobs()))
+    return Feed(with_alerts.config)
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def test_every_sample_is_stored_once_and_rolled_up(fault, stack, stored, run_col
     work = Workload(f"pipeline{fault.__name__}", collector.clock.origin, late=5)
     client = Client(collector.address)
     requests = list(work.requests())
-    before = stack.state()["jobs"]
+    before = _jobs(stack)
     with ThreadPoolExecutor(1) as beside:
         for number, (due, request) in enumerate(requests):
             if number == len(requests) // 2:
@@ -124,14 +124,18 @@ def test_every_sample_is_stored_once_and_rolled_up(fault, stack, stored, run_col
             _push_when_due(client, collector, due, request)
         injected.result()
     client.close()
-    # not before every job has made checkpoints of what it did after the fault
-    wait_for(lambda: _have_gone_on(before, stack.state()["jobs"]), 240, lambda: str(stack.state()["jobs"]))
+    # not before both jobs have made checkpoints of what they did after the fault
+    wait_for(lambda: _have_gone_on(before, _jobs(stack)), 240, lambda: str(_jobs(stack)))
     _assert_stored(work, stored)
 
 
 def _push_when_due(client, collector, due, request):
     wait_for(lambda: collector.clock() >= due, 120)
     client.push_until_taken(request)
+
+
+def _jobs(stack):
+    return {name: stack.state()["jobs"][name] for name in ("store", "rollup")}
 
 
 def _have_gone_on(before, now):
