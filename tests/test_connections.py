@@ -41,8 +41,8 @@ def test_passwords_are_shown_nowhere_but_in_the_file_for_our_own_processes(tmp_p
         str(config),
         config.model_dump_json(),
         repr(config.model_dump()),
-        status.config({}, Reading()).data,
-        status.flags({}, Reading()).data,
+        str(status.config({}, Reading()).data),
+        str(status.flags({}, Reading()).data),
     ]
     for text in shown:
         assert not any(password in text for password in PASSWORDS)

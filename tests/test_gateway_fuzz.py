@@ -47,7 +47,7 @@ for _name, _strategy in _FORMATS.items():
     schemathesis.openapi.format(_name, _strategy)
 
 
-async def _said(path, _=None):
+def _said(path, *_):
     target = {"scrapePool": "node", "scrapeUrl": "http://a", "labels": {}, "health": "up"}
     entry = {"type": "counter", "help": "", "unit": ""}
     return Said([{"a": [entry]} if path.endswith("metadata") else {"activeTargets": [target]}], [])

@@ -77,7 +77,7 @@ def _board(folder):
     return board
 
 
-async def _collectors(path, _=None):
+def _collectors(path, *_):
     if path.endswith("metadata"):
         entry = [{"type": "counter", "help": "", "unit": ""}]
         return Said([{"requests": entry, "secret": entry, "up": entry}], [])

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
 from streamgauge.gateway import prometheus_json as answer
-from streamgauge.gateway.bodies import PIECE_BYTES, Body, InPieces
+from streamgauge.gateway.bodies import Body, InPieces
 from streamgauge.gateway.enforcement import enforced
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
 from streamgauge.gateway.memory import NotEnoughMemory
@@ -84,23 +84,15 @@ async def not_served(request: Request, error: Exception) -> Response:
     )
 
 
-async def answered(found: Answer) -> Response:
+def answered(found: Answer) -> Response:
     """The JSON of an answer; one without data has no content."""
     data = found.data
-    if not data:
+    if not data.size:
         return Response(status_code=204)
-    if isinstance(data, str):
-        is_short = len(data) <= ON_LOOP_BYTES
-        encoded = [_encoded(data)] if is_short else await asyncio.to_thread(_in_pieces, data)
-        data = Body(encoded)
     before, after = map(_encoded, answer.success(found.warnings, found.infos, found.explain))
     if len(data.pieces) > 1:
         return InPieces(Body([before, *data.pieces, after], data), "application/json")
     return Response(b"".join([before, *data.pieces, after]), media_type="application/json")
-
-
-def _in_pieces(text: str) -> list[bytes]:
-    return [_encoded(text[at : at + PIECE_BYTES]) for at in range(0, len(text), PIECE_BYTES)]
 
 
 def _encoded(text: str) -> bytes:

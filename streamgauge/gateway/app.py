@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
@@ -30,7 +29,7 @@ from streamgauge.gateway.answering import (
 )
 from streamgauge.gateway.authentication import Authentication
 from streamgauge.gateway.cardinality import Cardinality
-from streamgauge.gateway.collectors import ENDINGS, Collectors, urls_of
+from streamgauge.gateway.collectors import Collectors, urls_of
 from streamgauge.gateway.compression import Compression
 from streamgauge.gateway.cors import Cors
 from streamgauge.gateway.cost import Budget
@@ -46,7 +45,7 @@ from streamgauge.gateway.metrics import Looked, Metrics
 from streamgauge.gateway.page import assets
 from streamgauge.gateway.pages import PAGES
 from streamgauge.gateway.parameters import Form
-from streamgauge.gateway.pools import Pool, Pools
+from streamgauge.gateway.pools import Limits, Pool
 from streamgauge.gateway.queries import Answer, Queries
 from streamgauge.gateway.remote_read import RemoteRead
 from streamgauge.gateway.rules import Rules
@@ -93,25 +92,38 @@ class Gateway:
         self.federation = Federation(reader, external, settings.lookback_s * 1000, now_ms)
         self.remote_read = RemoteRead(reader, external)
         self.description = openapi.document(endpoints(self))
-        self._interactive = Pool("interactive", settings.interactive_queries)
-        self._adhoc = Pool("adhoc", settings.adhoc_queries, adhoc_session)
-        self._counting = Pool("counting", 1, adhoc_session)
-        self._pools = Pools(
-            Users(settings.user_queries, settings.user_patience_s),
-            Users(settings.source_queries, settings.user_patience_s, "from this account or address"),
-        )
-        self._looking = ThreadPoolExecutor(2, "look")
+        queries, others = self._limits(), self._limits()
+        self._interactive = Pool("interactive", settings.interactive_queries, queries)
+        self._adhoc = Pool("adhoc", settings.adhoc_queries, queries, adhoc_session)
+        self._counting = Pool("counting", 1, queries, adhoc_session)
+        # what waits for others holds up neither queries nor what is known here
+        self._looking = Pool("looking", 2, others)
+        self._asking = Pool("asking", 4, others)
+        self._jobs = Pool("jobs", 1, others)
         self._reader = reader
         looked = Looked(self._lookups, self._is_paused, self.rules.evaluation_seconds, self._waiting)
         self.metrics.registry.register(looked)
 
     async def look(self, look: Query, form: Form) -> Answer:
-        """The answer of what reads no store; it never takes a thread from queries.
+        """The answer of what reads no store; it never takes a thread, or a place of the asker, from queries.
 
         :raises InvalidRequest: with the reason, whatever went wrong.
         """
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._looking, look, form, Reading())
+        return with_remarks(*await self._read(self._looking, form, partial(look, form)))
+
+    async def ask(self, query: Query, form: Form) -> Answer:
+        """The answer of what collectors are asked for.
+
+        :raises InvalidRequest: with the reason, whatever went wrong.
+        """
+        return with_remarks(*await self._read(self._asking, form, partial(query, form)))
+
+    async def job_status(self, form: Form) -> Answer:
+        """/api/v1/status/jobs
+
+        :raises InvalidRequest: with the reason, whatever went wrong.
+        """
+        return with_remarks(*await self._read(self._jobs, form, partial(self.jobs.status, form)))
 
     async def count(self, query: Query, form: Form) -> Answer:
         """The answer of what goes through the whole index, one after the other.
@@ -141,16 +153,10 @@ class Gateway:
         """
         return await self._read(self._pool(form), form, look)
 
-    async def metadata(self, form: Form) -> Answer:
-        """/api/v1/metadata, of the metrics that the asker may see.
-
-        :raises InvalidRequest: with the reason, whatever went wrong.
-        """
-        if not form.asker.enforced:
-            return await self.collectors.metadata(form, lambda _: True)
-        names, damages = await self._read(self._interactive, form, partial(self.queries.metrics, form))
-        seen = names | {name.removesuffix(ending) for name in names for ending in ENDINGS}
-        return with_remarks(await self.collectors.metadata(form, seen.__contains__), damages)
+    def metadata(self, form: Form, reading: Reading) -> Answer:
+        """/api/v1/metadata, of the metrics that the asker may see."""
+        shown = self.queries.metrics(form, reading) if form.asker.enforced else None
+        return self.collectors.metadata(form, reading, shown)
 
     async def ready(self) -> None:
         """Whether the store answers, however many queries there are.
@@ -185,9 +191,16 @@ class Gateway:
         reading = self._budget(timeout)
         with translated():
             async with asyncio.timeout(timeout):
-                found = await self._pools.run(pool, form.asker, lambda _: reading.run(look), reading)
+                found = await pool.run(form.asker, lambda _: reading.run(look), reading)
         self.metrics.samples.inc(reading.samples)
         return found, [*reading.notes, *self._damages(reading)]
+
+    def _limits(self) -> Limits:
+        settings = self.settings
+        return Limits(
+            Users(settings.user_queries, settings.user_patience_s),
+            Users(settings.source_queries, settings.user_patience_s, "from this account or address"),
+        )
 
     def _budget(self, timeout_s: float) -> Budget:
         settings = self.settings
@@ -217,7 +230,9 @@ class Gateway:
         return self.kept is not None and self.kept.remote.is_paused
 
     def _waiting(self) -> dict[str, int]:
-        return {pool.name: pool.turns.waiting for pool in (self._interactive, self._adhoc, self._counting)}
+        queries = (self._interactive, self._adhoc, self._counting)
+        others = (self._looking, self._asking, self._jobs)
+        return {pool.name: pool.turns.waiting for pool in (*queries, *others)}
 
     def _damages(self, reading: Reading) -> list[str]:
         for damage in reading.damages:
@@ -256,6 +271,6 @@ def _api(endpoint: Endpoint) -> Respond:
         if endpoint.is_about_all:
             refuse_restricted(request.state.asker)
         form = await form_of(request, endpoint.reads_series)
-        return await answered(await while_connected(request, endpoint.answer(form)))
+        return answered(await while_connected(request, endpoint.answer(form)))
 
     return respond

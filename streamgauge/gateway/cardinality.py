@@ -10,7 +10,7 @@ from schemas.tables import HOUR_MS
 from streamgauge.gateway import prometheus_json as answer
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
 from streamgauge.gateway.parameters import Form
-from streamgauge.gateway.queries import Answer
+from streamgauge.gateway.queries import Answer, document
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, fulfils
 from streamgauge.store.reader import Reader, Reading
@@ -23,7 +23,9 @@ COUNTED_BYTES = 2048
 """Of a series that is looked at, with what is counted of its labels."""
 KEPT_S = 60.0
 """How long a count is answered again."""
-_PAIR_BYTES = 2
+PAIR_BYTES = 512
+"""Of a label and value while the most frequent are found."""
+_LENGTH_BYTES = 2
 """What Prometheus adds for the lengths of a label's name and value."""
 DEFAULT_LIMIT, MAX_LIMIT = 10, 10_000
 
@@ -63,11 +65,12 @@ class Cardinality:
         now = self._clock()
         reading.left_s()
         count = self._count(form.asker.enforced, now, reading)
+        reading.hold(len(count.pairs) * PAIR_BYTES)
         scale = self._lanes / count.lanes
         values = Counter(name for name, _ in count.pairs)
         size: Counter[str] = Counter()
         for (name, value), number in count.pairs.items():
-            size[name] += number * (len(name.encode()) + len(value.encode()) + _PAIR_BYTES)
+            size[name] += number * (len(name.encode()) + len(value.encode()) + _LENGTH_BYTES)
         content = {
             "headStats": {
                 "numSeries": round(count.series * scale),
@@ -83,7 +86,7 @@ class Cardinality:
                 {f"{name}={value}": number for (name, value), number in count.pairs.items()}, limit, scale
             ),
         }
-        return Answer(answer.text(content), self._remarks(count))
+        return document(content, reading, self._remarks(count), len(count.pairs) * PAIR_BYTES)
 
     def _count(self, enforced: Sequence[Matcher], now: int, reading: Reading) -> Count:
         at, known = self._counted.get(enforced, (0.0, None))

@@ -3,23 +3,27 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 import httpx
 
 from streamgauge import __version__
 from streamgauge.config import Config
-from streamgauge.gateway import prometheus_json as answer
 from streamgauge.gateway.askers import Asker
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
 from streamgauge.gateway.parameters import Form
-from streamgauge.gateway.queries import Answer
+from streamgauge.gateway.queries import Answer, document
 from streamgauge.redaction import redacted
 from streamgauge.series.labels import NAME
+from streamgauge.store.reader import Reading
 
 TIMEOUT_S = 5.0
 MAX_BYTES = 64 * 1024 * 1024
+DECODED_BYTES = 25
+"""Of a byte of JSON when it is decoded, and put together with that of others: what is empty takes the most."""
+NAME_BYTES = 1024
+"""Of a name, with those that it may have as a part of a metric."""
 ENDINGS = ("_bucket", "_count", "_sum", "_total", "_created", "_info")
 """What the names of series have after that of their metric."""
 _LIMITS = re.compile(r"[-+]?\d{1,18}", re.ASCII)
@@ -31,10 +35,11 @@ Families = dict[str, list[dict[str, str]]]
 
 
 class Said(NamedTuple):
-    """The `data` of each collector that answered, and warnings that name the others."""
+    """The `data` of each collector that answered, and warnings that name the others. size: bytes that it takes."""
 
     data: Sequence[Any]
     warnings: list[str]
+    size: int = 0
 
 
 class Collectors:
@@ -49,64 +54,59 @@ class Collectors:
         # made once: it takes ten times as long as a request
         self._tls = httpx.create_ssl_context()
 
-    async def targets(self, form: Form) -> Answer:
+    def targets(self, form: Form, reading: Reading) -> Answer:
         """/api/v1/targets: those of all collectors, by pool and URL.
 
         :raises InvalidRequest: if no collector answers.
         """
-        said = await self._ask("/api/v1/targets")
+        said = self._ask("/api/v1/targets", {}, reading)
         pool, state = form.get("scrapePool"), form.get("state").lower()
         is_active = state in _STATES
+        found = [one for one in _targets(said, form.asker) if is_active and pool in ("", one["scrapePool"])]
+        content = {"activeTargets": found, "droppedTargets": [], "droppedTargetCounts": {}}
+        return document(content, reading, said.warnings, said.size)
 
-        def chosen() -> Answer:
-            found = [
-                one for one in _targets(said, form.asker) if is_active and pool in ("", one["scrapePool"])
-            ]
-            content = {"activeTargets": found, "droppedTargets": [], "droppedTargetCounts": {}}
-            return Answer(answer.text(content), said.warnings)
-
-        return await asyncio.to_thread(chosen)
-
-    async def scrape_pools(self, form: Form) -> Answer:
+    def scrape_pools(self, form: Form, reading: Reading) -> Answer:
         """/api/v1/scrape_pools: the jobs of all targets.
 
         :raises InvalidRequest: if no collector answers.
         """
-        said = await self._ask("/api/v1/targets")
+        said = self._ask("/api/v1/targets", {}, reading)
+        found = sorted({one["scrapePool"] for one in _targets(said, form.asker)})
+        return document({"scrapePools": found}, reading, said.warnings, said.size)
 
-        def pools() -> Answer:
-            found = sorted({one["scrapePool"] for one in _targets(said, form.asker)})
-            return Answer(answer.text({"scrapePools": found}), said.warnings)
-
-        return await asyncio.to_thread(pools)
-
-    async def metadata(self, form: Form, takes: Callable[[str], bool]) -> Answer:
+    def metadata(self, form: Form, reading: Reading, shown: Set[str] | None = None) -> Answer:
         """/api/v1/metadata: type, help and unit of metrics, as every collector knows them.
 
-        :param takes: which metrics are shown, by their names. :raises InvalidRequest: if no collector answers, and
-            for limits that are no numbers.
+        :param shown: the names of the series whose metrics are shown, None for all. :raises InvalidRequest: if no
+            collector answers, and for limits that are no numbers.
         """
         most, most_each = _limit(form, "limit"), _limit(form, "limit_per_metric")
         metric = form.get("metric")
-        said = await self._ask("/api/v1/metadata", {"metric": metric} if metric else {})
+        held = 0 if shown is None else len(shown) * NAME_BYTES
+        said = self._ask("/api/v1/metadata", {"metric": metric} if metric else {}, reading, held)
+        merged = _merged(said.data)
+        if shown is not None:
+            seen = shown | {name.removesuffix(ending) for name in shown for ending in ENDINGS}
+            merged = {family: entries for family, entries in merged.items() if family in seen}
+        families = list(merged)[: most if most >= 0 else None]
+        content = {family: merged[family][: most_each if most_each > 0 else None] for family in families}
+        return document(content, reading, said.warnings, said.size)
 
-        def chosen() -> Answer:
-            merged = {family: entries for family, entries in _merged(said.data).items() if takes(family)}
-            families = list(merged)[: most if most >= 0 else None]
-            content = {family: merged[family][: most_each if most_each > 0 else None] for family in families}
-            return Answer(answer.text(content), said.warnings)
+    def _ask(self, path: str, parameters: Mapping[str, str], reading: Reading, held: int = 0) -> Said:
+        """What all collectors say. It is held before it is decoded.
 
-        return await asyncio.to_thread(chosen)
+        :param held: bytes that are held already. :raises InvalidRequest: if none answers; by `hold`.
+        """
+        received = 0
 
-    async def _ask(self, path: str, parameters: Mapping[str, str] | None = None) -> Said:
-        async with httpx.AsyncClient(
-            timeout=self._timeout_s,
-            trust_env=False,
-            verify=self._tls,
-            follow_redirects=False,
-            headers={"User-Agent": f"streamgauge/{__version__}"},
-        ) as http:
-            found = await asyncio.gather(*(_one(http, url + path, parameters or {}) for url in self._urls))
+        def receive(size: int) -> None:
+            nonlocal received
+            reading.left_s()
+            received += size
+            reading.hold(held + received * DECODED_BYTES)
+
+        found = list(map(_document, asyncio.run(self._asked(path, parameters, receive))))
         warnings = [
             redacted(f"collector {url} does not answer: {each}")
             for url, each in zip(self._urls, found, strict=True)
@@ -115,7 +115,20 @@ class Collectors:
         said = [each["data"] for each in found if not isinstance(each, str)]
         if not said and warnings:
             raise InvalidRequest(ErrorType.UNAVAILABLE, "; ".join(warnings))
-        return Said(said, warnings)
+        return Said(said, warnings, held + received * DECODED_BYTES)
+
+    async def _asked(
+        self, path: str, parameters: Mapping[str, str], receive: Callable[[int], None]
+    ) -> list[bytearray | str]:
+        async with httpx.AsyncClient(
+            timeout=self._timeout_s,
+            trust_env=False,
+            verify=self._tls,
+            follow_redirects=False,
+            headers={"User-Agent": f"streamgauge/{__version__}"},
+        ) as http:
+            asked = (_one(http, url + path, parameters, self._timeout_s, receive) for url in self._urls)
+            return await asyncio.gather(*asked)
 
 
 def urls_of(config: Config) -> tuple[str, ...]:
@@ -124,23 +137,40 @@ def urls_of(config: Config) -> tuple[str, ...]:
     return config.gateway.collectors or (f"http://{own}",)
 
 
-async def _one(http: httpx.AsyncClient, url: str, parameters: Mapping[str, str]) -> dict[str, Any] | str:
-    """The document of a collector, or why there is none."""
+async def _one(
+    http: httpx.AsyncClient,
+    url: str,
+    parameters: Mapping[str, str],
+    timeout_s: float,
+    receive: Callable[[int], None],
+) -> bytearray | str:
+    """What is said by a collector, or why there is none. receive: is told of bytes that came."""
     body = bytearray()
     try:
-        async with http.stream("GET", url, params=parameters) as response:
+        async with asyncio.timeout(timeout_s), http.stream("GET", url, params=parameters) as response:
             if response.is_redirect:
                 return f"HTTP status {response.status_code}, and no redirect is followed"
             if response.status_code != 200:
                 return f"HTTP status {response.status_code}"
             async for part in response.aiter_bytes():
+                receive(len(part))
                 body += part
                 if len(body) > MAX_BYTES:
                     return f"more than {MAX_BYTES} bytes"
-        document: dict[str, Any] = await asyncio.to_thread(json.loads, bytes(body))
-    except (httpx.HTTPError, ValueError) as error:
+    except (httpx.HTTPError, TimeoutError) as error:
         return f"{type(error).__name__}: {error}".removesuffix(": ")
-    return document
+    return body
+
+
+def _document(body: bytearray | str) -> dict[str, Any] | str:
+    """What a collector said, or why it is none."""
+    if isinstance(body, str):
+        return body
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        return f"{type(error).__name__}: {error}"
+    return found if isinstance(found, dict) and "data" in found else "no document of the API"
 
 
 def _targets(said: Said, asker: Asker) -> list[dict[str, Any]]:

@@ -167,7 +167,7 @@ def _lists(gateway: "Gateway") -> list[Endpoint]:
 
 
 def _others(gateway: "Gateway") -> list[Endpoint]:
-    look, rules, collectors = gateway.look, gateway.rules, gateway.collectors
+    look, ask, rules, collectors = gateway.look, gateway.ask, gateway.rules, gateway.collectors
     return [
         Endpoint(
             "/api/v1/rules",
@@ -177,9 +177,20 @@ def _others(gateway: "Gateway") -> list[Endpoint]:
             reads_series=False,
         ),
         Endpoint("/api/v1/alerts", "The active alerts", partial(look, rules.alerts), reads_series=False),
-        Endpoint("/api/v1/targets", "What is scraped", collectors.targets, _TARGETS, reads_series=False),
-        Endpoint("/api/v1/scrape_pools", "The jobs of targets", collectors.scrape_pools, reads_series=False),
-        Endpoint("/api/v1/metadata", "Type and help of metrics", gateway.metadata, _METADATA),
+        Endpoint(
+            "/api/v1/targets",
+            "What is scraped",
+            partial(ask, collectors.targets),
+            _TARGETS,
+            reads_series=False,
+        ),
+        Endpoint(
+            "/api/v1/scrape_pools",
+            "The jobs of targets",
+            partial(ask, collectors.scrape_pools),
+            reads_series=False,
+        ),
+        Endpoint("/api/v1/metadata", "Type and help of metrics", partial(ask, gateway.metadata), _METADATA),
         Endpoint(
             "/api/v1/status/tsdb",
             "Which metrics, labels and values have many series",
@@ -199,7 +210,7 @@ def _statuses(gateway: "Gateway") -> list[Endpoint]:
         ("/api/v1/alertmanagers", "Who is told of alerts", status.alertmanagers, True),
     ]
     return [
-        Endpoint("/api/v1/status/jobs", "The jobs on Flink", gateway.jobs.status, is_about_all=True),
+        Endpoint("/api/v1/status/jobs", "The jobs on Flink", gateway.job_status, is_about_all=True),
         *(
             Endpoint(path, summary, partial(gateway.look, answer), is_about_all=is_about_all)
             for path, summary, answer, is_about_all in answers

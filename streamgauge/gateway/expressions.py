@@ -1,30 +1,36 @@
 """What is answered from the text of a query alone: /api/v1/parse_query and /api/v1/query_exemplars."""
 
-from streamgauge.gateway import prometheus_json as answer
 from streamgauge.gateway.ast_json import tree
+from streamgauge.gateway.bodies import Body
 from streamgauge.gateway.evaluation import expression
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
 from streamgauge.gateway.parameters import MAX_MS, Form
-from streamgauge.gateway.queries import Answer
+from streamgauge.gateway.queries import Answer, document
 from streamgauge.promql import parser
 from streamgauge.promql.ast import VectorSelector
 from streamgauge.promql.invalid_expression import InvalidExpression
 from streamgauge.promql.walk import walk
 from streamgauge.store.reader import Reading
 
-NOTHING = Answer("", [])
+NOTHING = Answer(Body([]), [])
 """Is a 204."""
+TREE_BYTES = 512
+"""Of a character of an expression while its tree is written."""
 
 
-def parsed(form: Form, _: Reading) -> Answer:
+def parsed(form: Form, reading: Reading) -> Answer:
     """/api/v1/parse_query
 
     :raises InvalidRequest: if it is not PromQL.
     """
-    return Answer(answer.text(tree(expression(form.get("query"), "query"))), [])
+    text = form.get("query")
+    found = expression(text, "query")
+    held = len(text) * TREE_BYTES
+    reading.hold(held)
+    return document(tree(found), reading, held=held)
 
 
-def exemplars(form: Form, _: Reading) -> Answer:
+def exemplars(form: Form, reading: Reading) -> Answer:
     """/api/v1/query_exemplars: none are kept.
 
     :raises InvalidRequest: if it is not PromQL, and for times that are none.
@@ -36,4 +42,5 @@ def exemplars(form: Form, _: Reading) -> Answer:
         found = parser.parse(form.get("query"))
     except InvalidExpression as error:
         raise InvalidRequest(ErrorType.BAD_DATA, str(error)) from None
-    return Answer("[]", []) if any(isinstance(node, VectorSelector) for node in walk(found)) else NOTHING
+    has_series = any(isinstance(node, VectorSelector) for node in walk(found))
+    return document([], reading) if has_series else NOTHING

@@ -1,18 +1,15 @@
 """/api/v1/status/jobs: how the jobs do and how far they are, from Flink and from the store."""
 
-import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable
 
 from schemas.tables import ROLLED
-from streamgauge.gateway import prometheus_json as answer
 from streamgauge.gateway.parameters import Form
-from streamgauge.gateway.queries import Answer
+from streamgauge.gateway.queries import Answer, document
 from streamgauge.local.flink_rest import ALIVE, FlinkRest, JobView, Lag
 from streamgauge.store.reader import Reader, Reading
 from streamgauge.store.reading import DeadlinePassed
@@ -31,27 +28,22 @@ class Seen(NamedTuple):
 
 
 class JobStatus:
-    """Looks at Flink and at `rollup_progress`, once for all who ask. clock: gives the time in ms."""
+    """Looks at Flink and at `rollup_progress`, once for all who ask; for one thread. clock: gives the time in ms."""
 
     def __init__(self, rest: str, reader: Reader, clock: Callable[[], int]) -> None:
         self._rest = FlinkRest(rest)
         self._reader = reader
         self._clock = clock
-        # a Flink that hangs holds up nothing else
-        self._thread = ThreadPoolExecutor(1, "jobs")
         self._seen: Seen | None = None
 
-    async def status(self, _: Form) -> Answer:
+    def status(self, _: Form, reading: Reading) -> Answer:
         """/api/v1/status/jobs: what Flink and the store say; who does not answer is a warning, its part null."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._known)
-
-    def _known(self) -> Answer:
         if self._seen is None or time.monotonic() - self._seen.at > KEPT_S:
-            found = self._look()
+            found = self._look(reading)
             self._seen = Seen(time.monotonic(), found)
         return self._seen.found
 
-    def _look(self) -> Answer:
+    def _look(self, reading: Reading) -> Answer:
         warnings = []
         jobs = progress = None
         try:
@@ -62,7 +54,7 @@ class JobStatus:
             progress = self._progress()
         except (DriverException, NoHostAvailable, DeadlinePassed) as error:
             warnings.append(f"the store does not answer: {error or type(error).__name__}")
-        return Answer(answer.text({"jobs": jobs, "progress": progress}), warnings)
+        return document({"jobs": jobs, "progress": progress}, reading, warnings)
 
     def _jobs(self) -> list[dict[str, Any]]:
         found = []

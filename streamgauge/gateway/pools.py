@@ -1,4 +1,4 @@
-"""Where queries run: in pools of threads, each with a session of its own, so that one kind never starves the other."""
+"""Where requests run: in pools of threads, so that one kind never starves the other, within limits of who asks."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,18 +13,8 @@ from streamgauge.store.reading import Reading
 Found = TypeVar("Found")
 
 
-class Pool:
-    """So many threads, which users take turns to get. session: what they read with, None for the reader's own."""
-
-    def __init__(self, name: str, threads: int, session: Any = None) -> None:
-        self.name = name
-        self.turns = Turns(threads)
-        self.threads = ThreadPoolExecutor(threads, name)
-        self.session = session
-
-
-class Pools:
-    """Runs what reads the store, within what each user, and each source, may have at once. For one event loop.
+class Limits:
+    """What each user, and each source, may have at once. For one event loop.
 
     :param sources: accounts and addresses.
     """
@@ -33,43 +23,11 @@ class Pools:
         self._users = users
         self._sources = sources
 
-    async def run(
-        self, pool: Pool, asker: Asker, look: Callable[[Reading], Found], reading: Reading
-    ) -> Found:
-        """What a function finds in a thread of a pool.
+    async def enter(self, asker: Asker) -> None:
+        """Count a request, which `leave` ends.
 
-        If it is not waited for any longer its reading ends; its thread is free, and counts no more, once it has
-        noticed.
-
-        :raises TooManyAtOnce: for a user or a source that has too many. Whatever the function raises.
+        :raises TooManyAtOnce: for a user or a source that has too many.
         """
-        await self._enter(asker)
-        try:
-            await pool.turns.enter(asker.name)
-        except BaseException:
-            self._leave(asker)
-            raise
-        reading.session = pool.session
-        loop = asyncio.get_running_loop()
-
-        def leave() -> None:
-            pool.turns.leave()
-            self._leave(asker)
-
-        def ended(_: Future[Found]) -> None:
-            # a loop that has been closed counts nothing any more
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(leave)
-
-        work = pool.threads.submit(look, reading)
-        work.add_done_callback(ended)
-        try:
-            return await asyncio.shield(asyncio.wrap_future(work))
-        except asyncio.CancelledError:
-            reading.stop()
-            raise
-
-    async def _enter(self, asker: Asker) -> None:
         await self._users.enter(asker.name)
         try:
             await self._sources.enter(asker.source)
@@ -77,6 +35,55 @@ class Pools:
             self._users.leave(asker.name)
             raise
 
-    def _leave(self, asker: Asker) -> None:
+    def leave(self, asker: Asker) -> None:
+        """A request has ended."""
         self._sources.leave(asker.source)
         self._users.leave(asker.name)
+
+
+class Pool:
+    """So many threads, which users take turns to get. For one event loop.
+
+    :param limits: may be those of other pools too. :param session: what they read with, None for the reader's own.
+    """
+
+    def __init__(self, name: str, threads: int, limits: Limits, session: Any = None) -> None:
+        self.name = name
+        self.turns = Turns(threads)
+        self._threads = ThreadPoolExecutor(threads, name)
+        self._limits = limits
+        self._session = session
+
+    async def run(self, asker: Asker, look: Callable[[Reading], Found], reading: Reading) -> Found:
+        """What a function finds in a thread of the pool.
+
+        If it is not waited for any longer its reading ends; its thread is free, and counts no more, once it has
+        noticed.
+
+        :raises TooManyAtOnce: for a user or a source that has too many. Whatever the function raises.
+        """
+        await self._limits.enter(asker)
+        try:
+            await self.turns.enter(asker.name)
+        except BaseException:
+            self._limits.leave(asker)
+            raise
+        reading.session = self._session
+        loop = asyncio.get_running_loop()
+
+        def leave() -> None:
+            self.turns.leave()
+            self._limits.leave(asker)
+
+        def ended(_: Future[Found]) -> None:
+            # a loop that has been closed counts nothing any more
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(leave)
+
+        work = self._threads.submit(look, reading)
+        work.add_done_callback(ended)
+        try:
+            return await asyncio.shield(asyncio.wrap_future(work))
+        except asyncio.CancelledError:
+            reading.stop()
+            raise

@@ -41,6 +41,26 @@ def text(content: object) -> str:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
+def parts(content: object) -> Iterator[str]:
+    """Any JSON value as `text` writes it, in parts: items of lists, and of iterators, one by one."""
+    if isinstance(content, list | Iterator):
+        comma = "["
+        for each in content:
+            yield comma
+            yield from parts(each)
+            comma = ","
+        yield "[]" if comma == "[" else "]"
+    elif isinstance(content, dict) and any(isinstance(each, list | Iterator) for each in content.values()):
+        comma = "{"
+        for key, each in content.items():
+            yield f"{comma}{text(key)}:"
+            yield from parts(each)
+            comma = ","
+        yield "}"
+    else:
+        yield text(content)
+
+
 def success(warnings: Sequence[str] = (), infos: Sequence[str] = (), explain: str = "") -> tuple[str, str]:
     """The document of an answer, before and after the JSON of its `data`. explain: JSON, if there is any."""
     rest = f',"warnings":{text(list(warnings))}' if warnings else ""

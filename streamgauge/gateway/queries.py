@@ -40,9 +40,12 @@ class InvalidSelector(InvalidRequest):
 
 
 class Answer(NamedTuple):
-    """The JSON of `data`, warnings, infos, and the JSON of how it came about if that was asked for."""
+    """The JSON of `data`, warnings, infos, and the JSON of how it came about if that was asked for.
 
-    data: str | Body
+    One without data has no content.
+    """
+
+    data: Body
     warnings: list[str]
     infos: Sequence[str] = ()
     explain: str = ""
@@ -80,16 +83,16 @@ class Queries:
     def instant_cost(self, form: Form, reading: Reading) -> Answer:
         """/api/v1/query_cost"""
         form.limit()
-        return _cost(self._instant(form, reading).forecast())
+        return _cost(self._instant(form, reading).forecast(), reading)
 
     def range_cost(self, form: Form, reading: Reading) -> Answer:
         """/api/v1/query_range_cost"""
         form.limit()
-        return _cost(self._range(form, reading).forecast())
+        return _cost(self._range(form, reading).forecast(), reading)
 
-    def formatted(self, form: Form, _: Reading) -> Answer:
+    def formatted(self, form: Form, reading: Reading) -> Answer:
         """/api/v1/format_query"""
-        return Answer(answer.text(pretty(expression(form.get("query"), "query"))), [])
+        return document(pretty(expression(form.get("query"), "query")), reading)
 
     def series(self, form: Form, reading: Reading) -> Answer:
         """/api/v1/series"""
@@ -146,9 +149,9 @@ class Queries:
         question = (what, tuple(form.selectors()), form.limit())
         return _listed(self._kept.listing(question, self._times(form), compute, reading), reading)
 
-    def readable(self, reading: Reading) -> Answer:
+    def readable(self, reading: Reading) -> None:
         """Whether the store answers: raises what it raises."""
-        return Answer(str(len(self._reader.blocks.progress(Resolution.MIN1, reading))), [])
+        self._reader.blocks.progress(Resolution.MIN1, reading)
 
     def metrics(self, form: Form, reading: Reading) -> set[str]:
         """The names of the metrics that any `match[]` selects."""
@@ -216,9 +219,9 @@ class Queries:
         return found
 
 
-def _cost(found: Estimate) -> Answer:
+def _cost(found: Estimate, reading: Reading) -> Answer:
     estimate = {"seriesTouched": found.series, "samplesRead": found.samples, "bytes": found.bytes}
-    return Answer(answer.text({"estimate": estimate}), [])
+    return document({"estimate": estimate}, reading)
 
 
 def _selector(text: str, regexes: RegexAllowance) -> tuple[Matcher, ...]:
@@ -228,6 +231,17 @@ def _selector(text: str, regexes: RegexAllowance) -> tuple[Matcher, ...]:
         if error.detail.endswith(NON_EMPTY):
             raise InvalidSelector(f"match[] must contain {NON_EMPTY}") from None
         raise InvalidSelector(str(error)) from None
+
+
+def document(content: object, reading: Reading, warnings: Sequence[str] = (), held: int = 0) -> Answer:
+    """An answer of any JSON value, in which iterators are lists that are made while they are written.
+
+    :param held: bytes that the value takes, beside what is written of it.
+    :raises InvalidRequest: by `hold`. :raises DeadlinePassed: by the reading.
+    """
+    parts = reading.watched(answer.parts(content))
+    pieces = gathered(parts, lambda size: reading.hold(held + size))
+    return Answer(kept(pieces, reading), [*warnings])
 
 
 def kept(pieces: list[bytes], reading: Reading) -> Body:

@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 
 from schemas.alert_messages import ActiveAlert
 from schemas.rule_files import Group, RuleKind
-from streamgauge.gateway import prometheus_json as answer
 from streamgauge.gateway.askers import Asker
 from streamgauge.gateway.faults import ErrorType, InvalidRequest, invalid_parameter
 from streamgauge.gateway.parameters import Form, quoted
-from streamgauge.gateway.queries import Answer
+from streamgauge.gateway.queries import Answer, document
 from streamgauge.promql import parser, printer
 from streamgauge.promql.ast import VectorSelector
 from streamgauge.promql.invalid_expression import InvalidExpression
@@ -29,6 +28,10 @@ from streamgauge.store.reader import Reading
 _TRUE, _FALSE = ("1", "t", "true"), ("", "0", "f", "false")
 _NEVER = "0001-01-01T00:00:00Z"
 _MAX_GROUPS = 2**31
+VIEW_BYTES = 1024
+"""Of a rule, with its part of its group's, while rules are looked through."""
+ALERT_BYTES = 32
+"""Of one of its alerts: it is in two lists when some are chosen."""
 
 
 class Wanted(NamedTuple):
@@ -81,24 +84,24 @@ class Rules:
         self._clock = clock
         self._wait_s = wait_s
 
-    def rules(self, form: Form, _: Reading) -> Answer:
+    def rules(self, form: Form, reading: Reading) -> Answer:
         """/api/v1/rules"""
         wanted = Wanted.of(form)
-        groups, warnings = self._groups(form.asker)
-        return Answer(answer.text(discovery(groups, wanted)), warnings)
+        groups, warnings = self._groups(form.asker, reading)
+        return document(discovery(groups, wanted), reading, warnings, _size(groups))
 
-    def alerts(self, form: Form, _: Reading) -> Answer:
+    def alerts(self, form: Form, reading: Reading) -> Answer:
         """/api/v1/alerts"""
-        groups, warnings = self._groups(form.asker)
-        found = [_alert(one) for group in groups for rule in group.rules for one in rule.alerts]
-        return Answer(answer.text({"alerts": found}), warnings)
+        groups, warnings = self._groups(form.asker, reading)
+        found = (_alert(one) for group in groups for rule in group.rules for one in rule.alerts)
+        return document({"alerts": found}, reading, warnings, _size(groups))
 
     def evaluation_seconds(self) -> dict[str, float]:
         """What the last evaluation of each group took, as far as it is known."""
         groups = self._board.see(lambda board: board.groups(self._clock()))
         return {view.key: view.status.seconds for view in groups if view.status}
 
-    def _groups(self, asker: Asker) -> tuple[list[GroupView], list[str]]:
+    def _groups(self, asker: Asker, reading: Reading) -> tuple[list[GroupView], list[str]]:
         if not self._board.wait(self._wait_s):
             trouble = self._board.trouble or "not read in time"
             raise InvalidRequest(
@@ -106,7 +109,9 @@ class Rules:
             )
         now = self._clock()
         groups, broken = self._board.see(lambda board: (board.groups(now), board.broken()))
-        groups = [seen_by(asker, view) for view in groups] if asker.enforced else groups
+        reading.hold(_size(groups))
+        if asker.enforced:
+            groups = [seen_by(asker, view) for view in reading.watched(groups)]
         trouble = self._board.trouble
         warnings = [f"rules and alerts may be old: Kafka: {trouble}"] if trouble else []
         seen = {view.key for view in groups if view.rules}
@@ -133,6 +138,8 @@ def seen_by(asker: Asker, view: GroupView) -> GroupView:
 def discovery(groups: Sequence[GroupView], wanted: Wanted) -> dict[str, Any]:
     """The groups and rules that are wanted, with a token for the next page if there is one.
 
+    Lists of rules and alerts are iterators.
+
     :raises InvalidRequest: for a token of no group.
     """
     found: list[dict[str, Any]] = []
@@ -141,18 +148,21 @@ def discovery(groups: Sequence[GroupView], wanted: Wanted) -> dict[str, Any]:
         is_reached = is_reached or _token(view) == wanted.token
         if not is_reached or not _is_place_wanted(view, wanted):
             continue
-        rules = [
-            _rule(each, view, wanted.with_alerts) for each in view.rules if wanted.takes(each, view.group)
-        ]
+        rules = [each for each in view.rules if wanted.takes(each, view.group)]
         if not rules:
             continue
         if wanted.most and len(found) == wanted.most:
             return {"groups": found, "groupNextToken": _token(view)}
-        found.append(_group(view, rules))
+        found.append(_group(view, rules, wanted.with_alerts))
     if not is_reached:
         detail = f"invalid group_next_token '{wanted.token}'. were rule groups changed?"
         raise invalid_parameter("group_next_token", detail)
     return {"groups": found}
+
+
+def _size(groups: Sequence[GroupView]) -> int:
+    """Bytes of what is looked through: labels and texts are those of the board."""
+    return sum(VIEW_BYTES + ALERT_BYTES * len(rule.alerts) for view in groups for rule in view.rules)
 
 
 def _is_place_wanted(view: GroupView, wanted: Wanted) -> bool:
@@ -160,11 +170,11 @@ def _is_place_wanted(view: GroupView, wanted: Wanted) -> bool:
     return in_groups and (not wanted.files or view.file in wanted.files)
 
 
-def _group(view: GroupView, rules: list[dict[str, Any]]) -> dict[str, Any]:
+def _group(view: GroupView, rules: Sequence[RuleView], with_alerts: bool) -> dict[str, Any]:
     return {
         "name": view.group.name,
         "file": view.file,
-        "rules": rules,
+        "rules": (_rule(each, view, with_alerts) for each in rules),
         "interval": _seconds(interval_of(view.group)),
         "limit": view.group.limit,
         "evaluationTime": view.status.seconds if view.status else 0,
@@ -190,7 +200,7 @@ def _rule(view: RuleView, group: GroupView, with_alerts: bool) -> dict[str, Any]
         "duration": _seconds(rule.hold_ms),
         "keepFiringFor": _seconds(rule.keep_firing_ms),
         "annotations": _sorted(rule.annotations),
-        "alerts": [_alert(each) for each in view.alerts] if with_alerts else None,
+        "alerts": map(_alert, view.alerts) if with_alerts else None,
         "type": "alerting",
     }
 

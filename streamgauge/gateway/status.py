@@ -14,7 +14,7 @@ from streamgauge import __version__
 from streamgauge.config import KEPT, Config
 from streamgauge.gateway import prometheus_json as answer
 from streamgauge.gateway.parameters import Form
-from streamgauge.gateway.queries import Answer
+from streamgauge.gateway.queries import Answer, document
 from streamgauge.redaction import redacted, without_secrets
 from streamgauge.store.reader import Reading
 
@@ -30,7 +30,7 @@ class Status:
         self._clock = clock
         self._started = clock()
 
-    def buildinfo(self, _: Form, __: Reading) -> Answer:
+    def buildinfo(self, _: Form, reading: Reading) -> Answer:
         """/api/v1/status/buildinfo"""
         build = {
             "version": PROMETHEUS_VERSION,
@@ -40,14 +40,14 @@ class Status:
             "buildDate": "",
             "goVersion": "",
         }
-        return Answer(answer.text(build), [])
+        return document(build, reading)
 
-    def config(self, _: Form, __: Reading) -> Answer:
+    def config(self, _: Form, reading: Reading) -> Answer:
         """/api/v1/status/config: all keys with their values, passwords hidden."""
         shown = yaml.safe_dump(self._shown(), sort_keys=False, allow_unicode=True)
-        return Answer(answer.text({"yaml": shown}), [])
+        return document({"yaml": shown}, reading)
 
-    def flags(self, _: Form, __: Reading) -> Answer:
+    def flags(self, _: Form, reading: Reading) -> Answer:
         """/api/v1/status/flags: the keys of the configuration, and Prometheus's flags that say the same."""
         gateway = self._config.gateway
         flags = dict(_flat(self._shown())) | {
@@ -56,9 +56,9 @@ class Status:
             "storage.tsdb.retention.time": self._retention,
             "web.listen-address": gateway.listen,
         }
-        return Answer(answer.text(dict(sorted(flags.items()))), [])
+        return document(dict(sorted(flags.items())), reading)
 
-    def runtimeinfo(self, _: Form, __: Reading) -> Answer:
+    def runtimeinfo(self, _: Form, reading: Reading) -> Answer:
         """/api/v1/status/runtimeinfo: what of it there is outside of Go."""
         started = _time(self._started)
         content = {
@@ -76,13 +76,13 @@ class Status:
             "GODEBUG": "",
             "storageRetention": self._retention,
         }
-        return Answer(answer.text(content), [])
+        return document(content, reading)
 
-    def alertmanagers(self, _: Form, __: Reading) -> Answer:
+    def alertmanagers(self, _: Form, reading: Reading) -> Answer:
         """/api/v1/alertmanagers: those that the bridge tells."""
         urls = [f"{redacted(url).rstrip('/')}/api/v2/alerts" for url in self._config.notify.alertmanagers]
         content = {"activeAlertmanagers": [{"url": url} for url in urls], "droppedAlertmanagers": []}
-        return Answer(answer.text(content), [])
+        return document(content, reading)
 
     @property
     def _retention(self) -> str:
