@@ -1,8 +1,10 @@
 import numpy as np
-import pytest
 
 from streamgauge.store import kept_selections
 from streamgauge.store.kept_selections import KeptSelections, Selection
+from streamgauge.store.recent import Recent
+
+MOST = 1 << 20
 
 
 def selection(count):
@@ -10,7 +12,7 @@ def selection(count):
 
 
 def test_a_selection_holds_for_its_version_of_the_index():
-    kept, found = KeptSelections(), selection(3)
+    kept, found = KeptSelections(Recent(MOST)), selection(3)
     kept.put(("a",), b"1", 10.0, found)
     assert kept.get(("a",), b"1", 11.0) is found
     assert kept.get(("a",), b"2", 11.0) is None
@@ -18,7 +20,7 @@ def test_a_selection_holds_for_its_version_of_the_index():
 
 
 def test_it_does_not_outlive_the_versions():
-    kept = KeptSelections()
+    kept = KeptSelections(Recent(MOST))
     kept.put(("a",), b"1", 10.0, selection(3))
     assert kept.get(("a",), b"1", 10.0 + kept_selections.MAX_AGE_S) is not None
     assert kept.get(("a",), b"1", 10.1 + kept_selections.MAX_AGE_S) is None
@@ -27,7 +29,7 @@ def test_it_does_not_outlive_the_versions():
 def test_for_a_moment_it_counts_without_a_look_at_the_version(monkeypatch):
     now = [10.0]
     monkeypatch.setattr(kept_selections.time, "monotonic", lambda: now[0])
-    kept, found = KeptSelections(fresh_s=2.0), selection(3)
+    kept, found = KeptSelections(Recent(MOST), fresh_s=2.0), selection(3)
     kept.put(("a",), b"1", 10.0, found)
     now[0] = 11.9
     assert kept.recent(("a",)) is found
@@ -41,24 +43,6 @@ def test_for_a_moment_it_counts_without_a_look_at_the_version(monkeypatch):
 
 
 def test_without_such_a_moment_nothing_is_recent():
-    kept = KeptSelections()
+    kept = KeptSelections(Recent(MOST))
     kept.put(("a",), b"1", 10.0, selection(3))
     assert kept.recent(("a",)) is None
-
-
-@pytest.mark.parametrize("used", ["a", "b"])
-def test_the_one_that_was_used_last_stays(used):
-    kept = KeptSelections(most_series=8)
-    for name in "ab":
-        kept.put((name,), b"1", 10.0, selection(3))
-    kept.get((used,), b"1", 10.0)
-    kept.put(("c",), b"1", 10.0, selection(2))
-    assert [kept.get((name,), b"1", 10.0) is not None for name in "abc"] == [used == "a", used == "b", True]
-
-
-def test_a_selection_that_is_put_again_counts_once():
-    kept = KeptSelections(most_series=8)
-    for version in (b"1", b"2", b"3"):
-        kept.put(("a",), version, 10.0, selection(3))
-    kept.put(("b",), b"1", 10.0, selection(3))
-    assert kept.get(("a",), b"3", 10.0) is not None

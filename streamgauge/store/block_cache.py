@@ -2,13 +2,13 @@
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cassandra.cluster import Session
 
 from streamgauge.store.reading import Reading, fetch
+from streamgauge.store.recent import ENTRY_BYTES, Recent
 
 MAX_BYTES = 256 * 1024 * 1024
 BYTES_A_ROW = 300
@@ -40,17 +40,15 @@ class BlockCache:
 
     def __init__(self, session: Session, max_bytes: int = MAX_BYTES) -> None:
         self._session = session
-        self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
-        self._size = 0
+        self._kept: Recent[Key, _Kept] = Recent(max_bytes)
         self.hits = 0
         self.misses = 0
 
     @property
     def size(self) -> int:
         """Bytes in memory."""
-        return self._size
+        return self._kept.size
 
     def fetch(
         self,
@@ -95,28 +93,16 @@ class BlockCache:
         for request, pieces in found.items():
             whole = _joined(pieces)
             if whole.rows and (len(pieces) > 1 or request in parts):
-                self._put((name, *request[:4]), whole)
+                self._kept.put((name, *request[:4]), whole, ENTRY_BYTES + whole.size)
             first, last = request[4:]
             for row in whole.rows:
                 if first <= row[0] <= last:
                     yield request, row
 
     def _get(self, key: Key, version: int) -> _Kept | None:
-        with self._lock:
-            kept = self._kept.get(key)
-            if kept is None or kept.version != version or time.monotonic() - kept.since > MAX_AGE_S:
-                return None
-            self._kept.move_to_end(key)
-            return kept
-
-    def _put(self, key: Key, kept: _Kept) -> None:
-        with self._lock:
-            before = self._kept.pop(key, None)
-            self._size += kept.size - (before.size if before else 0)
-            self._kept[key] = kept
-            while self._size > self._max_bytes and self._kept:
-                _, dropped = self._kept.popitem(last=False)
-                self._size -= dropped.size
+        kept = self._kept.get(key)
+        is_right = kept is not None and kept.version == version and time.monotonic() - kept.since <= MAX_AGE_S
+        return kept if is_right else None
 
 
 def _missing(kept: _Kept | None, first: int, last: int) -> list[tuple[int, int]]:

@@ -1,8 +1,7 @@
 """The series that may fulfil matchers: the fewest that the index gives without a look at their labels."""
 
-import threading
 import time
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
@@ -17,9 +16,11 @@ from streamgauge.series.labels import NAME, SEPARATOR
 from streamgauge.series.matchers import Matcher, names_of
 from streamgauge.store.block_cache import MAX_AGE_S
 from streamgauge.store.reading import Reading, fetch
+from streamgauge.store.recent import ENTRY_BYTES, Recent, bytes_of
 
 KEYS_A_REQUEST = 100
-KEPT_SERIES = 500_000
+SERIES_BYTES = 200
+"""Of a series that is remembered: its id, and its place among others; its labels come on top."""
 WORTH_INTERSECTING = 4
 """Ids of a condition are read too if there are at most as many times more than of the most selective one."""
 IDS_A_LABEL = 4
@@ -43,15 +44,15 @@ class _Known(NamedTuple):
 
 
 class Candidates:
-    """Reads ids and labels. An id's labels never change, so they are remembered; a range as long as its version."""
+    """Reads ids and labels. An id's labels never change, so they are remembered; a range as long as its version.
 
-    def __init__(self, session: Session, shards: Shards) -> None:
+    :param recent: where they are kept: labels by id, ranges by what they are of.
+    """
+
+    def __init__(self, session: Session, shards: Shards, recent: Recent[Any, Any]) -> None:
         self._session = session
         self._shards = shards
-        self._lock = threading.Lock()
-        self._labels: OrderedDict[bytes, bytes] = OrderedDict()
-        self._ranges: OrderedDict[Range, _Known] = OrderedDict()
-        self._kept = 0
+        self._recent = recent
         where = "WHERE lane = ? AND period = ? AND metric_group = ?"
         self._select_range = session.prepare(f"SELECT id, labels FROM series {where} AND id >= ? AND id <= ?")
         self._select_first = session.prepare(f"SELECT id FROM series {where} AND id >= ? AND id <= ? LIMIT ?")
@@ -208,21 +209,14 @@ class Candidates:
         return [int.from_bytes(prefix, "big") % self._shards.groups] if prefix else range(self._shards.groups)
 
     def _get(self, request: Range, version: int) -> dict[bytes, bytes] | None:
-        with self._lock:
-            known = self._ranges.get(request)
-            if known is None or known.version != version or time.monotonic() - known.since > MAX_AGE_S:
-                return None
-            self._ranges.move_to_end(request)
-            return known.series
+        known: _Known | None = self._recent.get(request)
+        if known is None or known.version != version or time.monotonic() - known.since > MAX_AGE_S:
+            return None
+        return known.series
 
     def _put(self, request: Range, known: _Known) -> None:
-        with self._lock:
-            before = self._ranges.pop(request, None)
-            self._kept += len(known.series) + 1 - (len(before.series) + 1 if before else 0)
-            self._ranges[request] = known
-            while self._kept > KEPT_SERIES:
-                _, dropped = self._ranges.popitem(last=False)
-                self._kept -= len(dropped.series) + 1
+        series = sum(SERIES_BYTES + len(data) for data in known.series.values())
+        self._recent.put(request, known, ENTRY_BYTES + bytes_of(request) + series)
 
     def _by_labels(
         self, by_place: Mapping[Place, Labels], prefixes: tuple[bytes, ...], reading: Reading
@@ -231,10 +225,10 @@ class Candidates:
         unknown: dict[tuple[int, int, int], list[bytes]] = defaultdict(list)
         seen: set[bytes] = set()
         for (lane, period), ids in self._ids(by_place, reading).items():
-            for identity in ids - seen:
-                if prefixes and not identity.startswith(prefixes):
-                    continue
-                data = self._labels.get(identity)
+            wanted = [each for each in ids - seen if not prefixes or each.startswith(prefixes)]
+            known = self._recent.get_all(wanted)
+            for identity in wanted:
+                data = known.get(identity)
                 if data is None:
                     [group] = self._groups(identity[:4])
                     unknown[lane, period, group].append(identity)
@@ -243,10 +237,8 @@ class Candidates:
             seen |= ids
         requests = [(*place, part) for place, identities in unknown.items() for part in _parts(identities)]
         for _, (identity, data) in fetch(self._session, self._select_some, requests, reading):
-            self._labels[identity] = data
+            self._recent.put(identity, data, ENTRY_BYTES + SERIES_BYTES + len(data))
             yield identity, data
-        while len(self._labels) > KEPT_SERIES:
-            self._labels.popitem(last=False)
 
     def _ids(self, by_place: Mapping[Place, Labels], reading: Reading) -> dict[Place, set[bytes]]:
         """The ids of the series with a label of each condition."""

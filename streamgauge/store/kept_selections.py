@@ -1,14 +1,15 @@
 """What was selected before, for as long as the index stays as it was."""
 
-import threading
 import time
-from collections import OrderedDict
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from streamgauge.series.ids import Ids
 from streamgauge.store.block_cache import MAX_AGE_S
+from streamgauge.store.recent import ENTRY_BYTES, Recent, bytes_of
 
-MOST_SERIES = 1_000_000
+SERIES_BYTES = 64
+"""Of a selected series, beside its labels: its id, and its place in the list."""
 Key = tuple[object, ...]
 
 
@@ -19,7 +20,8 @@ class Selection(NamedTuple):
     labels: list[bytes]
 
 
-class _Kept(NamedTuple):
+@dataclass(slots=True)
+class _Kept:
     version: bytes
     since: float
     checked: float
@@ -27,47 +29,32 @@ class _Kept(NamedTuple):
 
 
 class KeptSelections:
-    """Selections, each with the version of the index it was made of; the least recently used is dropped first.
+    """Selections, each with the version of the index it was made of.
 
-    :param fresh_s: so long after a look at its version a selection counts without another one, where that is asked for.
-    :param most_series: of all together.
+    :param recent: where they are kept. :param fresh_s: so long after a look at its version a selection counts without
+        another one, where that is asked for.
     """
 
-    def __init__(self, fresh_s: float = 0.0, most_series: int = MOST_SERIES) -> None:
+    def __init__(self, recent: Recent[Any, Any], fresh_s: float = 0.0) -> None:
         self._fresh_s = fresh_s
-        self._most_series = most_series
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
-        self._series = 0
+        self._recent = recent
 
     def recent(self, key: Key) -> Selection | None:
         """What was right a moment ago."""
-        with self._lock:
-            kept = self._kept.get(key)
-            is_fresh = kept is not None and time.monotonic() - kept.checked < self._fresh_s
-            return kept.selection if kept is not None and is_fresh else None
+        kept: _Kept | None = self._recent.get(key) if self._fresh_s else None
+        is_fresh = kept is not None and time.monotonic() - kept.checked < self._fresh_s
+        return kept.selection if kept is not None and is_fresh else None
 
     def get(self, key: Key, version: bytes, read_at: float) -> Selection | None:
         """What is right with this version of the index, which was read at a time of `time.monotonic`."""
-        with self._lock:
-            kept = self._kept.get(key)
-            if kept is None or kept.version != version or read_at - kept.since > MAX_AGE_S:
-                return None
-            self._kept[key] = kept._replace(checked=max(kept.checked, read_at))
-            self._kept.move_to_end(key)
-            return kept.selection
+        kept: _Kept | None = self._recent.get(key)
+        if kept is None or kept.version != version or read_at - kept.since > MAX_AGE_S:
+            return None
+        kept.checked = max(kept.checked, read_at)
+        return kept.selection
 
     def put(self, key: Key, version: bytes, read_at: float, selection: Selection) -> None:
         """Keep what was made of the index after this version of it was read."""
-        with self._lock:
-            before = self._kept.pop(key, None)
-            self._series += _size(selection) - (_size(before.selection) if before else 0)
-            self._kept[key] = _Kept(version, read_at, read_at, selection)
-            while self._series > self._most_series:
-                _, dropped = self._kept.popitem(last=False)
-                self._series -= _size(dropped.selection)
-
-
-def _size(selection: Selection) -> int:
-    """A selection without series has its place too."""
-    return len(selection.labels) + 1
+        labels = sum(SERIES_BYTES + len(data) for data in selection.labels)
+        size = ENTRY_BYTES + bytes_of(key) + labels
+        self._recent.put(key, _Kept(version, read_at, read_at, selection), size)

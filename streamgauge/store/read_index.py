@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import xxhash
 from cassandra.cluster import Session
@@ -14,6 +15,7 @@ from streamgauge.store.candidates import Candidates, Place, Series
 from streamgauge.store.changes import Change, ChangeStore, packed, versions_of
 from streamgauge.store.kept_selections import KeptSelections, Selection
 from streamgauge.store.reading import Reading
+from streamgauge.store.recent import Recent
 
 AHEAD_MS = 60_000
 VALUE_BYTES = 256
@@ -21,6 +23,8 @@ VALUE_BYTES = 256
 SERIES_BYTES = 256
 """Of a selected series, beside its labels."""
 VALUES_BETWEEN_LOOKS = 4096
+KEPT_BYTES = 256 * 1024 * 1024
+"""Of series and selections that a process remembers."""
 
 
 class IndexReader:
@@ -34,9 +38,11 @@ class IndexReader:
     ) -> None:
         self._shards = shards
         self._clock = clock
-        self._candidates = Candidates(session, shards)
+        # keys of ids, of ranges and of selections are of different kinds
+        recent: Recent[Any, Any] = Recent(KEPT_BYTES)
+        self._candidates = Candidates(session, shards, recent)
         self._changes = ChangeStore(session)
-        self._kept = KeptSelections(fresh_s)
+        self._kept = KeptSelections(recent, fresh_s)
 
     def select(self, matchers: Sequence[Matcher], start: int, end: int, reading: Reading) -> Selection:
         """The series that fulfil all matchers and may have samples from `start` to `end` (ms).
