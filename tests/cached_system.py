@@ -27,9 +27,11 @@ class Dictionary:
         self.values = {}
         self.happen = lambda: None
 
-    def get(self, keys):
+    def get(self, keys, hold):
         self.happen()
-        return [self.values.get(key, (None,))[0] for key in keys]
+        found = [self.values.get(key, (None,))[0] for key in keys]
+        hold(sum(len(value) for value in found if value is not None))
+        return found
 
     def put(self, values):
         self.happen()

@@ -59,7 +59,11 @@ class Kept:
     def __init__(self, settings):
         self.now = 0.0
         self.faults = []
+        self.held = []
         self.values = RemoteValues(settings, self.faults.append, lambda: self.now)
+
+    def get(self, keys):
+        return self.values.get(keys, self.held.append)
 
 
 @pytest.fixture
@@ -71,42 +75,42 @@ def kept(server):
 
 def test_values_come_back_and_live_as_long_as_they_were_put_for(kept):
     kept.values.put({b"a": (b"\x00\xff", 60), b"b": (b"x" * (MAX_VALUE_BYTES + 1), 60), b"c": (b"1", 1)})
-    assert kept.values.get([b"a", b"b", b"none"]) == [b"\x00\xff", None, None]
+    assert kept.get([b"a", b"b", b"none"]) == [b"\x00\xff", None, None]
     deadline = time.monotonic() + 10
-    while kept.values.get([b"c"]) != [None]:
+    while kept.get([b"c"]) != [None]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert kept.values.get([b"a"]) == [b"\x00\xff"]
-    assert kept.values.get([]) == []
+    assert kept.get([b"a"]) == [b"\x00\xff"]
+    assert kept.get([]) == []
     assert kept.faults == []
 
 
 def test_without_redis_there_are_no_values_and_it_is_left_alone_for_a_while(server, kept):
     kept.values.put({b"a": (b"1", 60)})
     server.stop()
-    assert kept.values.get([b"a"]) == [None]
+    assert kept.get([b"a"]) == [None]
     assert kept.values.is_paused
     kept.values.put({b"a": (b"2", 60)})
     assert kept.faults == [RemoteFault.CONNECTION]
     server.start()
-    assert kept.values.get([b"a"]) == [None]
+    assert kept.get([b"a"]) == [None]
     kept.now = 5.1
     assert not kept.values.is_paused
     kept.values.put({b"a": (b"3", 60)})
-    assert kept.values.get([b"a"]) == [b"3"]
+    assert kept.get([b"a"]) == [b"3"]
     assert kept.faults == [RemoteFault.CONNECTION]
 
 
 def test_a_redis_that_hangs_costs_one_wait(server, kept):
     kept.values.put({b"a": (b"1", 60), b"b": (b"2", 60)})
     server.hold()
-    assert kept.values.get([b"a"]) == [None]
+    assert kept.get([b"a"]) == [None]
     assert kept.faults == [RemoteFault.TIMEOUT]
     assert kept.values.is_paused
     server.go_on()
     kept.now = 5.1
     # an answer that came too late is not taken for that to the next request
-    assert kept.values.get([b"b"]) == [b"2"]
+    assert kept.get([b"b"]) == [b"2"]
 
 
 def test_a_redis_that_refuses_is_left_alone_too(kept):
@@ -115,4 +119,33 @@ def test_a_redis_that_refuses_is_left_alone_too(kept):
     kept.values.put({b"a": (b"1", 60)})
     assert kept.faults == [RemoteFault.REFUSED]
     kept.now = 5.1
-    assert kept.values.get([b"a"]) == [None]
+    assert kept.get([b"a"]) == [None]
+
+
+def test_what_comes_is_held_before_it_is_asked_for_and_what_is_not_ours_is_not_taken(kept):
+    sizes = [1, 1000, MAX_VALUE_BYTES]
+    keys = [b"%d" % size for size in sizes]
+    kept.values.put({key: (b"x" * size, 60) for key, size in zip(keys, sizes, strict=True)})
+    foreign = b"x" * (MAX_VALUE_BYTES + 1)
+    kept.values._client.set(b"foreign", foreign)
+    assert [value and len(value) for value in kept.get([*keys, b"foreign", b"none"])] == [*sizes, None, None]
+    assert kept.held == [sum(sizes)]
+    assert kept.faults == [RemoteFault.TOO_LARGE]
+    assert not kept.values.is_paused
+
+    def refuse(_):
+        raise MemoryError
+
+    sent = kept.values._client.info()["total_net_output_bytes"]
+    with pytest.raises(MemoryError):
+        kept.values.get(keys, refuse)
+    assert kept.values._client.info()["total_net_output_bytes"] < sent + 100_000
+
+
+def test_a_value_that_has_grown_since_it_was_held_is_not_taken(kept):
+    kept.values.put({b"a": (b"1", 60), b"b": (b"2", 60)})
+
+    def grow(_):
+        kept.values.put({b"a": (b"x" * 1000, 60)})
+
+    assert kept.values.get([b"a", b"b"], grow) == [None, b"2"]

@@ -66,7 +66,7 @@ class Answers:
         return found, False
 
     def _kept(self, key: bytes, reading: Reading) -> Listing | None:
-        [data] = self._values.get([key])
+        [data] = self._values.get([key], reading.hold)
         if data is None:
             return None
         # the content, its text, and the list in it

@@ -154,9 +154,8 @@ class Ranges:
     def _kept(self, final: Mapping[int, _Final], slots: Sequence[Slot], reading: Reading) -> dict[int, Piece]:
         found: dict[int, Piece] = {}
         steps = {slot.part.number: slot.part.size for slot in slots}
-        stored = self._values.get([each.key for each in final.values()])
+        stored = self._values.get([each.key for each in final.values()], reading.hold)
         size = sum(len(data) for data in stored if data is not None)
-        reading.hold(size)
         for (number, each), data in zip(final.items(), stored, strict=True):
             if data is None:
                 continue

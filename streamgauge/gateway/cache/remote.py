@@ -14,7 +14,7 @@ from streamgauge.config import Redis as Settings
 from streamgauge.redis_client import connect
 
 MAX_VALUE_BYTES = 4 * 1024 * 1024
-"""Nothing larger is sent."""
+"""Nothing larger is sent, or taken."""
 MAX_BATCH_BYTES = 8 * 1024 * 1024
 """No more than that is written in one request."""
 
@@ -28,13 +28,15 @@ class RemoteFault(StrEnum):
     CONNECTION = "connection"
     REFUSED = "refused"
     """It answered with an error: it is out of memory, wants a password, or is still loading."""
+    TOO_LARGE = "too_large"
+    """It has a value that nobody here has put there; it is taken for none."""
 
 
 class Values(Protocol):
     """Where values are kept by keys, for a while."""
 
-    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """The value of each key, None for one that is not there."""
+    def get(self, keys: Sequence[bytes], hold: Callable[[int], None]) -> list[bytes | None]:
+        """The value of each key, None for one that is not there. hold: is told of their bytes before they come."""
         ...
 
     def put(self, values: Mapping[bytes, tuple[bytes, int]]) -> None:
@@ -65,11 +67,37 @@ class RemoteValues:
         """Whether Redis is left alone now."""
         return self._clock() < self._paused_until
 
-    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """The value of each key; None for all without Redis."""
-        nothing: list[bytes | None] = [None] * len(keys)
-        found = self._asked(lambda: self._client.mget(keys)) if keys else None
-        return found if isinstance(found, list) and len(found) == len(keys) else nothing
+    def get(self, keys: Sequence[bytes], hold: Callable[[int], None]) -> list[bytes | None]:
+        """The value of each key; None for all without Redis.
+
+        :param hold: is told how many bytes they have before they are asked for. Whatever it raises is raised.
+        """
+        there = self._lengths(keys)
+        if not there:
+            return [None] * len(keys)
+        hold(sum(there.values()))
+        asked = list(there)
+        found = self._asked(lambda: self._client.mget(asked))
+        values = zip(asked, found, strict=True) if isinstance(found, list) else ()
+        # what has grown since is not held
+        taken = {key: value for key, value in values if value and len(value) <= there[key]}
+        return [taken.get(key) for key in keys]
+
+    def _lengths(self, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """How long the values are that are there, and no longer than may be."""
+        if not keys:
+            return {}
+        pipeline = self._client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.strlen(key)
+        found = self._asked(pipeline.execute)
+        lengths = zip(keys, found, strict=True) if isinstance(found, list) else ()
+        there = {key: length for key, length in lengths if length}
+        for key, length in list(there.items()):
+            if length > MAX_VALUE_BYTES:
+                self._failed(RemoteFault.TOO_LARGE)
+                del there[key]
+        return there
 
     def put(self, values: Mapping[bytes, tuple[bytes, int]]) -> None:
         """Keep values, each for so many seconds at most; none without Redis."""
