@@ -3,6 +3,7 @@
 import gc
 import json
 import threading
+import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
@@ -54,26 +55,69 @@ def test_what_is_taken_is_what_the_shares_hold_and_never_more_than_there_is(step
     assert memory.taken == 0
 
 
-def test_who_begins_waits_in_turn_for_memory_and_who_has_begun_does_not():
+def _waits(memory, count):
+    deadline = time.monotonic() + 20
+    while len(memory._waiting) < count:
+        assert time.monotonic() < deadline
+
+
+def test_who_begins_waits_for_memory_and_who_has_begun_does_not():
     memory = Memory(100)
-    first, large, small = (memory.share() for _ in range(3))
+    first, large = memory.share(), memory.share()
     first.at_least(80)
-    with ThreadPoolExecutor(2) as threads:
+    with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(large.wait_for, 90, lambda: 60.0)
-        while not memory._waiting:
-            pass
-        behind = threads.submit(small.wait_for, 10, lambda: 60.0)
-        while len(memory._waiting) < 2:
-            pass
-        # the small one would fit, but it came later
-        assert small.size == 0
+        _waits(memory, 1)
         first.at_least(95)
         with pytest.raises(NotEnoughMemory, match="MiB of all queries are free"):
             memory.share().at_least(50)
         first.only(0)
         waiting.result(10)
-        behind.result(10)
-    assert (large.size, small.size) == (90, 10)
+    assert large.size == 90
+
+
+def test_small_ones_overtake_a_large_one_so_often_and_then_wait_for_it():
+    memory = Memory(100)
+    first, large = memory.share(), memory.share()
+    first.at_least(80)
+    with ThreadPoolExecutor(3) as threads:
+        waiting = threads.submit(large.wait_for, 90, lambda: 60.0)
+        _waits(memory, 1)
+        for _ in range(memories.OVERTAKEN):
+            memory.share().wait_for(20, lambda: 60.0)
+        assert not waiting.done()
+        small, other = memory.share(), memory.share()
+        behind = [threads.submit(each.wait_for, 10, lambda: 60.0) for each in (small, other)]
+        _waits(memory, 3)
+        # they would fit, but it has been overtaken by enough
+        with memory._changed:
+            assert memory._next() is None
+        first.only(0)
+        waiting.result(10)
+        assert (large.size, small.size + other.size) in {(90, 0), (90, 10)}
+        large.only(0)
+        for each in behind:
+            each.result(10)
+    assert memory.taken == 20
+
+
+@given(st.lists(st.integers(1, 100), min_size=1, max_size=40), st.data())
+def test_nobody_is_overtaken_by_more_than_so_many_whatever_is_asked_and_free(sizes, data):
+    memory = Memory(100)
+    memory._waiting = [memories._Waiting(size) for size in sizes]
+    overtaken = dict.fromkeys(memory._waiting, 0)
+    while memory._waiting:
+        memory._taken = data.draw(st.integers(0, 99))
+        chosen = memory._next()
+        if chosen is None:
+            memory._taken = 0
+            chosen = memory._next()
+            if memory._waiting[0].overtaken >= memories.OVERTAKEN:
+                assert chosen is memory._waiting[0]
+        for each in memory._pass(chosen):
+            overtaken[each] += 1
+        memory._waiting.remove(chosen)
+    assert max(overtaken.values()) <= memories.OVERTAKEN
 
 
 def test_who_waits_in_vain_is_refused_and_makes_room_for_those_behind(monkeypatch):

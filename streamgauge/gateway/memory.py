@@ -1,7 +1,9 @@
 """The memory of a process that queries share: what they read, compute, and answer, until it has been sent.
 
 Bytes are estimated by what takes them, before they are taken where that is known. Whoever would pass the total waits
-before it begins, and is refused once it has begun: what waits while it holds memory could wait for itself.
+before it begins, and is refused once it has begun: what waits while it holds memory could wait for itself. Of those who
+wait the first that fits goes on, so that one large query does not hold up all small ones; but it is overtaken by so
+many only.
 """
 
 import os
@@ -10,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
@@ -17,10 +20,20 @@ from streamgauge.gateway.faults import ErrorType, InvalidRequest
 MEBIBYTE = 1 << 20
 PATIENCE_S = 5.0
 """So long a query waits for memory before it begins."""
+OVERTAKEN = 16
+"""So many that came later, and need less, may go before one that waits."""
 _LOOK_S = 0.05
 _SHARE = 0.4
 """Of the machine's memory, if nothing is configured."""
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """Who waits for so many bytes, and by how many that came later it was overtaken."""
+
+    size: int
+    overtaken: int = 0
 
 
 class NotEnoughMemory(InvalidRequest):
@@ -35,7 +48,7 @@ class Memory:
         self._refused = refused
         self._taken = 0
         self._changed = threading.Condition()
-        self._waiting: deque[object] = deque()
+        self._waiting: list[_Waiting] = []
         # a share is given back by whoever drops it last, who may hold the lock just then
         self._returned: deque[int] = deque()
 
@@ -54,20 +67,38 @@ class Memory:
         return self.total - self._taken
 
     def _await(self, more: int, left_s: Callable[[], float]) -> None:
-        """Take bytes, in turn."""
-        until, turn = time.monotonic() + PATIENCE_S, object()
+        """Take bytes when they are free, and nobody is left behind who must not be."""
+        until, turn = time.monotonic() + PATIENCE_S, _Waiting(more)
         with self._changed:
             self._waiting.append(turn)
             try:
-                while self._waiting[0] is not turn or self._free() < more:
+                while self._next() is not turn:
                     left = min(left_s(), until - time.monotonic())
                     if left <= 0:
                         raise self._refusal(more)
                     self._changed.wait(min(left, _LOOK_S))
                 self._taken += more
+                self._pass(turn)
             finally:
                 self._waiting.remove(turn)
                 self._changed.notify_all()
+
+    def _next(self) -> _Waiting | None:
+        """Who waits no longer: the first for whom enough is free, unless one before it was overtaken often enough."""
+        free = self._free()
+        for each in self._waiting:
+            if each.size <= free:
+                return each
+            if each.overtaken >= OVERTAKEN:
+                break
+        return None
+
+    def _pass(self, turn: _Waiting) -> list[_Waiting]:
+        """Who is overtaken by one that goes on."""
+        passed = self._waiting[: self._waiting.index(turn)]
+        for each in passed:
+            each.overtaken += 1
+        return passed
 
     def _take(self, more: int) -> None:
         """Take bytes that whoever asks needs now."""
