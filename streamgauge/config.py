@@ -142,6 +142,8 @@ class Collector(Section):
     linger_ms: int = Field(20, ge=1)
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024)
     max_queue_bytes: int = Field(128 * 1024 * 1024, ge=1024 * 1024)
+    max_wait_s: float = Field(15.0, gt=0)
+    """So long a request waits for Kafka; less than senders wait for their answer."""
     max_series: int = Field(1_000_000, ge=1000)
 
 

@@ -5,11 +5,13 @@ import math
 import threading
 import time
 
+import httpx
 import numpy as np
 import pytest
 from confluent_kafka import KafkaError
 
 from schemas.batch import HEARTBEAT
+from streamgauge.collect.app import application
 from streamgauge.collect.batcher import Outgoing
 from streamgauge.collect.collector import Collector
 from streamgauge.collect.delivery import Delivery
@@ -137,6 +139,44 @@ def test_the_event_loop_goes_on_while_a_body_is_decoded(monkeypatch):
         assert (taken.samples, list(taken.refusals)) == (0, [])
 
     asyncio.run(take())
+
+
+def test_what_kafka_does_not_acknowledge_in_time_is_answered_and_what_waits_behind_it_is_not_taken(
+    monkeypatch,
+):
+    kafka, goes_on = Sent(), threading.Event()
+    monkeypatch.setattr(BatchProducer, "_connect", lambda _: kafka)
+    wait_s = 0.2
+    collector = Collector(
+        Config.model_validate({"collector": {"max_wait_s": wait_s, "linger_ms": 1}}), lambda: T
+    )
+    collector._producer._outage, collector._producer._partitions = None, 1
+    body = {"metric": "m", "value": 1, "timestamp": T}
+
+    async def push(client, metric):
+        found = await client.post("/api/v1/push", json=body | {"metric": metric})
+        assert (found.status_code, found.headers["retry-after"]) == (503, "5")
+        assert found.text.startswith("too_slow: ")
+        assert collector.held_bytes == 0
+
+    async def run():
+        transport = httpx.ASGITransport(application(collector))
+        async with httpx.AsyncClient(transport=transport, base_url="http://collector") as client:
+            # it is queued for Kafka, which says nothing
+            await push(client, "first")
+            collector.intake._thread.submit(goes_on.wait, 60)
+            await push(client, "second")
+            goes_on.set()
+            # whatever came before this is over
+            await collector.intake.run(lambda: None)
+        await collector.intake.close()
+
+    asyncio.run(run())
+    value = collector.metrics.registry.get_sample_value
+    prefix = "streamgauge_collector_"
+    assert value(prefix + "outages_total", {"reason": "too_slow"}) == 2
+    assert value(prefix + "samples_received_total", {"source": "push"}) == 1
+    assert value(prefix + "known_series") == 1
 
 
 @pytest.mark.parametrize(

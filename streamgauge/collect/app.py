@@ -101,9 +101,17 @@ async def _push(collector: Collector, request: Request) -> Response:
 
 
 async def _store(collector: Collector, decode: Decode, source: str) -> Response:
-    """Wait until Kafka has the samples; 400 where some were refused, as Prometheus answers such requests."""
-    taken = await collector.intake.take(decode, source)
-    await taken.delivery.wait()
+    """Wait until Kafka has the samples; 400 where some were refused, as Prometheus answers such requests.
+
+    :raises Unavailable: if it has not within `max_wait_s`; samples that were not decoded by then never are.
+    """
+    wait_s = collector.config.collector.max_wait_s
+    try:
+        async with asyncio.timeout(wait_s):
+            taken = await collector.intake.take(decode, source)
+            await taken.delivery.wait()
+    except TimeoutError:
+        raise Unavailable(Outage.TOO_SLOW, f"not acknowledged in {wait_s:g} s") from None
     if not taken.refusals:
         return Response(status_code=204)
     lines = [f"{refused}\n" for refused in taken.refusals]
@@ -117,13 +125,14 @@ class _Body:
         self._collector = collector
         self._request = request
         self._held = 0
+        self._parts: list[bytes] = []
 
     async def __aenter__(self) -> list[bytes]:
         limits = self._collector.config.collector
         declared = self._request.headers.get("content-length", "0")
         if declared.isdecimal() and int(declared) > limits.max_body_bytes:
             raise InvalidRequest(RequestFault.TOO_LARGE, f"{declared} bytes, at most {limits.max_body_bytes}")
-        parts = []
+        parts = self._parts
         try:
             async for part in self._request.stream():
                 parts.append(part)
@@ -138,6 +147,8 @@ class _Body:
         return parts
 
     async def __aexit__(self, *_: object) -> None:
+        # what was given up may still have its turn to come
+        self._parts.clear()
         self._hold(-self._held)
 
     def _hold(self, size: int) -> None:

@@ -46,6 +46,8 @@ class Outage(StrEnum):
     BAD_PARTITIONS = "partitions_do_not_divide_lanes"
     QUEUE_FULL = "queue_full"
     NOT_DELIVERED = "not_delivered"
+    TOO_SLOW = "too_slow"
+    """It was waited for as long as may be."""
     STOPPING = "stopping"
 
 
