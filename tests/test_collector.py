@@ -1,9 +1,12 @@
 """What a collector does when a part of it fails, without Kafka."""
 
 import asyncio
+import gc
+import json
 import math
 import threading
 import time
+import tracemalloc
 
 import httpx
 import numpy as np
@@ -151,10 +154,11 @@ def test_what_kafka_does_not_acknowledge_in_time_is_answered_and_what_waits_behi
         Config.model_validate({"collector": {"max_wait_s": wait_s, "linger_ms": 1}}), lambda: T
     )
     collector._producer._outage, collector._producer._partitions = None, 1
-    body = {"metric": "m", "value": 1, "timestamp": T}
+    sample = json.dumps({"metric": "m", "value": 1, "timestamp": T})
+    json_type = {"content-type": "application/json"}
 
-    async def push(client, metric):
-        found = await client.post("/api/v1/push", json=body | {"metric": metric})
+    async def push(client, padding):
+        found = await client.post("/api/v1/push", content=sample + " " * padding, headers=json_type)
         assert (found.status_code, found.headers["retry-after"]) == (503, "5")
         assert found.text.startswith("too_slow: ")
         assert collector.held_bytes == 0
@@ -163,9 +167,14 @@ def test_what_kafka_does_not_acknowledge_in_time_is_answered_and_what_waits_behi
         transport = httpx.ASGITransport(application(collector))
         async with httpx.AsyncClient(transport=transport, base_url="http://collector") as client:
             # it is queued for Kafka, which says nothing
-            await push(client, "first")
+            await push(client, 0)
             collector.intake._thread.submit(goes_on.wait, 60)
-            await push(client, "second")
+            tracemalloc.start()
+            await push(client, 8 << 20)
+            gc.collect()
+            held, _ = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            assert held < 4 << 20
             goes_on.set()
             # whatever came before this is over
             await collector.intake.run(lambda: None)

@@ -61,7 +61,8 @@ def _waits(memory, count):
         assert time.monotonic() < deadline
 
 
-def test_who_begins_waits_for_memory_and_who_has_begun_does_not():
+def test_who_begins_waits_for_memory_and_who_has_begun_does_not(monkeypatch):
+    monkeypatch.setattr(memories, "PATIENCE_S", 60.0)
     memory = Memory(100)
     first, large = memory.share(), memory.share()
     first.at_least(80)
@@ -76,7 +77,8 @@ def test_who_begins_waits_for_memory_and_who_has_begun_does_not():
     assert large.size == 90
 
 
-def test_small_ones_overtake_a_large_one_so_often_and_then_wait_for_it():
+def test_small_ones_overtake_a_large_one_so_often_and_then_wait_for_it(monkeypatch):
+    monkeypatch.setattr(memories, "PATIENCE_S", 60.0)
     memory = Memory(100)
     first, large = memory.share(), memory.share()
     first.at_least(80)
