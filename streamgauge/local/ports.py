@@ -9,7 +9,6 @@ LOWEST = 10_000
 RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 USUAL_END = 32_768
 """Where the kernel's range begins when it does not say so."""
-_claims = list[socket.socket]()
 
 
 def free_ports(count: int) -> list[int]:
@@ -47,4 +46,5 @@ def _claim(port: int) -> None:
     except OSError:
         claim.close()
         raise
-    _claims.append(claim)
+    # it stays open until this process ends
+    claim.detach()
