@@ -9,7 +9,7 @@ import pytest
 
 from streamgauge.config import Config, Local
 from streamgauge.config import Redis as Settings
-from streamgauge.gateway.cache.remote import MAX_VALUE_BYTES, RemoteFault, RemoteValues
+from streamgauge.gateway.cache.remote import MAX_READ_BYTES, MAX_VALUE_BYTES, RemoteFault, RemoteValues
 from streamgauge.local import redis
 from streamgauge.local.home import Home
 from streamgauge.local.ports import free_ports
@@ -79,6 +79,24 @@ def test_values_come_back_and_live_as_long_as_they_were_put_for(kept):
     assert kept.values.get([b"a"]) == [b"\x00\xff"]
     assert kept.values.get([]) == []
     assert kept.faults == []
+
+
+def test_values_of_others_cost_no_more_than_own_ones_may(server):
+    """Whoever else writes to this Redis: too long, of another type, and too many."""
+    kept = Kept(server.settings.model_copy(update={"timeout_ms": 60_000}))
+    client = kept.values._client
+    client.set(b"long", b"x" * (3 * MAX_VALUE_BYTES))
+    client.rpush(b"list", b"x")
+    client.set(b"after", b"1")
+    long, of_a_list, after = kept.values.get([b"long", b"list", b"after"])
+    assert (long, of_a_list, after) == (b"x" * (MAX_VALUE_BYTES + 1), None, b"1")
+    found = kept.values.get([b"long"] * 300)
+    assert sum(len(value) for value in found if value) < MAX_READ_BYTES + 33 * MAX_VALUE_BYTES
+    assert found[0] == long
+    assert found[-1] is None
+    assert len(found) == 300
+    assert kept.faults == []
+    kept.values.close()
 
 
 def test_without_redis_there_are_no_values_and_it_is_left_alone_for_a_while(server, kept):

@@ -156,16 +156,14 @@ class Ranges:
         steps = {slot.part.number: slot.part.size for slot in slots}
         stored = self._values.get([each.key for each in final.values()])
         size = sum(len(data) for data in stored if data is not None)
-        reading.hold(size)
         for (number, each), data in zip(final.items(), stored, strict=True):
             if data is None:
                 continue
             try:
-                size += 2 * values.length(data)
-                reading.hold(size)
+                values.hold(reading, size + 2 * values.length(data))
                 content = values.unseal(each.key, data)
-                size += values.decoded_bytes(content)
-                reading.hold(size)
+                needed = 2 * len(content) + values.decoded_bytes(content)
+                values.hold(reading, size + needed)
                 piece = values.decode(content)
                 if piece is not None and piece.values.shape[1] != steps[number]:
                     raise InvalidValue(ValueFault.DAMAGED)
@@ -174,6 +172,7 @@ class Ranges:
                 continue
             if piece is None:
                 raise _Refused(Refusal.REMARKED)
+            size += needed
             found[number] = piece
         return found
 

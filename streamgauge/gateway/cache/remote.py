@@ -17,6 +17,12 @@ MAX_VALUE_BYTES = 4 * 1024 * 1024
 """Nothing larger is sent."""
 MAX_BATCH_BYTES = 8 * 1024 * 1024
 """No more than that is written in one request."""
+MAX_READ_BYTES = 64 * 1024 * 1024
+"""The most that is read for one question, but for a last request; what is beyond counts as not there."""
+_READ_TOGETHER = 32
+"""Keys of one request, so many times a value may be read at once."""
+
+_NO_TEXT = "WRONGTYPE"
 
 log = logging.getLogger(__name__)
 
@@ -66,10 +72,20 @@ class RemoteValues:
         return self._clock() < self._paused_until
 
     def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """The value of each key; None for all without Redis."""
-        nothing: list[bytes | None] = [None] * len(keys)
-        found = self._asked(lambda: self._client.mget(keys)) if keys else None
-        return found if isinstance(found, list) and len(found) == len(keys) else nothing
+        """The value of each key; None for all without Redis.
+
+        What is longer than any value that was put comes cut off.
+        """
+        found: list[bytes | None] = []
+        size = 0
+        while len(found) < len(keys) and size < MAX_READ_BYTES:
+            part = keys[len(found) : len(found) + _READ_TOGETHER]
+            values = self._asked(lambda part=part: self._read(part))  # type: ignore[misc]
+            if not isinstance(values, list):
+                return [None] * len(keys)
+            found += values
+            size += sum(len(value) for value in values if value)
+        return found + [None] * (len(keys) - len(found))
 
     def put(self, values: Mapping[bytes, tuple[bytes, int]]) -> None:
         """Keep values, each for so many seconds at most; none without Redis."""
@@ -88,6 +104,17 @@ class RemoteValues:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def _read(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        pipeline = self._client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.getrange(key, 0, MAX_VALUE_BYTES)
+        found = pipeline.execute(raise_on_error=False)
+        for each in found:
+            # what is no text at all was not put here
+            if isinstance(each, RedisError) and not str(each).startswith(_NO_TEXT):
+                raise each
+        return [each if isinstance(each, bytes) and each else None for each in found]
 
     def _put(self, batch: Mapping[bytes, tuple[bytes, int]]) -> None:
         if not batch:
