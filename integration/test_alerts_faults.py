@@ -1,20 +1,66 @@
 """Whatever is killed, alerts change as if nothing had happened: the same changes by id, none missing, none more."""
 
+import contextlib
+import json
 import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
+from click.testing import CliRunner
 
 from integration.alerting import STEP_MS, await_changes, expected
+from integration.stored import wait_for
 from integration.test_alerts import THRESHOLD, heat
 from integration.test_pipeline import _set_parallelism
+from streamgauge.cli import main
+from streamgauge.local.crashes import MARK
+
+JOBS = 3
+_CRASH = "a worker crashed: Segmentation fault < "
 
 
 def _kill_python_workers(stack):
     for pid in stack.python_workers():
         os.kill(pid, signal.SIGKILL)
+
+
+def _crash_python_workers(stack):
+    """As a fault of a kernel does: one after the other, as far as Flink has not ended them with their job.
+
+    Each leaves its stack in the log, and the status tells of the last.
+    """
+    log = stack.home.log("taskmanager")
+    before, crashed = log.stat().st_size, 0
+    for pid in stack.python_workers():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            worker = psutil.Process(pid)
+            worker.send_signal(signal.SIGSEGV)
+            crashed += 1
+            wait_for(lambda worker=worker: not _lives(worker), 30, lambda pid=pid: f"{pid} lives")
+    with log.open("rb") as file:
+        file.seek(before)
+        left = file.read().decode(errors="replace")
+    # of a job's workers those that are ended meanwhile may not come to it
+    assert JOBS <= left.count(f"{MARK}Segmentation fault") <= crashed, left
+    assert "Current thread " in left
+    wait_for(lambda: _failure(stack).startswith(_CRASH), 30, lambda: _failure(stack))
+
+
+def _lives(process):
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _failure(stack):
+    """The last failure of the TaskManager, as `streamgauge status` tells it."""
+    found = CliRunner().invoke(main, ["--config", str(stack.home.config), "status", "--json"])
+    rows = json.loads(found.output)["rows"]
+    return next(row["last_failure"] for row in rows if row["name"] == "taskmanager")
 
 
 def _kill_taskmanager(stack):
@@ -47,6 +93,7 @@ def _back_to_parallelism(stack):
     "fault",
     [
         _kill_python_workers,
+        _crash_python_workers,
         _kill_taskmanager,
         _kill_jobmanager,
         _restart_kafka,

@@ -32,6 +32,7 @@ from schemas.bit_kernels import MAX_VARINT, planes, varint_at
 from schemas.blobs import joined
 from schemas.invalid_block import BlockFault, InvalidBlock
 from schemas.protobuf import varint
+from streamgauge.series.hash_factor import FACTOR
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids
 from streamgauge.series.samples import Samples
@@ -173,7 +174,7 @@ def _encode_times(samples: Samples, window_start: int) -> bytes:
     codes = np.empty(series, np.uint32)
     out = np.empty((series + total) * MAX_VARINT, np.uint8)
     lists, size = time_kernels.encode(
-        samples.offsets, np.ascontiguousarray(samples.timestamps), window_start, codes, out
+        samples.offsets, np.ascontiguousarray(samples.timestamps), window_start, codes, out, FACTOR
     )
     width = 0 if lists == 1 else 1 if lists < 1 << 8 else 2 if lists < 1 << 16 else 4
     packed = codes.astype(f"<u{width}").tobytes() if width else b""

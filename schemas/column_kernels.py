@@ -13,7 +13,8 @@ from schemas.bit_kernels import (
     zigzag,
 )
 from streamgauge.compiled import njit
-from streamgauge.series.sized import Ends, Index, Room, rows_are_rising_and_of_their_own, sized
+from streamgauge.series.hash_kernels import slot_of
+from streamgauge.series.sized import NUMBER, Ends, Index, Room, rows_are_rising_and_of_their_own, sized
 
 LENGTHS = 9
 """A number takes 0 to 8 bytes."""
@@ -24,17 +25,17 @@ ROOM = 2 + 8 * _ENTRIES
 """Bytes that a column may take beside those of each series."""
 
 
-@sized(doubles="series", out=Room(f"9 * series + {ROOM}"))
+@sized(doubles="series", out=Room(f"9 * series + {ROOM}"), factor=NUMBER)
 @njit(cache=True, nogil=True)
-def encode(doubles, out):  # type: ignore[no-untyped-def]
+def encode(doubles, out, factor):  # type: ignore[no-untyped-def]
     """Write the column of doubles (n,) in the form that takes the fewest bytes, and return their number.
 
-    `out` is uint8 with room for ROOM + 9 n bytes.
+    `out` is uint8 with room for ROOM + 9 n bytes. They do not depend on `factor`, `hash_factor.FACTOR`.
     """
     bits = doubles.view(np.uint64)
     series = len(bits)
     entries, codes = np.empty(_ENTRIES, np.uint64), np.empty(series, np.uint8)
-    size = dictionary(bits, entries, codes)
+    size = dictionary(bits, entries, codes, factor)
     if size == 1:
         out[0] = CONSTANT
         return _put_words(entries[:1], out, 1)
@@ -69,7 +70,7 @@ def _put_words(words, out, at):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def dictionary(bits, entries, codes):  # type: ignore[no-untyped-def]
+def dictionary(bits, entries, codes, factor):  # type: ignore[no-untyped-def]
     """Fill `entries` (256,) uint64 with the distinct of bits (n,) uint64 as they first occur, and codes (n,) uint8.
 
     Returns how many entries there are, or 257 if they are more than 256.
@@ -77,7 +78,7 @@ def dictionary(bits, entries, codes):  # type: ignore[no-untyped-def]
     slots = np.full(1024, -1, np.int64)
     size = 0
     for row in range(len(bits)):
-        slot = np.int64((bits[row] * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(54))
+        slot = slot_of(bits[row], factor, 1024)
         while slots[slot] >= 0 and entries[slots[slot]] != bits[row]:
             slot = (slot + 1) & 1023
         if slots[slot] < 0:

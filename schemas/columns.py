@@ -24,6 +24,7 @@ from schemas import column_kernels
 from schemas.blobs import joined
 from schemas.invalid_block import BlockFault, InvalidBlock
 from schemas.tables import QUANTILES, ROLLUP_COLUMNS
+from streamgauge.series.hash_factor import FACTOR
 
 ROLLUP_FORMAT = 2
 _KINDS = ROLLUP_COLUMNS | dict.fromkeys(QUANTILES, "<f8")
@@ -38,7 +39,7 @@ def encode_column(name: str, column: npt.NDArray[np.generic]) -> bytes:
         column = column.astype(_KINDS[name])
     doubles = np.ascontiguousarray(column, np.float64)
     out = np.empty(column_kernels.ROOM + 9 * len(doubles), np.uint8)
-    return out[: column_kernels.encode(doubles, out)].tobytes()
+    return out[: column_kernels.encode(doubles, out, FACTOR)].tobytes()
 
 
 def decode_column(name: str, data: bytes, series: int) -> npt.NDArray[np.generic]:

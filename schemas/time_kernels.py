@@ -10,6 +10,7 @@ import numpy as np
 
 from schemas.bit_kernels import MAX_VARINT, put_varint, take_varint, unzigzag, zigzag
 from streamgauge.compiled import njit
+from streamgauge.series.hash_kernels import slot_of
 from streamgauge.series.sized import NUMBER, Offsets, Room, sized
 
 
@@ -19,12 +20,13 @@ from streamgauge.series.sized import NUMBER, Offsets, Room, sized
     window_start=NUMBER,
     codes="series",
     out=Room(f"{MAX_VARINT} * series + {MAX_VARINT} * samples"),
+    factor=NUMBER,
 )
 @njit(cache=True, nogil=True)
-def encode(offsets, timestamps, window_start, codes, out):  # type: ignore[no-untyped-def]
+def encode(offsets, timestamps, window_start, codes, out, factor):  # type: ignore[no-untyped-def]
     """Fill `codes` (n,) uint32 and the lists into `out`, uint8 with room for 10 bytes a sample and series.
 
-    Returns the number of lists and of their bytes.
+    Returns the number of lists and of their bytes, which do not depend on `factor`, `hash_factor.FACTOR`.
     """
     series = len(codes)
     size = 4
@@ -40,9 +42,9 @@ def encode(offsets, timestamps, window_start, codes, out):  # type: ignore[no-un
         if lists and _same(offsets, timestamps, owners[latest - 1], begin, end):
             codes[row] = latest
             continue
-        slot = _hash(timestamps, begin, end) & np.uint64(size - 1)
+        slot = slot_of(_hash(timestamps, begin, end, factor), factor, size)
         while slots[slot] and not _same(offsets, timestamps, owners[slots[slot] - 1], begin, end):
-            slot = (slot + np.uint64(1)) & np.uint64(size - 1)
+            slot = (slot + 1) & (size - 1)
         if slots[slot]:
             latest = slots[slot]
             codes[row] = latest
@@ -139,9 +141,9 @@ def _same(offsets, timestamps, row, begin, end):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _hash(timestamps, begin, end):  # type: ignore[no-untyped-def]
+def _hash(timestamps, begin, end, factor):  # type: ignore[no-untyped-def]
     mixed = np.uint64(end - begin)
     for at in range(begin, end):
-        mixed = (mixed ^ np.uint64(timestamps[at])) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ np.uint64(timestamps[at])) * factor
         mixed ^= mixed >> np.uint64(29)
     return mixed

@@ -1,5 +1,9 @@
 """The bytes of kept pieces: what comes back is what was kept, or nothing."""
 
+import struct
+import tracemalloc
+from contextlib import suppress
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -108,3 +112,43 @@ def test_a_kept_piece_is_small(golden):
     assert len(seal(KEY, content)) < numbers.nbytes / 10
     small = Piece(labels.take(np.arange(2)), numbers[:2, :3], np.array([[True, False, True], [True] * 3]))
     assert golden("kept_piece.bin", encode(small)) == encode(small)
+
+
+def _piece(series, steps, labels, notes=b"", notes_count=0, present=b"", values=b""):
+    head = struct.pack("<BIIHH", 1, series, steps, len(labels), notes_count)
+    return head + present + values + b"".join(labels) + notes
+
+
+def _label(texts, series, name=b"abcd"):
+    return struct.pack("<I4sI", 4, name, len(texts)) + b"".join(texts) + bytes(4 * series)
+
+
+_EMPTY = bytes(4)
+_SHORT = [struct.pack("<I2s", 2, b"%02x" % (number % 256)) for number in range(30_000)]
+CRAFTED = {
+    "values that are not there": _piece(4000, 500, [], present=bytes(4000 * 500 // 8)),
+    "texts of a label without series": _piece(0, 20, [_label([_EMPTY, *_SHORT], 0)]),
+    "texts of a label that no series has": _piece(
+        10_000, 20, [_label([_EMPTY, *_SHORT[:10_000]], 10_000)], present=bytes(10_000 * 20 // 8)
+    ),
+    "labels without series": _piece(0, 20, [_label([_EMPTY], 0, b"%04x" % number) for number in range(5000)]),
+    "notes": _piece(0, 20, [], notes=struct.pack("<iI2s", 0, 2, b"ab") * 30_000, notes_count=30_000),
+}
+
+
+@pytest.mark.parametrize("content", CRAFTED.values(), ids=CRAFTED)
+def test_what_a_value_takes_is_known_before_it_is_decoded(content):
+    tracemalloc.start()
+    try:
+        with suppress(InvalidValue):
+            decode(content)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < values.decoded_bytes(content) + 100_000
+
+
+def test_a_label_with_more_values_than_series_is_refused():
+    assert decode(_piece(1, 8, [_label([_EMPTY, _SHORT[0]], 1)], present=b"\0"))
+    with pytest.raises(InvalidValue):
+        decode(_piece(1, 8, [_label([_EMPTY, *_SHORT[:2]], 1)], present=b"\0"))

@@ -1,6 +1,7 @@
 """Range queries from kept parts: whatever happens in between, the answer is the one that would be computed now."""
 
 import pkgutil
+import struct
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
@@ -14,7 +15,8 @@ from model_store import BEGIN, LANES, label_set
 from operators.known_series import KNOWN_LIMIT
 from schemas.tables import Resolution
 from streamgauge.gateway.cache.refusals import Refusal
-from streamgauge.gateway.cache.values import ValueFault
+from streamgauge.gateway.cache.values import ValueFault, seal
+from streamgauge.gateway.faults import ErrorType, InvalidRequest
 from streamgauge.promql.faults import InvalidQuery
 from streamgauge.promql.query import Query
 from streamgauge.series.ids import lane_of, series_id
@@ -312,6 +314,52 @@ def test_a_value_that_is_damaged_or_under_another_key_is_a_miss():
         system.kept.values[key] = value, 60
     system.compare("x", query)
     assert system.invalid == [ValueFault.DAMAGED, ValueFault.FOREIGN, ValueFault.FOREIGN, ValueFault.DAMAGED]
+
+
+def test_a_crafted_value_is_a_miss_though_its_checksum_is_right():
+    system = filled()
+    query = Query(BEGIN + 10 * MINUTE, BEGIN + 40 * MINUTE, 15_000)
+    system.compare("x", query)
+    keys = list(system.kept.values)
+    head = struct.pack("<BIIHH", 1, 1 << 31, 1 << 31, 9, 9)
+    contents = [
+        b"",
+        b"\xff" * 40,
+        head,
+        head + bytes(1000),
+        bytes(1 << 20),
+        struct.pack("<BIIHH", 1, 0, 7, 0, 0),
+    ]
+    for key, content in zip(keys, contents, strict=False):
+        system.kept.values[key] = seal(key, content), 60
+    system.compare("x", query)
+    assert system.invalid == [ValueFault.DAMAGED] * len(contents)
+
+
+class _Little(Reading):
+    """A reading that may hold so many bytes."""
+
+    def hold(self, size):
+        if size > 1 << 20:
+            raise InvalidRequest(ErrorType.UNAVAILABLE, f"not enough memory for {size} bytes")
+
+
+def test_a_value_that_would_take_more_memory_than_there_is_is_a_miss():
+    system = filled()
+    query = Query(BEGIN + 10 * MINUTE, BEGIN + 40 * MINUTE, 15_000)
+    system.compare("x", query)
+    first, second, third, *others = system.kept.values
+    # zeros: few bytes each; a piece of values that are not there; and what only says that it is large
+    system.kept.values[first] = seal(first, bytes(8 << 20)), 60
+    bits = struct.pack("<BIIHH", 1, 50_000, 20, 0, 0) + bytes(125_000)
+    system.kept.values[second] = seal(second, bits), 60
+    claimed = bytearray(system.kept.values[third][0])
+    claimed[9:13] = b"\xff" * 4
+    system.kept.values[third] = bytes(claimed), 60
+    found = system.ask("x", query, _Little())
+    assert shown(found.value) == shown(system.ask("x", query, no_store=True).value)
+    assert system.invalid == [ValueFault.TOO_LARGE] * 3
+    assert len(found.report.kept) == len(others)
 
 
 def test_parts_of_the_last_hour_live_a_minute_and_older_ones_an_hour():

@@ -5,30 +5,41 @@ sent again, four times as large. No time is asserted: neither may the time grow 
 """
 
 import gc
+import json
 import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from typing import NamedTuple
 from urllib.parse import quote_plus
 
 import cramjam
+import httpx
 import pytest
 import yaml
 from gateway_client import Client
+from http_server import serving
 from memory_reader import MemoryReader
+from rules_client import KnownBoard
 
 from schemas.protobuf import field, varint
+from schemas.rule_files import Group, Rule, RuleKind
 from streamgauge.config import Config
 from streamgauge.config import Gateway as Settings
 from streamgauge.gateway import answering, remote_read_messages
 from streamgauge.gateway.app import Gateway
-from streamgauge.gateway.endpoints import endpoints
+from streamgauge.gateway.endpoints import Endpoint, endpoints
+from streamgauge.gateway.rules import Rules
 from streamgauge.gateway.secrets import new_token, token_hash
+from streamgauge.rules.applied.board import Board
+from streamgauge.rules.applied.rule_sets import RuleSets, publication
 
 NOW = 1_763_892_000
 TRIED, SMALL, LARGE = 400, 10_000, 40_000
 """Bytes of the bodies that are tried, and of the worst of them."""
+SMALL_IN_URL, LARGE_IN_URL = 5_000, 20_000
+"""Likewise of what is put into a URL, where a character may take three bytes: no server takes more than 64 KiB."""
 SLACK = 2.5
 """Times that what follows the size may vary; what goes with its square takes four times as much."""
 TRIES = 3
@@ -77,6 +88,11 @@ FRAMES = [
 ]
 FRAMES += ['label_join(x,"a","-",{0}"b")']
 FORM = "application/x-www-form-urlencoded"
+URL = ""
+"""In place of a kind of body: what is sent stands in the URL."""
+VALUES = ["9", "a", "-", "(", "1h", "[", '"', "é", "U__5f_", "9.", "1e", ":", "\\", "a,", "\0", '{a="b"}']
+MANY = ["a", "9", "é"]
+NEEDED = {"query": "x", "start": f"{NOW}", "end": f"{NOW}", "step": "60", "match[]": "x"}
 FORMS = ["a&", "a=b&", "%41", "=&", "match[]=up&", "query=a&", "+"]
 
 
@@ -101,6 +117,31 @@ class Body(NamedTuple):
                     b"match[]=" + quote_plus(f'x{{a=~"{number}{self.atom}"}}').encode()
                     for number in range(size // (len(self.atom) + 30))
                 )
+
+
+class Values(NamedTuple):
+    """The parameters of a URL, of which one has a value that repeats, or many values. beside: the others."""
+
+    name: str
+    atom: str
+    is_one: bool
+    beside: tuple[str, ...]
+
+    def of(self, size: int) -> bytes:
+        parts = [f"{name}={quote_plus(NEEDED[name])}" for name in self.beside]
+        atom = quote_plus(self.atom)
+        if self.is_one:
+            parts.append(f"{self.name}={atom * (size // len(atom))}")
+        else:
+            count = size // (len(self.name) + len(atom) + 6)
+            parts += [f"{self.name}={atom}{number}" for number in range(count)]
+        return "&".join(parts).encode()
+
+
+def values(endpoint: Endpoint, name: str) -> Iterator[Values]:
+    beside = tuple(one.name for one in endpoint.parameters if one.is_needed and one.name != name)
+    yield from (Values(name, atom, True, beside) for atom in VALUES)
+    yield from (Values(name, atom, False, beside) for atom in MANY)
 
 
 def expressions() -> Iterator[Body]:
@@ -133,8 +174,42 @@ def gateway(tmp_path_factory):
     users.write_text(yaml.safe_dump({"users": {"some": entry}}))
     samples = [(NOW * 1000 - 15_000 * step, float(step)) for step in range(5)]
     series = [({"__name__": "x", "a": f"{number}" * 50, "b": "a" * 20}, samples) for number in range(4)]
-    made = Gateway(Config(gateway=Settings(users_file=users)), MemoryReader(series))
-    return made, Client(made, headers={"authorization": f"Bearer {token}"})
+    with serving(_Collector) as url:
+        settings = Settings(users_file=users, collectors=(url,))
+        made = Gateway(Config(gateway=settings), MemoryReader(series))
+        made.rules = Rules(KnownBoard(_board()), lambda: NOW * 1000, 0)
+        yield made, Client(made, headers={"authorization": f"Bearer {token}"})
+
+
+class _Collector(BaseHTTPRequestHandler):
+    """Has no targets, and metadata of one metric."""
+
+    def do_GET(self):
+        entry = {"type": "gauge", "help": "h", "unit": ""}
+        found = {"x": [entry]} if "metadata" in self.path else {"activeTargets": [], "droppedTargets": []}
+        content = json.dumps({"status": "success", "data": found}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        """Nothing is told."""
+
+
+def _board() -> Board:
+    """Of a few rules."""
+    rules = [Rule(RuleKind.ALERT, f"r{number}", "x > 0", {"a": "b" * 20}) for number in range(4)]
+    board = Board()
+    for message in publication(RuleSets(), {"file": [Group("g", rules)]}, 0).messages:
+        board.take_rules(message)
+    return board
+
+
+def _sent(client: Client, path: str, body: bytes, kind: str) -> httpx.Response:
+    if kind == URL:
+        return client.get(f"{path}?{body.decode()}")
+    return client.request("POST", path, content=body, headers={"content-type": kind})
 
 
 def _cost(client: Client, path: str, body: bytes, kind: str) -> float:
@@ -142,7 +217,7 @@ def _cost(client: Client, path: str, body: bytes, kind: str) -> float:
     gc.disable()
     try:
         begun = time.process_time()
-        found = client.request("POST", path, content=body, headers={"content-type": kind})
+        found = _sent(client, path, body, kind)
         took = time.process_time() - begun
     finally:
         gc.enable()
@@ -150,11 +225,11 @@ def _cost(client: Client, path: str, body: bytes, kind: str) -> float:
     return took
 
 
-def _check(client: Client, path: str, bodies: Iterator[Body], kind: str = FORM) -> None:
+def _check(client: Client, path: str, bodies: Iterator[Body | Values], kind: str = FORM) -> None:
     costs = {body: _cost(client, path, made, kind) / len(made) for body in bodies if (made := body.of(TRIED))}
     worst = max(costs, key=costs.__getitem__)
     _check_growth(client, path, worst, kind)
-    large = worst.of(LARGE)
+    large = worst.of(LARGE_IN_URL if kind == URL else LARGE)
     tracemalloc.start()
     _cost(client, path, large, kind)
     _, peak = tracemalloc.get_traced_memory()
@@ -162,8 +237,9 @@ def _check(client: Client, path: str, bodies: Iterator[Body], kind: str = FORM) 
     assert peak < LEAST_BYTES + BYTES_A_BYTE * len(large), worst
 
 
-def _check_growth(client: Client, path: str, body: Body, kind: str = FORM) -> None:
-    small, large = (body.of(size) for size in (SMALL, LARGE))
+def _check_growth(client: Client, path: str, body: Body | Values, kind: str = FORM) -> None:
+    sizes = (SMALL_IN_URL, LARGE_IN_URL) if kind == URL else (SMALL, LARGE)
+    small, large = (body.of(size) for size in sizes)
 
     def grows_faster() -> bool:
         expected = max(LEAST_S, _cost(client, path, small, kind)) * len(large) / len(small)
@@ -191,6 +267,30 @@ def test_the_work_of_a_number_follows_its_length(gateway):
 @pytest.mark.parametrize("path", ["/api/v1/series", "/api/v1/labels", "/api/v1/label/a/values"])
 def test_the_work_of_selectors_follows_their_length(gateway, path):
     _check(gateway[1], path, iter([*selectors(), *forms()] if path.endswith("series") else [*forms()]))
+
+
+@pytest.mark.parametrize("path", ["/federate", "/api/v1/rules"])
+def test_the_work_of_selectors_in_a_url_follows_their_length(gateway, path):
+    _check(gateway[1], path, iter([*selectors(), *forms()]), URL)
+
+
+def test_the_work_of_every_parameter_of_a_url_follows_its_length(gateway):
+    made, client = gateway
+    for each in endpoints(made):
+        for parameter in each.parameters:
+            _check(client, each.path.replace("{name}", "a"), values(each, parameter.name), URL)
+
+
+def test_the_work_of_a_label_name_in_a_url_follows_its_length(gateway):
+    def asked(atom, size):
+        return f"/api/v1/label/{quote_plus(atom) * (size // len(quote_plus(atom)))}/values"
+
+    for atom in ("a", "é", "U__5f_", "U__", "_"):
+        small, large = (
+            min(_cost(gateway[1], asked(atom, size), b"", URL) for _ in range(TRIES))
+            for size in (SMALL, LARGE)
+        )
+        assert large < SLACK * max(LEAST_S, small) * LARGE / SMALL, atom
 
 
 class Message(NamedTuple):

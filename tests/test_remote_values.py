@@ -9,7 +9,7 @@ import pytest
 
 from streamgauge.config import Config, Local
 from streamgauge.config import Redis as Settings
-from streamgauge.gateway.cache.remote import MAX_VALUE_BYTES, RemoteFault, RemoteValues
+from streamgauge.gateway.cache.remote import MAX_READ_BYTES, MAX_VALUE_BYTES, RemoteFault, RemoteValues
 from streamgauge.local import redis
 from streamgauge.local.home import Home
 from streamgauge.local.ports import free_ports
@@ -83,6 +83,27 @@ def test_values_come_back_and_live_as_long_as_they_were_put_for(kept):
     assert kept.get([b"a"]) == [b"\x00\xff"]
     assert kept.get([]) == []
     assert kept.faults == []
+
+
+def test_values_of_others_cost_no_more_than_own_ones_may(server):
+    """Whoever else writes to this Redis: too long, of another type, and too many."""
+    kept = Kept(server.settings.model_copy(update={"timeout_ms": 60_000}))
+    client = kept.values._client
+    # answers that are on their way count too: nothing is to be evicted for them
+    client.config_set("maxmemory", "0")
+    client.set(b"long", b"x" * (3 * MAX_VALUE_BYTES))
+    client.rpush(b"list", b"x")
+    client.set(b"after", b"1")
+    assert kept.get([b"long", b"list", b"after"]) == [None, None, b"1"]
+    assert kept.held == [1]
+    assert kept.faults == [RemoteFault.TOO_LARGE]
+    largest, keys = b"x" * MAX_VALUE_BYTES, [b"%d" % number for number in range(20)]
+    kept.values.put(dict.fromkeys(keys, (largest, 60)))
+    found = kept.get(keys)
+    assert found == [largest] * (MAX_READ_BYTES // MAX_VALUE_BYTES) + [None] * 4
+    assert kept.held[1:] == [MAX_READ_BYTES]
+    assert kept.faults == [RemoteFault.TOO_LARGE]
+    kept.values.close()
 
 
 def test_without_redis_there_are_no_values_and_it_is_left_alone_for_a_while(server, kept):

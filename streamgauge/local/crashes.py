@@ -8,6 +8,8 @@ from pathlib import Path
 
 MARK = "Fatal Python error: "
 _FRAME = re.compile(r'  File "(?P<file>.*)", line (?P<line>\d+) in (?P<function>.*)')
+CRASH_BYTES = 256 * 1024
+"""Of a log from the beginning of a crash on, in which there are the stacks of a hundred threads."""
 FRAMES = 6
 """Of a stack, as many as one line of a table can show."""
 
@@ -36,16 +38,30 @@ class CrashWatch:
         self._log = log
         self._at = log.stat().st_size if log.exists() else 0
         self._end = b""
-        self._is_seen = False
+        self._crash_at: int | None = None
 
-    def seen(self) -> bool:
-        """Whether a crash was there when it was last asked; by now its stack is, too."""
-        was_seen, self._is_seen = self._is_seen, False
+    def seen(self) -> str:
+        """The last crash that was there when it was last asked, as `last_crash` tells it; by now its stack is, too.
+
+        It is read where it begins: Flink writes thousands of lines about the end of a worker.
+        """
+        found = ""
         with contextlib.suppress(OSError):
+            if self._crash_at is not None:
+                found = self._crash(self._crash_at)
             self._look()
-        return was_seen
+        return found
+
+    def _crash(self, at: int) -> str:
+        with self._log.open("rb") as file:
+            file.seek(at)
+            text = file.read(CRASH_BYTES).decode(errors="replace")
+        # another one may have begun
+        first, _, _ = text[len(MARK) :].partition(MARK)
+        return last_crash([line for line in (MARK + first).splitlines() if line.strip()])
 
     def _look(self) -> None:
+        self._crash_at = None
         size = self._log.stat().st_size
         # shorter than before: it was rotated
         self._at = min(self._at, size)
@@ -53,5 +69,7 @@ class CrashWatch:
             with self._log.open("rb") as file:
                 file.seek(self._at)
                 added = self._end + file.read(size - self._at)
+            begin = added.rfind(MARK.encode())
+            if begin >= 0:
+                self._crash_at = size - len(added) + begin
             self._at, self._end = size, added[-len(MARK) + 1 :]
-            self._is_seen = MARK.encode() in added

@@ -102,8 +102,7 @@ class Process:
         if now < self._look_at:
             return
         self._look_at = now + LOOK_S
-        if self._watch.seen():
-            crash = last_crash(last_lines(self._home.log(self.service.name), CRASH_LINES))
+        if crash := self._watch.seen():
             self.last_failure = f"a worker crashed: {crash}"
 
     def _start_if_due(self, now: float, may_start: bool) -> None:

@@ -7,11 +7,10 @@ of its label k, cell 2k + 1 the value. `begins` and `ends` (cells,) int64 are wi
 import numpy as np
 
 from streamgauge.compiled import njit
+from streamgauge.series.hash_kernels import slot_of
 from streamgauge.series.sized import NUMBER, InconsistentSizes, Number, sized
 
-_PRIME = np.uint64(0x100000001B3)
 _BASIS = np.uint64(0xCBF29CE484222325)
-_MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 @njit(cache=True, nogil=True)
@@ -59,13 +58,14 @@ def same_names(data, begins, ends, width, count):  # type: ignore[no-untyped-def
     cell=NUMBER,
     codes="count",
     firsts="count",
+    factor=NUMBER,
 )
 @njit(cache=True, nogil=True)
-def encoded(data, begins, ends, width, count, cell, codes, firsts):  # type: ignore[no-untyped-def]
+def encoded(data, begins, ends, width, count, cell, codes, firsts, factor):  # type: ignore[no-untyped-def]
     """Give each distinct value of a column a code from 1 on; return how many there are.
 
     `cell` is that of the value in a series, `codes` (count,) int64 takes the codes, `firsts` (count,) int64 the cell of
-    the first value with each.
+    the first value with each. factor: `hash_factor.FACTOR`, in place of FNV's prime, which all know.
     """
     size = 4
     while size < 2 * count:
@@ -81,8 +81,8 @@ def encoded(data, begins, ends, width, count, cell, codes, firsts):  # type: ign
         if begins[own] < 0 or ends[own] > len(data):
             raise InconsistentSizes("a cell outside of the labels")
         for at in range(begins[own], ends[own]):
-            hashed = (hashed ^ np.uint64(data[at])) * _PRIME
-        slot = np.int64(((hashed * _MIX) >> np.uint64(32)) & np.uint64(size - 1))
+            hashed = (hashed ^ np.uint64(data[at])) * factor
+        slot = slot_of(hashed, factor, size)
         while slots[slot] and not _equal(data, begins, ends, firsts[slots[slot] - 1], own):
             slot = (slot + 1) & (size - 1)
         if not slots[slot]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamgauge.promql import label_kernels
+from streamgauge.series.hash_factor import FACTOR
 from streamgauge.series.labels import NAME, SEPARATOR
 
 Codes = npt.NDArray[np.int64]
@@ -176,7 +177,7 @@ def from_canonical(series: Sequence[bytes]) -> LabelTable:
     firsts = np.empty(count, np.int64)
     for at, name in enumerate(names):
         codes = np.empty(count, np.int64)
-        size = label_kernels.encoded(data, begins, ends, width, count, 2 * at + 1, codes, firsts)
+        size = label_kernels.encoded(data, begins, ends, width, count, 2 * at + 1, codes, firsts, FACTOR)
         cells = zip(begins[firsts[:size]].tolist(), ends[firsts[:size]].tolist(), strict=True)
         columns[name.decode()] = Column(codes, ["", *(joined[begin:end].decode() for begin, end in cells)])
     return LabelTable(count, columns)

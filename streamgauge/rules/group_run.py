@@ -7,6 +7,7 @@ from streamgauge.promql.query import Source
 from streamgauge.rules.alerts import Alert, Failure, RuleState, Transition, step
 from streamgauge.rules.compiled import CompiledGroup, CompiledRule, Surroundings
 from streamgauge.rules.evaluation import Evaluation, FromSource, Point, alert_series
+from streamgauge.rules.within_limits import points_within_limits, result_within_limits
 from streamgauge.series.samples import STALE
 
 
@@ -25,6 +26,13 @@ class RuleFailure(NamedTuple):
     detail: str
 
 
+class _Given(NamedTuple):
+    """What a rule writes at a tick, or its error; fault: of series that were left out."""
+
+    points: list[Point] | Failure
+    fault: str = ""
+
+
 class GroupRun:
     """A group, its alerts, and the series that its rules gave last."""
 
@@ -37,17 +45,22 @@ class GroupRun:
         self.transitions: list[Transition] = []
 
     def tick(self, tick: int) -> list[RuleFailure]:
-        """Evaluate every rule at a time in ms, each after the one before it has written."""
+        """Evaluate every rule at a time in ms, each after the one before it has written.
+
+        Series whose labels are above the limits are left out, as an error of the rule that ends nothing else.
+        """
         answers = FromSource(self._store, self._surroundings)
         evaluation = Evaluation(answers, self._surroundings, tick, self.group.query_offset_ms)
         failures = []
         for at, rule in enumerate(self.group.rules):
-            found = self._alerts(at, rule, evaluation) if rule.is_alert else self._recorded(rule, evaluation)
-            if not isinstance(found, Failure):
-                refusal = self._write(at, found, tick - self.group.query_offset_ms)
-                found = refusal or found
-            if isinstance(found, Failure):
-                failures.append(RuleFailure(rule.rule.name, found.detail))
+            given = self._alerts(at, rule, evaluation) if rule.is_alert else self._recorded(rule, evaluation)
+            detail = given.fault
+            if isinstance(given.points, Failure):
+                detail = given.points.detail
+            elif refusal := self._write(at, given.points, tick - self.group.query_offset_ms):
+                detail = refusal
+            if detail:
+                failures.append(RuleFailure(rule.rule.name, detail))
         return failures
 
     def firing_or_pending(self) -> Iterator[tuple[CompiledRule, Alert]]:
@@ -56,27 +69,30 @@ class GroupRun:
             for alert in state.active:
                 yield rule, alert
 
-    def _recorded(self, rule: CompiledRule, evaluation: Evaluation) -> list[Point] | Failure:
-        return evaluation.record(rule, self.group.group.limit)
+    def _recorded(self, rule: CompiledRule, evaluation: Evaluation) -> _Given:
+        found = evaluation.record(rule, self.group.group.limit)
+        return _Given(found) if isinstance(found, Failure) else _Given(*points_within_limits(found))
 
-    def _alerts(self, at: int, rule: CompiledRule, evaluation: Evaluation) -> list[Point] | Failure:
-        result = evaluation.observe(rule)
+    def _alerts(self, at: int, rule: CompiledRule, evaluation: Evaluation) -> _Given:
+        result, fault = evaluation.observe(rule), ""
+        if not isinstance(result, Failure):
+            result, fault = result_within_limits(result)
         state, transitions = step(rule.terms, self._states[at], evaluation.tick, result)
         self._states[at] = state
         self.transitions += transitions
         if state.error:
-            return Failure(state.error)
-        return [point for alert in state.active for point in alert_series(alert)]
+            return _Given(Failure(state.error))
+        return _Given([point for alert in state.active for point in alert_series(alert)], fault)
 
-    def _write(self, at: int, points: list[Point], time: int) -> Failure | None:
+    def _write(self, at: int, points: list[Point], time: int) -> str:
         given = {}
-        refused = None
+        refused = ""
         for point in points:
             refusal = self._store.put(point.labels, time, point.value)
             if refusal is None:
                 given[tuple(sorted(point.labels.items()))] = point.labels
             else:
-                refused = Failure(refusal)
+                refused = refusal
         for key, labels in self._given[at].items():
             if key not in given:
                 self._store.put(labels, time, STALE)

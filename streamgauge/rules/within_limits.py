@@ -1,6 +1,6 @@
 """What rules give, held against the limits of labels: a series above them is left out, and all others count."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
@@ -22,7 +22,7 @@ _STORED = {NAME: FOR_STATE, ALERT_STATE: "pending"}
 
 Given = TypeVar("Given")
 Found = Result | list[Point] | Failure
-Pairs = Iterable[tuple[str, str]]
+Pairs = Collection[tuple[str, str]]
 
 
 class Fitting(NamedTuple):
@@ -38,15 +38,46 @@ def within_limits(found: Found) -> Fitting:
     if isinstance(found, Failure):
         return Fitting(found)
     if isinstance(found, list):
-        points, fault = _fitting(found, lambda point: point.labels.items())
+        points, fault = points_within_limits(found)
         return Fitting(points, len(found) - len(points), fault)
-    observed = [*found.alerting, *([found.missing] if found.missing else [])]
+    return Fitting(*_result_within_limits(found))
+
+
+def points_within_limits(points: list[Point]) -> tuple[list[Point], str]:
+    """The series to record but for those that are left out, and why, "" if none are."""
+    return _fitting(points, lambda point: point.labels.items())
+
+
+def result_within_limits(result: Result) -> tuple[Result, str]:
+    """What an alert needs to know but for the series that are left out, and why, "" if none are."""
+    kept, _, fault = _result_within_limits(result)
+    return kept, fault
+
+
+def _result_within_limits(result: Result) -> tuple[Result, int, str]:
+    observed = [*result.alerting, *([result.missing] if result.missing else [])]
     kept, fault = _fitting(observed, _pairs)
     if not fault:
-        return Fitting(found)
-    missing = found.missing if found.missing in kept else None
+        return result, 0, ""
+    missing = result.missing if result.missing in kept else None
     alerting = [one for one in kept if one is not missing]
-    return Fitting(replace(found, alerting=alerting, missing=missing), len(observed) - len(kept), fault)
+    return replace(result, alerting=alerting, missing=missing), len(observed) - len(kept), fault
+
+
+def fault_of(pairs: Pairs) -> str:
+    """Why labels are above the limits, or cannot be stored, "" if they are neither."""
+    if _surely_fits(pairs):
+        return ""
+    try:
+        check(canonical(dict(pairs)))
+    except InvalidLabels as fault:
+        return str(fault)
+    return ""
+
+
+def left_out(count: int, total: int, first: str) -> str:
+    """The error of a rule of whose series some were left out. first: the fault of the first."""
+    return f"{count} of {total} series left out: {first}"
 
 
 def _pairs(one: Observed) -> Pairs:
@@ -56,22 +87,12 @@ def _pairs(one: Observed) -> Pairs:
 def _fitting(found: Sequence[Given], pairs: Callable[[Given], Pairs]) -> tuple[list[Given], str]:
     kept, first = [], ""
     for one in found:
-        if fault := _fault(pairs(one)):
+        if fault := fault_of(pairs(one)):
             first = first or fault
         else:
             kept.append(one)
-    left_out = len(found) - len(kept)
-    return kept, f"{left_out} of {len(found)} series left out: {first}" if left_out else ""
-
-
-def _fault(pairs: Pairs) -> str:
-    if _surely_fits(pairs):
-        return ""
-    try:
-        check(canonical(dict(pairs)))
-    except InvalidLabels as fault:
-        return str(fault)
-    return ""
+    missing = len(found) - len(kept)
+    return kept, left_out(missing, len(found), first) if missing else ""
 
 
 def _surely_fits(pairs: Pairs) -> bool:

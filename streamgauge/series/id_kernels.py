@@ -3,6 +3,7 @@
 import numpy as np
 
 from streamgauge.compiled import njit
+from streamgauge.series.hash_kernels import slot_of_id
 from streamgauge.series.sized import NUMBER, Index, Number, sized
 
 
@@ -29,13 +30,13 @@ def rows_of(ids, wanted):  # type: ignore[no-untyped-def]
     return found[:count]
 
 
-@sized(ids="rows, 2", most=NUMBER)
+@sized(ids="rows, 2", most=NUMBER, factor=NUMBER)
 @njit(cache=True, nogil=True)
-def numbered(ids, most):  # type: ignore[no-untyped-def]
+def numbered(ids, most, factor):  # type: ignore[no-untyped-def]
     """Number the distinct ids of `ids` (n, 2) as they first occur, if they are not more than `most`.
 
     Returns the number (n,) int64 of each row's id, and the rows (int64) where they first occur, or none at all if they
-    are more.
+    are more. factor: `hash_factor.FACTOR`.
     """
     size = 4
     while size < 2 * (most + 1):
@@ -45,8 +46,7 @@ def numbered(ids, most):  # type: ignore[no-untyped-def]
     count = 0
     for row in range(len(ids)):
         high, low = ids[row, 0], ids[row, 1]
-        # ids are hashes already
-        slot = np.int64((high ^ low) & np.uint64(size - 1))
+        slot = slot_of_id(high, low, factor, size)
         while slots[slot] >= 0:
             first = firsts[slots[slot]]
             if ids[first, 0] == high and ids[first, 1] == low:

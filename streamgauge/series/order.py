@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from streamgauge.series.hash_factor import FACTOR
 from streamgauge.series.id_kernels import numbered, order_of_numbers
 from streamgauge.series.ids import Ids
 
@@ -17,7 +18,7 @@ def order_of(ids: Ids) -> npt.NDArray[np.int64]:
     in_order = (high[1:] > high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] >= low[:-1]))
     if in_order.all():
         return np.arange(len(ids))
-    numbers, firsts = numbered(ids, len(ids) // WORTH_NUMBERING)
+    numbers, firsts = numbered(ids, len(ids) // WORTH_NUMBERING, FACTOR)
     if len(firsts):
         ranks = np.empty(len(firsts), np.int64)
         ranks[order_of(ids[firsts])] = np.arange(len(firsts))

@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,14 +9,12 @@ from language import Memory
 
 from streamgauge.promql.engine import evaluate
 from streamgauge.promql.faults import InvalidQuery, QueryFault
-from streamgauge.promql.lane_bytes import InvalidLaneAnswer, decode, encode
-from streamgauge.promql.lanes import NotByLanes, execute, finish, run_lane
+from streamgauge.promql.lanes import NotByLanes, execute, run_lane
 from streamgauge.promql.parser import parse
 from streamgauge.promql.plan_text import explain
 from streamgauge.promql.planner import plan
 from streamgauge.promql.query import Limits, Query
 
-QUERY = Query(0, 60_000, 10_000)
 EXPLAINED = [
     ("a", "gather\n  each lane ships its series of: a"),
     ("1 + time()", "1 + time()"),
@@ -121,43 +118,6 @@ def test_a_mean_whose_sum_is_infinite_is_merged():
     for count in range(1, 6):
         [[found]] = execute(parse("avg(a)"), Query(0, 0), lanes(count, a=values)).value.values.tolist()
         assert math.isclose(found, 1.42e308, rel_tol=1e-12)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "a",
-        "a[1m]",
-        "rate(a[1m])",
-        "a + on(n) b",
-        "sum by (n) (a)",
-        "avg(a)",
-        "stddev(a)",
-        "topk(2, a)",
-        "quantile(0.5, a)",
-        "group by (none) (a)",
-        "count_values('v', a)",
-        "absent(a)",
-        "label_join(a, 'é', 'ü', 'n')",
-    ],
-)
-def test_an_answer_crosses_a_network(text):
-    planned, query = plan(parse(text)), Query(0, 0) if "[1m]" in text and "rate" not in text else QUERY
-    answers = [
-        run_lane(planned, query, source, Limits()) for source in lanes(3, a=[1.0, 5.0, math.nan], b=[2.0])
-    ]
-    there = [decode(encode(answer)) for answer in answers]
-    first, second = (finish(planned, query, each, text=text) for each in (answers, there))
-    assert [answer.series for answer in there] == [answer.series for answer in answers]
-    assert first.value.labels.rows() == second.value.labels.rows()
-    assert (first.infos, first.warnings) == (second.infos, second.warnings)
-    np.testing.assert_array_equal(first.value.values, second.value.values)
-
-
-def test_other_bytes_are_refused():
-    for data in (b"", b"x" * 100, encode(run_lane(plan(parse("1")), QUERY, Memory(), Limits()))[:-20]):
-        with pytest.raises(InvalidLaneAnswer):
-            decode(data)
 
 
 def test_series_and_samples_are_limited_over_all_lanes():

@@ -1,13 +1,15 @@
 """Lists of series, labels and values, kept until the index has new series."""
 
 import json
+import struct
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import xxhash
 
 from streamgauge.gateway.cache.remote import Values
-from streamgauge.gateway.cache.values import InvalidValue, ValueFault, length, seal, unseal
+from streamgauge.gateway.cache.values import InvalidValue, ValueFault, hold, length, seal, unseal
 from streamgauge.store.changes import packed
 from streamgauge.store.reader import Reader
 from streamgauge.store.reading import Reading
@@ -16,12 +18,40 @@ SECONDS = 60
 MAX_PERIODS = 1000
 """Of lanes and days: what looks at more is rare, and would have to ask for as many generations."""
 
+MAX_WARNINGS_BYTES = 64 * 1024
+"""Of a list that is kept: its warnings are parsed, and so must be few."""
+_WARNINGS = struct.Struct("<I")
+
 
 class Listing(NamedTuple):
     """The JSON of `data`, and warnings."""
 
     data: str
     warnings: list[str]
+
+
+def encode(listing: Listing) -> bytes:
+    """A list as it is kept: the length of the warnings u32, the warnings as JSON, the data."""
+    warnings = json.dumps(listing.warnings).encode()
+    return _WARNINGS.pack(len(warnings)) + warnings + listing.data.encode(errors="surrogatepass")
+
+
+def decode(content: bytes) -> Listing:
+    """The list.
+
+    :raises InvalidValue: for anything else than what `encode` gives.
+    """
+    try:
+        [size] = _WARNINGS.unpack_from(content)
+        end = _WARNINGS.size + size
+        if size > MAX_WARNINGS_BYTES or end > len(content):
+            raise ValueError("more warnings than there may be")
+        warnings = json.loads(content[_WARNINGS.size : end])
+        if not isinstance(warnings, list) or not all(isinstance(each, str) for each in warnings):
+            raise ValueError("no warnings")
+        return Listing(content[end:].decode(errors="surrogatepass"), warnings)
+    except (ValueError, struct.error, RecursionError):
+        raise InvalidValue(ValueFault.DAMAGED) from None
 
 
 class Answers:
@@ -61,19 +91,18 @@ class Answers:
         if (found := self._kept(key, reading)) is not None:
             return found, True
         found = compute()
-        content = json.dumps(found).encode(errors="surrogatepass")
+        content = encode(found)
         self._values.put({key: (seal(key, content), SECONDS)})
         return found, False
 
     def _kept(self, key: bytes, reading: Reading) -> Listing | None:
-        [data] = self._values.get([key], reading.hold)
-        if data is None:
-            return None
-        # the content, its text, and the list in it
-        reading.hold(len(data) + 4 * length(data))
         try:
-            content = json.loads(unseal(key, data))
+            [data] = self._values.get([key], partial(hold, reading))
+            if data is None:
+                return None
+            # the content, a copy, and its text, of which a character may take four bytes
+            hold(reading, len(data) + 6 * length(data))
+            return decode(unseal(key, data))
         except InvalidValue as fault:
             self._invalid(fault.reason)
             return None
-        return Listing(*content)

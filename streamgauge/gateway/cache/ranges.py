@@ -7,6 +7,7 @@ anything is computed. So what was computed from data that has changed since is n
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -154,17 +155,20 @@ class Ranges:
     def _kept(self, final: Mapping[int, _Final], slots: Sequence[Slot], reading: Reading) -> dict[int, Piece]:
         found: dict[int, Piece] = {}
         steps = {slot.part.number: slot.part.size for slot in slots}
-        stored = self._values.get([each.key for each in final.values()], reading.hold)
+        try:
+            stored = self._values.get([each.key for each in final.values()], partial(values.hold, reading))
+        except InvalidValue as fault:
+            self._invalid(fault.reason)
+            return found
         size = sum(len(data) for data in stored if data is not None)
         for (number, each), data in zip(final.items(), stored, strict=True):
             if data is None:
                 continue
             try:
-                size += 2 * values.length(data)
-                reading.hold(size)
+                values.hold(reading, size + 2 * values.length(data))
                 content = values.unseal(each.key, data)
-                size += values.decoded_bytes(content)
-                reading.hold(size)
+                needed = 2 * len(content) + values.decoded_bytes(content)
+                values.hold(reading, size + needed)
                 piece = values.decode(content)
                 if piece is not None and piece.values.shape[1] != steps[number]:
                     raise InvalidValue(ValueFault.DAMAGED)
@@ -173,6 +177,7 @@ class Ranges:
                 continue
             if piece is None:
                 raise _Refused(Refusal.REMARKED)
+            size += needed
             found[number] = piece
         return found
 

@@ -4,9 +4,10 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from redis import RedisError
+from redis.client import Pipeline
 from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import TimeoutError as TimedOut
 
@@ -17,6 +18,9 @@ MAX_VALUE_BYTES = 4 * 1024 * 1024
 """Nothing larger is sent, or taken."""
 MAX_BATCH_BYTES = 8 * 1024 * 1024
 """No more than that is written in one request."""
+MAX_READ_BYTES = 64 * 1024 * 1024
+"""The most that is read for one question; what is beyond counts as not there."""
+_OTHER_TYPE = "WRONGTYPE"
 
 log = logging.getLogger(__name__)
 
@@ -72,32 +76,39 @@ class RemoteValues:
 
         :param hold: is told how many bytes they have before they are asked for. Whatever it raises is raised.
         """
-        there = self._lengths(keys)
+        there = self._lengths(keys) if keys else {}
         if not there:
             return [None] * len(keys)
         hold(sum(there.values()))
-        asked = list(there)
-        found = self._asked(lambda: self._client.mget(asked))
-        values = zip(asked, found, strict=True) if isinstance(found, list) else ()
+        pipeline = self._client.pipeline(transaction=False)
+        for key, length in there.items():
+            pipeline.getrange(key, 0, length)
+        values = zip(there.items(), self._answers(pipeline), strict=False)
         # what has grown since is not held
-        taken = {key: value for key, value in values if value and len(value) <= there[key]}
+        taken = {key: value for (key, length), value in values if value and len(value) <= length}
         return [taken.get(key) for key in keys]
 
     def _lengths(self, keys: Sequence[bytes]) -> dict[bytes, int]:
-        """How long the values are that are there, and no longer than may be."""
-        if not keys:
-            return {}
+        """How long the values are that are there, each and all together no longer than may be."""
         pipeline = self._client.pipeline(transaction=False)
         for key in keys:
             pipeline.strlen(key)
-        found = self._asked(pipeline.execute)
-        lengths = zip(keys, found, strict=True) if isinstance(found, list) else ()
-        there = {key: length for key, length in lengths if length}
-        for key, length in list(there.items()):
+        there: dict[bytes, int] = {}
+        size = 0
+        for key, length in zip(keys, self._answers(pipeline), strict=False):
+            if not length:
+                continue
             if length > MAX_VALUE_BYTES:
                 self._failed(RemoteFault.TOO_LARGE)
-                del there[key]
+            elif size + length <= MAX_READ_BYTES:
+                there[key] = length
+                size += length
         return there
+
+    def _answers(self, pipeline: Pipeline) -> list[Any]:
+        """The answer to each command, None where a key is of another type; no answers without Redis."""
+        found = self._asked(lambda: _executed(pipeline))
+        return found if isinstance(found, list) else []
 
     def put(self, values: Mapping[bytes, tuple[bytes, int]]) -> None:
         """Keep values, each for so many seconds at most; none without Redis."""
@@ -143,3 +154,16 @@ class RemoteValues:
         self._paused_until = self._clock() + self._pause_s
         self._failed(fault)
         log.warning("redis is left alone: seconds=%s reason=%s error=%s", self._pause_s, fault.value, error)
+
+
+def _executed(pipeline: Pipeline) -> list[Any]:
+    """The answers of a pipeline, None for what Redis refuses because of the type of a key.
+
+    :raises RedisError: for all else that it refuses.
+    """
+    found = pipeline.execute(raise_on_error=False)
+    for each in found:
+        # what has another type was not put here, and is no trouble of Redis
+        if isinstance(each, RedisError) and not str(each).startswith(_OTHER_TYPE):
+            raise each
+    return [None if isinstance(each, RedisError) else each for each in found]

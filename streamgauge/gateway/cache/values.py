@@ -10,6 +10,7 @@ The content of a piece is
     each note: place i32, text
 
 where a text is its length u32 and UTF-8. A refusal is its kind alone. Bytes come from outside: every length is checked.
+The checksum finds what was damaged; whoever can write to Redis can make one that is right, so it is trusted in nothing.
 """
 
 import struct
@@ -22,7 +23,9 @@ import numpy.typing as npt
 import xxhash
 
 from streamgauge.gateway.cache.pieces import Note, Piece
+from streamgauge.gateway.faults import InvalidRequest
 from streamgauge.promql.labels import Column, LabelTable
+from streamgauge.store.reading import Reading
 
 VERSION = 1
 MAX_CONTENT = 64 * 1024 * 1024
@@ -33,6 +36,10 @@ _SCALAR, _VECTOR, _REFUSED = range(3)
 _LEVEL = 1
 _VALUE_BYTES = 8 + 1 + 1 + 8
 """Of a step of a series: its value, whether it is there, its bit, and a copy."""
+_TEXT_BYTES = 8 + 49
+"""Of a text beside its characters: where it is, and the object."""
+_LABEL_BYTES, _NOTE_BYTES = 512, 128
+"""Of a label beside its texts and codes, and of a note beside its text."""
 
 
 class ValueFault(StrEnum):
@@ -41,6 +48,8 @@ class ValueFault(StrEnum):
     FOREIGN = "foreign"
     """Of another version, or nothing of ours."""
     DAMAGED = "damaged"
+    TOO_LARGE = "too_large"
+    """It would take more memory than there is for it."""
 
 
 class InvalidValue(ValueError):
@@ -87,6 +96,17 @@ def unseal(key: bytes, data: bytes) -> bytes:
     return bytes(content)
 
 
+def hold(reading: Reading, size: int) -> None:
+    """Let a reading hold so many bytes for a value.
+
+    :raises InvalidValue: if it may not: the query is refused if it needs as many without the value.
+    """
+    try:
+        reading.hold(size)
+    except InvalidRequest:
+        raise InvalidValue(ValueFault.TOO_LARGE) from None
+
+
 def encode(piece: Piece | None) -> bytes:
     """The content of a piece; None is a part of which nothing may be kept."""
     if piece is None:
@@ -111,12 +131,15 @@ def encode(piece: Piece | None) -> bytes:
 
 
 def decoded_bytes(content: bytes) -> int:
-    """How many bytes the arrays of a piece would take: a bit of the content may stand for a value that is not there."""
+    """How many bytes a piece would take: a bit of the content may stand for a value that is not there."""
     if len(content) < _HEAD.size:
         return 0
-    series, steps, labels = map(int, _HEAD.unpack_from(content)[1:4])
-    # no more values than there are bits
-    return min(series * steps, 8 * len(content)) * _VALUE_BYTES + labels * series * 8
+    _, series, steps, labels, notes = map(int, _HEAD.unpack_from(content))
+    # no more values than there are bits, no more codes and texts than there are numbers of 32 bits
+    words = len(content) // 4
+    texts = min(labels * (series + 2) + notes, words)
+    arrays = min(series * steps, 8 * len(content)) * _VALUE_BYTES + min(labels * series, words) * 12
+    return arrays + texts * _TEXT_BYTES + min(labels, words) * _LABEL_BYTES + min(notes, words) * _NOTE_BYTES
 
 
 def decode(content: bytes) -> Piece | None:
@@ -145,7 +168,10 @@ def _decoded(data: "_Bytes") -> Piece | None:
     columns = {}
     for _ in range(labels):
         name = data.text()
-        texts = [data.text() for _ in range(data.numbers(_U32)[0])]
+        [distinct] = data.numbers(_U32)
+        if distinct > series + 1:
+            raise ValueError("more values than series")
+        texts = [data.text() for _ in range(distinct)]
         codes = data.array(np.dtype("<u4"), series).astype(np.int64)
         if not texts or texts[0] or (series and codes.max() >= len(texts)):
             raise ValueError("a code without a value")

@@ -92,22 +92,22 @@ class Episodes:
     broken: list[Broken] = field(default_factory=list)
     failed: int = 0
     _open: dict[Labels, Raised] = field(default_factory=dict)
-    _is_broken: bool = False
+    is_broken: bool = False
 
     def fail(self, tick: int, detail: str) -> None:
         """The rule could not be evaluated at a tick."""
         self.failed += 1
-        if self._is_broken:
+        if self.is_broken:
             self.broken[-1] = replace(self.broken[-1], ticks=self.broken[-1].ticks + 1)
         else:
             self.broken.append(Broken(self.group, self.rule, tick, None, 1, detail))
-        self._is_broken = True
+        self.is_broken = True
 
     def succeed(self, tick: int) -> None:
         """The rule could be evaluated at a tick."""
-        if self._is_broken:
+        if self.is_broken:
             self.broken[-1] = replace(self.broken[-1], ended=tick)
-            self._is_broken = False
+            self.is_broken = False
 
     def take(self, transition: Transition) -> None:
         """An alert has changed."""

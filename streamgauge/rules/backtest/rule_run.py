@@ -1,6 +1,6 @@
 """Runs one rule over the ticks of a stretch, with the state that it had before."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -24,6 +24,7 @@ from streamgauge.rules.evaluation import (
     over_limit,
     recorded_labels,
 )
+from streamgauge.rules.within_limits import fault_of, left_out, result_within_limits
 from streamgauge.series.samples import STALE
 
 _NOTHING = Track()
@@ -104,7 +105,8 @@ class RecordingRun:
             if len(own_rows) > 1:
                 is_double |= part.present[own_rows].sum(axis=0) > 1
         is_over = (counts > self.limit) & (self.limit > 0)
-        failures = {part.first + at: SAME_LABELS for at in np.flatnonzero(is_double).tolist()}
+        failures = _left_out(part, rows)
+        failures |= {part.first + at: SAME_LABELS for at in np.flatnonzero(is_double).tolist()}
         for at in np.flatnonzero(is_over & ~is_double).tolist():
             failures[part.first + at] = over_limit(self.limit, int(counts[at])).detail
         if not self.overlay.keeps(self.rule.rule.name):
@@ -116,6 +118,8 @@ class RecordingRun:
         times = np.arange(ticks.start, ticks.stop, ticks.step, np.int64)[well] - tracker.offset_ms
         series = {}
         for key, own_rows in rows.items():
+            if fault_of(key):
+                continue
             present = part.present[own_rows][:, well]
             values = np.where(present, part.values[own_rows][:, well], 0.0).sum(axis=0)
             if len(own_rows) == 1:
@@ -125,6 +129,21 @@ class RecordingRun:
             at = (time + tracker.offset_ms - tracker.ticks.start) // tracker.ticks.step
             failures[at] = "duplicate sample for timestamp"
         return failures
+
+
+def _left_out(part: Part, rows: Mapping[Labels, Sequence[int]]) -> dict[int, str]:
+    """The errors of the ticks, by number, at which series are above the limits. rows: of each series' labels."""
+    faults = {row: fault for key in rows if (fault := fault_of(key)) for row in rows[key]}
+    if not faults:
+        return {}
+    bad = sorted(faults)
+    counts, missing = part.present.sum(axis=0), part.present[bad]
+    return {
+        part.first + at: left_out(
+            int(missing[:, at].sum()), int(counts[at]), faults[bad[int(missing[:, at].argmax())]]
+        )
+        for at in np.flatnonzero(missing.any(axis=0)).tolist()
+    }
 
 
 @dataclass(slots=True)
@@ -157,7 +176,8 @@ class AlertRun:
         transitions: list[Transition] = []
         for at, tick in enumerate(tracker.ticks):
             is_missing = asks and not alerting[at] and not with_data[at]
-            if not (self.state.alerts or self.state.error or alerting[at] or is_missing or at in failures):
+            is_unwell = bool(self.state.error) or self.episodes.is_broken or at in failures
+            if not (self.state.alerts or alerting[at] or is_missing or is_unwell):
                 continue
             tracker.stored.until = tick
             answers = FromSource(tracker.everything, tracker.surroundings)
@@ -214,11 +234,15 @@ class AlertRun:
         evaluation: Evaluation,
         tracker: Tracker,
     ) -> list[Transition]:
+        fault = ""
+        if not isinstance(result, Failure):
+            result, fault = result_within_limits(result)
         self.state, transitions = step(self.rule.terms, self.state, tick, result)
-        if self.state.error:
-            self.episodes.fail(tick, self.state.error)
+        if error := self.state.error or fault:
+            self.episodes.fail(tick, error)
         else:
             self.episodes.succeed(tick)
+        if not self.state.error:
             for labels, point in points.items():
                 texts = evaluation.annotations(self.rule, point) if self.is_eager else None
                 self._last[labels] = tick, point, texts

@@ -10,6 +10,7 @@ from streamgauge.rules.stream.pool import Pool, Slots
 from streamgauge.rules.stream.reach import Conditions, Reach, united
 from streamgauge.rules.stream.selectors import Selector, SelectorIndex
 from streamgauge.rules.stream.slot_labels import SlotLabels
+from streamgauge.series.hash_factor import FACTOR
 from streamgauge.series.ids import Ids, split, to_bytes
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.order import order_of
@@ -166,7 +167,7 @@ class Window:
 
     def _find(self, ids: Ids) -> Slots:
         found = np.empty(len(ids), np.int64)
-        kernels.find(self._table, self._keys, ids, found)
+        kernels.find(self._table, self._keys, ids, found, FACTOR)
         return found
 
     def _learned(self, ids: Ids, labels: Mapping[bytes, bytes]) -> Slots:
@@ -224,7 +225,7 @@ class Window:
         if 2 * self._entries > len(self._table):
             taken = self._table != kernels.FREE
             self._fill_table(self._keys[taken], self._table[taken].astype(np.int64), self._entries)
-        kernels.put(self._table, self._keys, ids, entries)
+        kernels.put(self._table, self._keys, ids, entries, FACTOR)
 
     def _rebuild_table(self, keeps_ignored: bool) -> None:
         """Enter the series that are kept, and perhaps those passed over; others are looked at again when they come."""
@@ -240,4 +241,4 @@ class Window:
         places = max(_FIRST_PLACES, 1 << (4 * count).bit_length())
         self._table = np.full(places, kernels.FREE, np.int32)
         self._keys = np.zeros((places, 2), np.uint64)
-        kernels.put(self._table, self._keys, ids, entries)
+        kernels.put(self._table, self._keys, ids, entries, FACTOR)

@@ -4,9 +4,8 @@ The series of slot i has its samples in pool[firsts[i] : lasts[i]], within its b
 in the order of their timestamps. Each kernel checks the rows that it comes to, as there are many more slots than rows.
 """
 
-import numpy as np
-
 from streamgauge.compiled import njit
+from streamgauge.series.hash_kernels import slot_of_id
 from streamgauge.series.samples import wins
 from streamgauge.series.sized import NUMBER, InconsistentSizes, sized
 
@@ -20,31 +19,42 @@ def _has_a_power_of_two_of_places(table):  # type: ignore[no-untyped-def]
     return len(table).bit_count() == 1
 
 
-@sized(_has_a_power_of_two_of_places, table="places", keys="places, 2", ids="rows, 2", out="rows")
+@sized(
+    _has_a_power_of_two_of_places, table="places", keys="places, 2", ids="rows, 2", out="rows", factor=NUMBER
+)
 @njit(cache=True, nogil=True)
-def find(table, keys, ids, out):  # type: ignore[no-untyped-def]
-    """The entry of each id (n, 2), or FREE. `table` has a power of two of places, some of them free."""
-    mask = np.uint64(len(table) - 1)
+def find(table, keys, ids, out, factor):  # type: ignore[no-untyped-def]
+    """The entry of each id (n, 2), or FREE. `table` has a power of two of places, some of them free.
+
+    factor: `hash_factor.FACTOR`, the same for all calls about a table.
+    """
+    mask = len(table) - 1
     for row in range(len(ids)):
-        # the low half is a hash of all labels already
-        place = ids[row, 1] & mask
+        place = slot_of_id(ids[row, 0], ids[row, 1], factor, len(table))
         out[row] = FREE
         while table[place] != FREE:
             if keys[place, 0] == ids[row, 0] and keys[place, 1] == ids[row, 1]:
                 out[row] = table[place]
                 break
-            place = (place + np.uint64(1)) & mask
+            place = (place + 1) & mask
 
 
-@sized(_has_a_power_of_two_of_places, table="places", keys="places, 2", ids="rows, 2", entries="rows")
+@sized(
+    _has_a_power_of_two_of_places,
+    table="places",
+    keys="places, 2",
+    ids="rows, 2",
+    entries="rows",
+    factor=NUMBER,
+)
 @njit(cache=True, nogil=True)
-def put(table, keys, ids, entries):  # type: ignore[no-untyped-def]
-    """Enter ids, over what was there for them."""
-    mask = np.uint64(len(table) - 1)
+def put(table, keys, ids, entries, factor):  # type: ignore[no-untyped-def]
+    """Enter ids, over what was there for them. factor: as in `find`."""
+    mask = len(table) - 1
     for row in range(len(ids)):
-        place = ids[row, 1] & mask
+        place = slot_of_id(ids[row, 0], ids[row, 1], factor, len(table))
         while table[place] != FREE and not (keys[place, 0] == ids[row, 0] and keys[place, 1] == ids[row, 1]):
-            place = (place + np.uint64(1)) & mask
+            place = (place + 1) & mask
         table[place] = entries[row]
         keys[place, 0], keys[place, 1] = ids[row, 0], ids[row, 1]
 
