@@ -11,10 +11,12 @@ from streamgauge.collect import fetch
 from streamgauge.collect.targets import Target
 from streamgauge.gateway.collectors import Collectors
 from streamgauge.gateway.faults import InvalidRequest
+from streamgauge.gateway.parameters import Form
 from streamgauge.local.flink_rest import FlinkRest
 from streamgauge.local.service import get_json
 from streamgauge.notify.receiver import Alertmanager, SendFailed, Trouble
 from streamgauge.query.client import QueryFailed, ask
+from streamgauge.store.reading import Reading
 
 CODES = (301, 302, 303, 307, 308)
 
@@ -105,7 +107,7 @@ def test_a_query_has_no_answer(servers):
 
 def test_a_collector_does_not_answer(servers):
     with pytest.raises(InvalidRequest, match="no redirect is followed"):
-        asyncio.run(Collectors([with_password(servers.url)])._ask("/api/v1/targets"))
+        Collectors([with_password(servers.url)]).targets(Form(""), Reading())
 
 
 def test_a_target_with_a_password_is_down(servers):
