@@ -55,12 +55,12 @@ def client():
         (
             "series",
             {"match[]": "up["},
-            'invalid parameter "match[]": 1:4: parse error: unexpected end of input',
+            'invalid parameter "match[]": 1:3: parse error: unexpected "["',
         ),
         (
             "series",
             {"match[]": "up offset 5m"},
-            'invalid parameter "match[]": 1:1: parse error: only a vector selector may stand here',
+            'invalid parameter "match[]": 1:4: parse error: unexpected <offset>',
         ),
         ("labels", {"limit": "-1"}, 'invalid parameter "limit": limit must be non-negative'),
     ],

@@ -24,12 +24,22 @@ def target(pool, url):
     return {"scrapePool": pool, "scrapeUrl": url, "health": "up", "labels": {"job": pool}}
 
 
+def said_of(host, family, named=True):
+    return {
+        "target": {"job": "node", "instance": host},
+        **({"metric": family} if named else {}),
+        **entry("gauge", ""),
+    }
+
+
 ANSWERS = [
     {
+        "/api/v1/targets/metadata": [said_of("b", "up"), said_of("b", "x"), said_of("c", "up")],
         "/api/v1/targets": {"activeTargets": [target("node", "http://b"), target("app", "http://c")]},
         "/api/v1/metadata": {"up": [entry("gauge", "one")], "x": [entry("counter", "")]},
     },
     {
+        "/api/v1/targets/metadata": [said_of("a", "a"), said_of("a", "up")],
         "/api/v1/targets": {"activeTargets": [target("node", "http://a")]},
         "/api/v1/metadata": {
             "up": [entry("gauge", "one"), entry("gauge", "two")],
@@ -49,6 +59,12 @@ def collector(answers):
             data = answers.get(url.path)
             if isinstance(data, dict) and "metric" in (asked := parse_qs(url.query)):
                 data = {family: each for family, each in data.items() if family in asked["metric"]}
+            if isinstance(data, list) and "metric" in (asked := parse_qs(url.query)):
+                data = [
+                    said_of(each["target"]["instance"], "", named=False)
+                    for each in data
+                    if each["metric"] in asked["metric"]
+                ]
             self.send_response(404 if data is None else 200)
             self.end_headers()
             content = data if isinstance(data, str) else json.dumps({"status": "success", "data": data})
@@ -121,6 +137,45 @@ def test_metadata_is_limited(asked, parameters, shown):
     assert {family: len(entries) for family, entries in data.items()} == shown
 
 
+@pytest.mark.parametrize(
+    ("parameters", "shown"),
+    [
+        ({}, ["b up", "b x", "c up", "a a", "a up"]),
+        ({"metric": "up"}, ["b", "c", "a"]),
+        ({"metric": "none"}, []),
+        ({"match_target": '{instance=~"a|c"}'}, ["c up", "a a", "a up"]),
+        ({"match_target": '{instance="a"}', "metric": "up"}, ["a"]),
+        ({"match_target": "{}", "limit": "0"}, []),
+        # the list ends with the target that reaches the limit
+        ({"limit": "1"}, ["b up", "b x"]),
+        ({"limit": "2"}, ["b up", "b x"]),
+        ({"limit": "3"}, ["b up", "b x", "c up"]),
+        ({"limit": "-1"}, ["b up", "b x", "c up", "a a", "a up"]),
+    ],
+)
+def test_the_metadata_of_targets_is_chosen_and_limited(asked, parameters, shown):
+    found = asked.get("/api/v1/targets/metadata", params=parameters).json()["data"]
+    assert [
+        " ".join([each["target"]["instance"], *filter(None, [each.get("metric")])]) for each in found
+    ] == shown
+    assert all(
+        {"type": each["type"], "help": each["help"], "unit": each["unit"]} == entry("gauge", "")
+        for each in found
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ("limit=x", "limit must be a number"),
+        ("match_target=up[", 'invalid parameter "match_target": 1:3: parse error: unexpected "["'),
+    ],
+)
+def test_what_chooses_no_targets_is_refused(asked, parameters, words):
+    response = asked.get(f"/api/v1/targets/metadata?{parameters}")
+    assert (response.status_code, response.json()["error"]) == (400, words)
+
+
 @pytest.mark.parametrize("name", ["limit", "limit_per_metric"])
 def test_a_limit_that_is_no_number_is_refused(asked, name):
     response = asked.get(f"/api/v1/metadata?{name}=x")
@@ -142,7 +197,7 @@ def test_collectors_that_do_not_answer_are_named():
     ]
 
 
-@pytest.mark.parametrize("path", ["targets", "scrape_pools", "metadata"])
+@pytest.mark.parametrize("path", ["targets", "targets/metadata", "scrape_pools", "metadata"])
 def test_without_any_collector_there_is_no_answer(path):
     with collector({}) as lost:
         response = client(lost).get(f"/api/v1/{path}")

@@ -50,6 +50,8 @@ for _name, _strategy in _FORMATS.items():
 def _said(path, *_):
     target = {"scrapePool": "node", "scrapeUrl": "http://a", "labels": {}, "health": "up"}
     entry = {"type": "counter", "help": "", "unit": ""}
+    if path.endswith("targets/metadata"):
+        return Said([[{"target": {"job": "node"}, "metric": "a", **entry}]], [])
     return Said([{"a": [entry]} if path.endswith("metadata") else {"activeTargets": [target]}], [])
 
 

@@ -2,8 +2,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from streamgauge.gateway import go_values
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
-from streamgauge.gateway.parameters import Form, label_name
+from streamgauge.gateway.parameters import MAX_MS, NS_PER_MS, Form, label_name
 
 NOT_POSITIVE = (
     'invalid parameter "step": zero or negative query resolution step widths are not accepted. '
@@ -31,6 +32,15 @@ def _form(**values):
         ("2015-07-01T20:10:51+02:00", 1435774251000),
         ("2015-07-01T20:10:51.781999999Z", 1435781451781),
         ("1969-12-31T23:59:59Z", -1000),
+        ("0000-01-01T00:00:00Z", -62_167_219_200_000),
+        ("1_000", 1_000_000),
+        ("0x1p4", 16_000),
+        # as Go's conversion has it
+        ("NaN", -MAX_MS),
+        ("Inf", -MAX_MS),
+        ("1e16", MAX_MS),
+        ("-292273086-05-16T16:47:06Z", -MAX_MS),
+        ("292277025-08-18T07:12:54.999999999Z", MAX_MS),
     ],
 )
 def test_times_are_unix_seconds_or_rfc3339(given, milliseconds):
@@ -39,7 +49,7 @@ def test_times_are_unix_seconds_or_rfc3339(given, milliseconds):
 
 @pytest.mark.parametrize(
     "given",
-    ["", "x", "nan", "inf", "1_000", " 1", "2015-07-01", "2015-07-01 20:10:51Z", "2015-13-01T00:00:00Z"],
+    ["", "x", "1e400", "0x10", "1__0", " 1", "2015-07-01", "2015-07-01 20:10:51Z", "2015-13-01T00:00:00Z"],
 )
 def test_other_times_are_refused_in_prometheus_words(given):
     with pytest.raises(InvalidRequest) as refusal:
@@ -64,13 +74,13 @@ def test_other_times_are_refused_in_prometheus_words(given):
     ],
 )
 def test_durations_are_seconds_or_promql(given, milliseconds):
-    assert _form(step=given).duration("step") == milliseconds
+    assert _form(step=given).duration_ns("step") == milliseconds * NS_PER_MS
 
 
 @pytest.mark.parametrize("given", ["", "x", "1m1h", "1.5m", "-1m", "5 m"])
 def test_other_durations_are_refused_in_prometheus_words(given):
     with pytest.raises(InvalidRequest) as refusal:
-        _form(step=given).duration("step")
+        _form(step=given).duration_ns("step")
     assert str(refusal.value) == f'invalid parameter "step": cannot parse "{given}" to a valid duration'
 
 
@@ -104,6 +114,24 @@ def test_limits_are_counts():
         with pytest.raises(InvalidRequest, match="limit") as refusal:
             _form(limit=given).limit()
         assert str(refusal.value) == f'invalid parameter "limit": {message}'
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"),
+    [
+        (0, "0s"),
+        (1, "1ns"),
+        (-1500, "-1.5µs"),
+        (2_000_000, "2ms"),
+        (999_999_999, "999.999999ms"),
+        (10**9, "1s"),
+        (61_500_000_000, "1m1.5s"),
+        (3_600_000_000_000, "1h0m0s"),
+        (-(2**63), "-2562047h47m16.854775808s"),
+    ],
+)
+def test_durations_are_written_as_go_writes_them(nanoseconds, text):
+    assert go_values.duration_text(nanoseconds) == text
 
 
 def test_a_timeout_only_shortens():

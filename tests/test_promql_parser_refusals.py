@@ -136,7 +136,7 @@ def _refusal(text):
         ("a{b=c}", '1:5: parse error: unexpected identifier "c" in label matching, expected string'),
         ("a{b='c' d}", '1:9: parse error: unexpected identifier "d" in label matching, expected "," or "}"'),
         ("a{,}", '1:3: parse error: unexpected "," in label matching, expected identifier or "}"'),
-        ("a{b=~'('}", "1:3: parse error: error parsing regexp: missing ): (: `(`"),
+        ("a{b=~'('}", "1:3: parse error: error parsing regexp: missing closing ): `(`"),
         # ranges and subqueries
         ("a[]", f'1:3: parse error: unexpected "]" in subquery or range selector, expected {_DURATION}'),
         ("a[5m+]", f'1:6: parse error: unexpected "]" in subquery or range selector, expected {_DURATION}'),

@@ -188,6 +188,18 @@ def test_a_scrape_file_names_its_targets(tmp_path):
     assert first.labels == {"job": "node", "instance": "h:1", "zone": "a"}
     assert (first.interval, first.timeout, first.external) == (1000, 1000, {"region": "eu"})
     assert first.offset != second.offset
+    assert first.discovered == {
+        "__address__": "h:1",
+        "__metrics_path__": "/metrics",
+        "__scheme__": "http",
+        "__scrape_interval__": "1s",
+        "__scrape_timeout__": "1s",
+        "__param_module": "a",
+        "job": "node",
+        "zone": "a",
+    }
+    assert third.discovered["__metrics_path__"] == "/m"
+    assert third.discovered["__scrape_timeout__"] == "2s500ms"
     assert (third.url, third.interval, third.timeout) == ("https://[::1]:9/m", 15_000, 2500)
 
 

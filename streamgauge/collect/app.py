@@ -14,7 +14,7 @@ from streamgauge.collect.collector import Collector
 from streamgauge.collect.content import check_origin, check_pushed, check_written
 from streamgauge.collect.faults import InvalidRequest, Outage, RequestFault, SampleFault, Unavailable
 from streamgauge.collect.intake import Decode
-from streamgauge.collect.metadata import by_family
+from streamgauge.collect.metadata import by_family, entry
 from streamgauge.collect.page import page
 from streamgauge.collect.refusals import Refusals
 from streamgauge.collect.rows import Rows
@@ -37,6 +37,7 @@ def application(collector: Collector) -> Starlette:
             Route("/api/v1/write", _counted(collector, _write), methods=["POST"]),
             Route("/api/v1/push", _counted(collector, _push), methods=["POST"]),
             Route("/api/v1/targets", _counted(collector, _targets)),
+            Route("/api/v1/targets/metadata", _counted(collector, _targets_metadata)),
             Route("/api/v1/metadata", _counted(collector, _metadata)),
             Route("/metrics", _counted(collector, _metrics)),
             Route("/-/healthy", _counted(collector, _healthy)),
@@ -160,6 +161,22 @@ async def _targets(collector: Collector, _: Request) -> Response:
     def answer() -> Response:
         active = [target.state() for target in collector.scraper.loops]
         content = {"activeTargets": active, "droppedTargets": [], "droppedTargetCounts": {}}
+        return JSONResponse({"status": "success", "data": content})
+
+    return await asyncio.to_thread(answer)
+
+
+async def _targets_metadata(collector: Collector, request: Request) -> Response:
+    """The metadata of each target, of all of its metrics or of one, which is then not named."""
+    metric = request.query_params.get("metric", "")
+
+    def answer() -> Response:
+        content = [
+            {"target": target.target.labels, **({} if metric else {"metric": each.family}), **entry(each)}
+            for target in collector.scraper.loops
+            for each in target.metadata
+            if metric in ("", each.family)
+        ]
         return JSONResponse({"status": "success", "data": content})
 
     return await asyncio.to_thread(answer)

@@ -139,6 +139,10 @@ def by_family(found: Iterable[Metadata], metric: str = "") -> dict[str, list[dic
     content: dict[str, list[dict[str, str]]] = {}
     for each in sorted(found):
         if not metric or each.family == metric:
-            entry = {"type": each.type, "help": each.help, "unit": each.unit}
-            content.setdefault(each.family, []).append(entry)
+            content.setdefault(each.family, []).append(entry(each))
     return content
+
+
+def entry(metadata: Metadata) -> dict[str, str]:
+    """Prometheus's JSON of what is said of a metric."""
+    return {"type": metadata.type, "help": metadata.help, "unit": metadata.unit}

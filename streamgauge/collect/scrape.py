@@ -18,6 +18,7 @@ from streamgauge.collect.refusals import Refusals, Refused
 from streamgauge.collect.target_series import TargetSeries
 from streamgauge.collect.targets import Target
 from streamgauge.config import Config
+from streamgauge.promql.literals import duration_text
 from streamgauge.times import rfc3339
 
 JITTER = 100
@@ -104,7 +105,7 @@ class ScrapeLoop:
         """This target in the shape of Prometheus's /api/v1/targets."""
         health = "unknown" if self.last_scrape is None else "down" if self.last_error else "up"
         return {
-            "discoveredLabels": {"__address__": httpx.URL(self.target.url).netloc.decode()},
+            "discoveredLabels": self.target.discovered,
             "labels": self.target.labels,
             "scrapePool": self.target.job,
             "scrapeUrl": self.target.url,
@@ -114,8 +115,8 @@ class ScrapeLoop:
             "lastScrape": rfc3339(self.last_scrape or 0),
             "lastScrapeDuration": self.last_seconds,
             "health": health,
-            "scrapeInterval": f"{self.target.interval}ms",
-            "scrapeTimeout": f"{self.target.timeout}ms",
+            "scrapeInterval": duration_text(self.target.interval),
+            "scrapeTimeout": duration_text(self.target.timeout),
         }
 
 

@@ -9,6 +9,7 @@ import xxhash
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from schemas import limits
+from streamgauge.promql.literals import duration_text
 from streamgauge.series.labels import NAME, InvalidLabels, canonical
 from streamgauge.yaml_file import Section, load
 
@@ -123,6 +124,8 @@ class Target(Section):
     url: str
     interval: int
     timeout: int
+    discovered: dict[str, str] = Field(default_factory=dict)
+    """What is known of it before its labels are chosen, in Prometheus's names."""
     labels: dict[str, str]
     external: dict[str, str]
     honor_labels: bool
@@ -176,12 +179,23 @@ def read_targets(path: Path) -> list[Target]:
 
 def _target(defaults: Global, job: ScrapeJob, static: StaticConfig, address: str) -> Target:
     interval = job.scrape_interval or defaults.scrape_interval
+    timeout = min(job.scrape_timeout or defaults.scrape_timeout, interval)
     query = f"?{urlencode(job.params, doseq=True)}" if job.params else ""
     return Target(
         job=job.job_name,
         url=f"{job.scheme}://{address}{job.metrics_path}{query}",
         interval=interval,
-        timeout=min(job.scrape_timeout or defaults.scrape_timeout, interval),
+        timeout=timeout,
+        discovered={
+            "__address__": address,
+            "__metrics_path__": job.metrics_path,
+            "__scheme__": job.scheme,
+            "__scrape_interval__": duration_text(interval),
+            "__scrape_timeout__": duration_text(timeout),
+            "job": job.job_name,
+            **{f"__param_{name}": values[0] for name, values in job.params.items() if values},
+            **static.labels,
+        },
         labels={"job": job.job_name, "instance": address, **static.labels},
         external=defaults.external_labels,
         honor_labels=job.honor_labels,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from streamgauge.series.matchers import Matcher
+from streamgauge.series.matchers import Matcher, all_match
 
 
 class Asker(NamedTuple):
@@ -20,7 +20,7 @@ class Asker(NamedTuple):
 
     def sees(self, labels: Mapping[str, str]) -> bool:
         """Whether they may see what has these labels."""
-        return all(each.matches(labels.get(each.name, "").encode()) for each in self.enforced)
+        return all_match(labels, self.enforced)
 
 
 ANYBODY = Asker()

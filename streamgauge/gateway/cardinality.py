@@ -9,6 +9,7 @@ from typing import Any
 from schemas.tables import HOUR_MS
 from streamgauge.gateway import prometheus_json as answer
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
+from streamgauge.gateway.go_values import InvalidNumber, integer
 from streamgauge.gateway.parameters import Form
 from streamgauge.gateway.queries import Answer, document
 from streamgauge.series.labels import NAME
@@ -128,8 +129,12 @@ def _limit(form: Form) -> int:
     given = form.get("limit")
     if not given:
         return DEFAULT_LIMIT
-    if not (given.isascii() and given.isdecimal() and len(given) <= 18 and int(given) >= 1):
+    try:
+        limit = integer(given)
+    except InvalidNumber:
+        limit = 0
+    if limit < 1:
         raise InvalidRequest(ErrorType.BAD_DATA, "limit must be a positive number")
-    if int(given) > MAX_LIMIT:
+    if limit > MAX_LIMIT:
         raise InvalidRequest(ErrorType.BAD_DATA, f"limit must not exceed {MAX_LIMIT}")
-    return int(given)
+    return limit

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import httpx
@@ -11,11 +12,15 @@ import httpx
 from streamgauge import __version__
 from streamgauge.config import Config
 from streamgauge.gateway.askers import Asker
-from streamgauge.gateway.faults import ErrorType, InvalidRequest
+from streamgauge.gateway.faults import ErrorType, InvalidRequest, invalid_parameter
+from streamgauge.gateway.go_values import InvalidNumber, integer
 from streamgauge.gateway.parameters import Form
 from streamgauge.gateway.queries import Answer, document
+from streamgauge.promql.invalid_expression import InvalidExpression
+from streamgauge.promql.parser import any_selector
 from streamgauge.redaction import redacted
 from streamgauge.series.labels import NAME
+from streamgauge.series.matchers import Matcher, all_match
 from streamgauge.store.reader import Reading
 
 TIMEOUT_S = 5.0
@@ -26,7 +31,6 @@ NAME_BYTES = 1024
 """Of a name, with those that it may have as a part of a metric."""
 ENDINGS = ("_bucket", "_count", "_sum", "_total", "_created", "_info")
 """What the names of series have after that of their metric."""
-_LIMITS = re.compile(r"[-+]?\d{1,18}", re.ASCII)
 UP = "up"
 """The series of a target: who may see it may see the target."""
 _STATES = {"", "any", "active"}
@@ -92,6 +96,27 @@ class Collectors:
         families = list(merged)[: most if most >= 0 else None]
         content = {family: merged[family][: most_each if most_each > 0 else None] for family in families}
         return document(content, reading, said.warnings, said.size)
+
+    def targets_metadata(self, form: Form, reading: Reading) -> Answer:
+        """/api/v1/targets/metadata: the metadata of each target's metrics, as its last page had it.
+
+        :raises InvalidRequest: if no collector answers, for a limit that is no number, and for a `match_target` that is
+            no selector.
+        """
+        most = _limit(form, "limit")
+        conditions = _conditions(form)
+        metric = form.get("metric")
+        said = self._ask("/api/v1/targets/metadata", {"metric": metric} if metric else {}, reading)
+        found: list[dict[str, Any]] = []
+        # as in Prometheus, a limit ends the list with the target that reaches it
+        for _, own in groupby((one for data in said.data for one in data), key=itemgetter("target")):
+            if 0 <= most <= len(found):
+                break
+            entries = list(own)
+            labels = entries[0]["target"]
+            if form.asker.sees({**labels, NAME: UP}) and all_match(labels, conditions):
+                found += entries
+        return document(found, reading, said.warnings, said.size)
 
     def _ask(self, path: str, parameters: Mapping[str, str], reading: Reading, held: int = 0) -> Said:
         """What all collectors say. It is held before it is decoded.
@@ -193,10 +218,21 @@ def _merged(said: Iterable[Families]) -> Families:
     }
 
 
+def _conditions(form: Form) -> tuple[Matcher, ...]:
+    given = form.get("match_target")
+    if not given:
+        return ()
+    try:
+        return any_selector(given)
+    except InvalidExpression as error:
+        raise invalid_parameter("match_target", str(error)) from None
+
+
 def _limit(form: Form, name: str) -> int:
     given = form.get(name)
     if not given:
         return -1
-    if not _LIMITS.fullmatch(given):
-        raise InvalidRequest(ErrorType.BAD_DATA, f"{name} must be a number")
-    return int(given)
+    try:
+        return integer(given)
+    except InvalidNumber:
+        raise InvalidRequest(ErrorType.BAD_DATA, f"{name} must be a number") from None

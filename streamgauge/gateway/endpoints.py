@@ -95,6 +95,11 @@ _TARGETS = (
     Parameter("scrapePool", Kind.TEXT, "the job"),
     Parameter("state", Kind.TEXT, "active, dropped or any"),
 )
+_TARGETS_METADATA = (
+    Parameter("match_target", Kind.TEXT, "a selector of the labels of targets"),
+    Parameter("metric", Kind.TEXT, "the only one wanted"),
+    Parameter("limit", Kind.NUMBER, "the most entries: no more targets follow"),
+)
 _METADATA = (
     Parameter("metric", Kind.TEXT, "the only one wanted"),
     Parameter("limit", Kind.NUMBER, "the most metrics"),
@@ -188,6 +193,13 @@ def _others(gateway: "Gateway") -> list[Endpoint]:
             "/api/v1/scrape_pools",
             "The jobs of targets",
             partial(ask, collectors.scrape_pools),
+            reads_series=False,
+        ),
+        Endpoint(
+            "/api/v1/targets/metadata",
+            "Type and help of the metrics of each target",
+            partial(ask, collectors.targets_metadata),
+            _TARGETS_METADATA,
             reads_series=False,
         ),
         Endpoint("/api/v1/metadata", "Type and help of metrics", partial(ask, gateway.metadata), _METADATA),

@@ -2,28 +2,21 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from math import copysign, floor, isfinite, modf
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
+from streamgauge.gateway import go_values
 from streamgauge.gateway.askers import ANYBODY, Asker
 from streamgauge.gateway.faults import ErrorType, InvalidRequest, invalid_parameter
-from streamgauge.promql.literals import duration_text
 
 MAX_MS = 2**53
+"""287,000 years: a time beyond has no samples, and may not be told from its neighbours as a double."""
+NS_PER_MS = 1_000_000
 MAX_FIELDS = 4096
 """So many parameters may stand in a form, and as many in a URL."""
 MAX_SELECTORS = 1000
 MAX_SELECTOR_CHARACTERS = 65_536
 """So many `match[]` a request may have, and so long may they be together: as long as a query."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.ASCII)
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d+)?(Z|[-+]\d\d:\d\d)", re.ASCII)
-_DURATION = re.compile(
-    "".join(rf"(?:(\d{{1,20}}){unit})?" for unit in ("y", "w", "d", "h", "m", "s", "ms")), re.ASCII
-)
-_UNITS_MS = (365 * 86_400_000, 7 * 86_400_000, 86_400_000, 3_600_000, 60_000, 1000, 1)
 _ESCAPED = re.compile(r"__|_([0-9a-fA-F]{1,6})_|([^_]+)", re.DOTALL)
 
 
@@ -112,40 +105,35 @@ class Form:
         return found
 
     def time(self, name: str, default: int | None = None) -> int:
-        """A time in ms.
+        """A time in ms. One beyond `MAX_MS`, in either direction, is that one.
 
         :raises InvalidRequest: if it is neither Unix seconds nor RFC 3339, or missing without a default.
         """
         given = self.get(name)
         if not given and default is not None:
             return default
-        found = _seconds(given) if _NUMBER.fullmatch(given) else _rfc3339(given)
-        if found is None or abs(found) > MAX_MS:
+        found = go_values.time_ms(given)
+        if found is None:
             detail = f"cannot parse {quoted(given)} to a valid timestamp"
             raise invalid_parameter(
                 name, detail if default is None else f"invalid time value for '{name}': {detail}"
             )
-        return found
+        return max(-MAX_MS, min(found, MAX_MS))
 
-    def duration(self, name: str) -> int:
-        """A duration in ms.
+    def duration_ns(self, name: str) -> int:
+        """A duration in ns.
 
-        :raises InvalidRequest: if it is neither seconds nor written as in PromQL.
+        :raises InvalidRequest: if it is neither seconds nor written as in PromQL, or longer than 292 years.
         """
         given = self.get(name)
-        if _NUMBER.fullmatch(given):
-            found = float(given) * 1000
-            if not abs(found) < MAX_MS:
-                detail = f"cannot parse {quoted(given)} to a valid duration. It overflows int64"
-                raise invalid_parameter(name, detail)
-            return int(found)
-        parts = _DURATION.fullmatch(given)
-        if not parts or not any(parts.groups()):
-            raise invalid_parameter(name, f"cannot parse {quoted(given)} to a valid duration")
-        length = sum(int(part or 0) * unit for part, unit in zip(parts.groups(), _UNITS_MS, strict=True))
-        if length > MAX_MS:
-            raise invalid_parameter(name, f"cannot parse {quoted(given)} to a valid duration")
-        return length
+        detail = f"cannot parse {quoted(given)} to a valid duration"
+        try:
+            found = go_values.duration_ns(given)
+        except OverflowError:
+            raise invalid_parameter(name, f"{detail}. It overflows int64") from None
+        if found is None:
+            raise invalid_parameter(name, detail)
+        return found
 
     def steps(self, max_points: int) -> Steps:
         """The `start`, `end` and `step` of a range query.
@@ -155,19 +143,19 @@ class Form:
         start, end = self.time("start"), self.time("end")
         if end < start:
             raise invalid_parameter("end", "end timestamp must not be before start time")
-        step = self.duration("step")
+        step = self.duration_ns("step")
         if step <= 0:
             raise invalid_parameter(
                 "step",
                 "zero or negative query resolution step widths are not accepted. Try a positive integer",
             )
-        if (end - start) // step > max_points:
+        if (end - start) * NS_PER_MS // step > max_points:
             raise InvalidRequest(
                 ErrorType.BAD_DATA,
                 f"exceeded maximum resolution of {max_points:,} points per timeseries. "
                 "Try decreasing the query resolution (?step=XX)",
             )
-        return Steps(start, end, step)
+        return Steps(start, end, max(1, step // NS_PER_MS))
 
     def limit(self) -> int | None:
         """How many results are wanted at most.
@@ -177,11 +165,13 @@ class Form:
         given = self.get("limit")
         if not given:
             return None
-        if not re.fullmatch(r"[-+]?\d{1,18}", given, re.ASCII):
-            raise invalid_parameter("limit", f"strconv.Atoi: parsing {quoted(given)}: invalid syntax")
-        if int(given) < 0:
+        try:
+            found = go_values.integer(given)
+        except go_values.InvalidNumber as fault:
+            raise invalid_parameter("limit", f"strconv.Atoi: parsing {quoted(given)}: {fault}") from None
+        if found < 0:
             raise invalid_parameter("limit", "limit must be non-negative")
-        return int(given) or None
+        return found or None
 
     def timeout_s(self, longest: float) -> float:
         """The `timeout` in seconds, or the longest allowed.
@@ -190,11 +180,11 @@ class Form:
         """
         if not self.get("timeout"):
             return longest
-        timeout = self.duration("timeout")
+        timeout = self.duration_ns("timeout")
         if timeout <= 0:
-            detail = f"timeout must be positive, got {duration_text(timeout)}"
+            detail = f"timeout must be positive, got {go_values.duration_text(timeout)}"
             raise invalid_parameter("timeout", detail)
-        return min(timeout / 1000, longest)
+        return min(timeout / 1e9, longest)
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
@@ -242,20 +232,3 @@ def _unescaped(name: str) -> str | None:
     except ValueError:
         return None
     return unescaped
-
-
-def _seconds(given: str) -> int | None:
-    seconds = float(given)
-    if not isfinite(seconds):
-        return None
-    fraction, whole = modf(seconds)
-    return int(whole) * 1000 + int(copysign(floor(abs(fraction) * 1000 + 0.5), fraction))
-
-
-def _rfc3339(given: str) -> int | None:
-    if not _RFC3339.fullmatch(given):
-        return None
-    try:
-        return (datetime.fromisoformat(given) - _EPOCH) // timedelta(milliseconds=1)
-    except (ValueError, OverflowError):
-        return None

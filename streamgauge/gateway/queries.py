@@ -16,10 +16,10 @@ from streamgauge.gateway.evaluation import Evaluation, expression
 from streamgauge.gateway.explain import explained
 from streamgauge.gateway.faults import ErrorType, InvalidRequest, invalid_parameter
 from streamgauge.gateway.kept import Kept
-from streamgauge.gateway.parameters import Form, label_name
+from streamgauge.gateway.parameters import MAX_MS, NS_PER_MS, Form, label_name
 from streamgauge.promql import parser
 from streamgauge.promql.engine import Result
-from streamgauge.promql.invalid_expression import InvalidExpression
+from streamgauge.promql.invalid_expression import ExpressionFault, InvalidExpression
 from streamgauge.promql.printer import pretty
 from streamgauge.promql.query import TEXT_BYTES, Query
 from streamgauge.promql.value_type import ValueType
@@ -28,7 +28,8 @@ from streamgauge.series.matchers import Matcher
 from streamgauge.series.regexes import RegexAllowance
 from streamgauge.store.reader import Reader, Reading
 
-NON_EMPTY = "at least one non-empty matcher"
+_NO_TIME = -MAX_MS - 1
+"""Earlier than any that is given."""
 TRUNCATED = "results truncated due to limit"
 
 
@@ -123,7 +124,8 @@ class Queries:
     def _names(self, form: Form, reading: Reading) -> set[str]:
         if form.all("match[]"):
             return {name for data in self._matching(form, reading) for name in answer.label_set(data)}
-        return self._reader.index.label_names(*self._times(form), reading)
+        start, end = self._times(form)
+        return self._reader.index.label_names(start, end, reading) if start <= end else set()
 
     def label_values(self, form: Form, reading: Reading) -> Answer:
         """/api/v1/label/NAME/values"""
@@ -140,7 +142,8 @@ class Queries:
         if form.all("match[]"):
             sets = [answer.label_set(data) for data in self._matching(form, reading)]
             return {labels[name] for labels in sets if name in labels}
-        return self._reader.index.label_values(name, *self._times(form), reading)
+        start, end = self._times(form)
+        return self._reader.index.label_values(name, start, end, reading) if start <= end else set()
 
     def _listed(self, what: str, form: Form, compute: Callable[[], Listing], reading: Reading) -> Answer:
         """A list that follows from the index."""
@@ -196,26 +199,26 @@ class Queries:
 
     def _lookback(self, form: Form) -> int:
         try:
-            given = form.duration("lookback_delta") if form.get("lookback_delta") else 0
-            # as in Prometheus, whose engine takes none for its own
-            return given if given > 0 else self._settings.lookback_s * 1000
+            given = form.duration_ns("lookback_delta") if form.get("lookback_delta") else 0
+            # as in Prometheus, whose engine takes none for its own, and one below 1 ms for the samples of the very step
+            return max(1, given // NS_PER_MS) if given > 0 else self._settings.lookback_s * 1000
         except InvalidRequest as fault:
             _, _, detail = str(fault).partition(": ")
             message = f"error parsing lookback delta duration: {detail}"
             raise InvalidRequest(ErrorType.BAD_DATA, message) from None
 
     def _times(self, form: Form) -> tuple[int, int]:
-        end = form.time("end", self._clock())
-        return form.time("start", end - INDEX_PERIOD_MS), end
+        start, end = form.time("start", _NO_TIME), form.time("end", self._clock())
+        return (end - INDEX_PERIOD_MS if start == _NO_TIME else start), end
 
     def _matching(self, form: Form, reading: Reading) -> set[bytes]:
-        """The canonical labels of the series that any `match[]` selects."""
+        """The canonical labels of the series that any `match[]` selects; none where the end is before the start."""
         start, end = self._times(form)
         found: set[bytes] = set()
         regexes = RegexAllowance()
-        for text in form.selectors():
-            conditions = _selector(text, regexes)
-            found.update(self._reader.select(conditions, start, end, reading).labels)
+        for conditions in [selector(text, regexes) for text in form.selectors()]:
+            if start <= end:
+                found.update(self._reader.select(conditions, start, end, reading).labels)
         return found
 
 
@@ -224,12 +227,16 @@ def _cost(found: Estimate, reading: Reading) -> Answer:
     return document({"estimate": estimate}, reading)
 
 
-def _selector(text: str, regexes: RegexAllowance) -> tuple[Matcher, ...]:
+def selector(text: str, regexes: RegexAllowance) -> tuple[Matcher, ...]:
+    """The conditions of a `match[]`.
+
+    :raises InvalidSelector: for what is none, or one that series without any label would fulfil.
+    """
     try:
         return parser.selector(text, regexes)
     except InvalidExpression as error:
-        if error.detail.endswith(NON_EMPTY):
-            raise InvalidSelector(f"match[] must contain {NON_EMPTY}") from None
+        if error.reason is ExpressionFault.EMPTY:
+            raise InvalidSelector("match[] must contain at least one non-empty matcher") from None
         raise InvalidSelector(str(error)) from None
 
 

@@ -1,7 +1,6 @@
 """/api/v1/rules and /api/v1/alerts: what a board knows, in Prometheus's JSON."""
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,23 +10,22 @@ from schemas.alert_messages import ActiveAlert
 from schemas.rule_files import Group, RuleKind
 from streamgauge.gateway.askers import Asker
 from streamgauge.gateway.faults import ErrorType, InvalidRequest, invalid_parameter
+from streamgauge.gateway.go_values import InvalidNumber, integer
 from streamgauge.gateway.parameters import Form, quoted
-from streamgauge.gateway.queries import Answer, document
+from streamgauge.gateway.queries import Answer, document, selector
 from streamgauge.promql import parser, printer
-from streamgauge.promql.ast import VectorSelector
 from streamgauge.promql.invalid_expression import InvalidExpression
 from streamgauge.rules.applied.board import GroupView, RuleView
 from streamgauge.rules.evaluation import ALERTS
 from streamgauge.rules.intervals import interval_of
 from streamgauge.series.labels import NAME
-from streamgauge.series.matchers import Matcher
+from streamgauge.series.matchers import Matcher, all_match
 from streamgauge.series.regexes import RegexAllowance
 from streamgauge.store.alert_board import AlertBoard
 from streamgauge.store.reader import Reading
 
 _TRUE, _FALSE = ("1", "t", "true"), ("", "0", "f", "false")
 _NEVER = "0001-01-01T00:00:00Z"
-_MAX_GROUPS = 2**31
 VIEW_BYTES = 1024
 """Of a rule, with its part of its group's, while rules are looked through."""
 ALERT_BYTES = 32
@@ -60,7 +58,7 @@ class Wanted(NamedTuple):
             frozenset(form.all("rule_name[]")),
             frozenset(form.all("rule_group[]")),
             frozenset(form.all("file[]")),
-            [_selector(text, regexes) for text in form.selectors()],
+            [selector(text, regexes) for text in form.selectors()],
             not _flag(form, "exclude_alerts"),
             _group_limit(form),
             form.get("group_next_token"),
@@ -72,7 +70,7 @@ class Wanted(NamedTuple):
         return (
             rule.rule.kind in self.kinds
             and (not self.names or rule.rule.name in self.names)
-            and (not self.selectors or any(_fulfils(labels, each) for each in self.selectors))
+            and (not self.selectors or any(all_match(labels, each) for each in self.selectors))
         )
 
 
@@ -232,20 +230,6 @@ def _alert(alert: ActiveAlert) -> dict[str, Any]:
     }
 
 
-def _selector(text: str, regexes: RegexAllowance) -> Sequence[Matcher]:
-    try:
-        parsed = parser.parse(text, regexes)
-    except InvalidExpression as error:
-        raise InvalidRequest(ErrorType.BAD_DATA, str(error)) from None
-    if not isinstance(parsed, VectorSelector) or parsed.offset or parsed.at is not None:
-        raise InvalidRequest(ErrorType.BAD_DATA, "parse error: only a vector selector may stand here")
-    return parsed.conditions
-
-
-def _fulfils(labels: Mapping[str, str], matchers: Sequence[Matcher]) -> bool:
-    return all(each.matches(labels.get(each.name, "").encode()) for each in matchers)
-
-
 def _flag(form: Form, name: str) -> bool:
     given = form.get(name).lower()
     if given not in (*_TRUE, *_FALSE):
@@ -261,17 +245,14 @@ def _group_limit(form: Form) -> int:
             detail = "group_limit needs to be present in order to paginate over the groups"
             raise invalid_parameter("group_next_token", detail)
         return 0
-    fault = ""
-    if not re.fullmatch(r"[-+]?\d+", given, re.ASCII):
-        fault = "invalid syntax"
-    elif len(given) > 18 or not -_MAX_GROUPS <= int(given) < _MAX_GROUPS:
-        fault = "value out of range"
-    if fault:
+    try:
+        limit = integer(given, 32)
+    except InvalidNumber as fault:
         detail = f"group_limit needs to be a valid number: strconv.ParseInt: parsing {quoted(given)}: {fault}"
-        raise invalid_parameter("group_limit", detail)
-    if int(given) <= 0:
+        raise invalid_parameter("group_limit", detail) from None
+    if limit <= 0:
         raise invalid_parameter("group_limit", "group_limit needs to be greater than 0")
-    return int(given)
+    return limit
 
 
 def _token(view: GroupView) -> str:

@@ -23,6 +23,7 @@ from streamgauge.promql.literals import quoted
 from streamgauge.promql.value_type import ValueType
 from streamgauge.series.labels import NAME
 
+NO_MATCHER = "vector selector must contain at least one non-empty matcher"
 _OPERANDS = (ValueType.SCALAR, ValueType.VECTOR)
 
 
@@ -150,7 +151,7 @@ class _Checker:
                 names = f"{quoted(selector.name)} or {quoted(other.value)}"
                 self._fail(f"metric name must not be set twice: {names}", selector.span)
         elif all(matcher.matches(b"") for matcher in selector.matchers):
-            self._fail("vector selector must contain at least one non-empty matcher", selector.span)
+            self._fail(NO_MATCHER, selector.span)
 
     def _expect(self, expr: Expr, wanted: ValueType, context: str, span: Span | None = None) -> None:
         if expr.type is not wanted:

@@ -10,6 +10,7 @@ class ExpressionFault(StrEnum):
 
     SYNTAX = "syntax_error"
     TYPE = "type_error"
+    EMPTY = "empty_selector"
     DURATION = "bad_duration"
     TOO_LONG = "expression_too_long"
     TOO_DEEP = "expression_too_deep"

@@ -18,9 +18,8 @@ from streamgauge.promql.ast import (
     Span,
     Unary,
     UnaryOp,
-    VectorSelector,
 )
-from streamgauge.promql.checker import check
+from streamgauge.promql.checker import NO_MATCHER, check
 from streamgauge.promql.cursor import Cursor
 from streamgauge.promql.functions_table import FUNCTIONS
 from streamgauge.promql.invalid_expression import ExpressionFault, InvalidExpression, parse_error
@@ -57,10 +56,7 @@ def parse(text: str, regexes: RegexAllowance | None = None) -> Expr:
     :param regexes: what those of its request may weigh that were not parsed yet; as much as a request's if not given.
     :raises InvalidExpression: for a text that is not PromQL, is too long or nested too deeply.
     """
-    if len(text) > MAX_CHARACTERS:
-        detail = f"expression has more than {MAX_CHARACTERS} characters"
-        raise parse_error(ExpressionFault.TOO_LONG, detail, Span(0, len(text)), text)
-    cursor = Cursor(text, regexes or RegexAllowance())
+    cursor = _cursor(text, regexes)
     if cursor.done:
         raise cursor.fault("no expression found in input", Span(0, 0))
     expr = _expression(cursor, 0)
@@ -72,15 +68,39 @@ def parse(text: str, regexes: RegexAllowance | None = None) -> Expr:
 
 
 def selector(text: str, regexes: RegexAllowance | None = None) -> tuple[Matcher, ...]:
-    """The matchers of a series selector.
+    """The matchers of a series selector that not every series fulfils, that of the name before the braces first.
 
     :param regexes: as for `parse`.
     :raises InvalidExpression: for anything else.
     """
-    expr = parse(text, regexes)
-    if not isinstance(expr, VectorSelector) or expr != VectorSelector(expr.name, expr.matchers):
-        raise parse_error(ExpressionFault.TYPE, "only a vector selector may stand here", expr.span, text)
-    return expr.conditions
+    found = any_selector(text, regexes)
+    if all(matcher.matches(b"") for matcher in found):
+        raise parse_error(ExpressionFault.EMPTY, NO_MATCHER, Span(0, len(text)), text)
+    return found
+
+
+def any_selector(text: str, regexes: RegexAllowance | None = None) -> tuple[Matcher, ...]:
+    """The matchers of a series selector, which may be none.
+
+    :param regexes: as for `parse`.
+    :raises InvalidExpression: for anything else.
+    """
+    cursor = _cursor(text, regexes)
+    start = cursor.token.start
+    name = cursor.take().text if _at_name(cursor) else ""
+    if not name and not cursor.at("{"):
+        raise cursor.unexpected()
+    found = vector_selector(cursor, name, start)
+    if not cursor.done:
+        raise cursor.unexpected()
+    return found.conditions
+
+
+def _cursor(text: str, regexes: RegexAllowance | None) -> Cursor:
+    if len(text) > MAX_CHARACTERS:
+        detail = f"expression has more than {MAX_CHARACTERS} characters"
+        raise parse_error(ExpressionFault.TOO_LONG, detail, Span(0, len(text)), text)
+    return Cursor(text, regexes or RegexAllowance())
 
 
 def _expression(cursor: Cursor, minimum: int) -> Expr:
@@ -134,9 +154,15 @@ def _operand(cursor: Cursor) -> Expr:
         return _call(cursor)
     if token.word == "{":
         return vector_selector(cursor, "", token.start)
-    if (token.kind in _NAMES or token.word in ("and", "or", "unless")) and token.word not in _RESERVED:
+    if _at_name(cursor):
         return vector_selector(cursor, cursor.take().text, token.start)
     raise cursor.unexpected()
+
+
+def _at_name(cursor: Cursor) -> bool:
+    """Whether the next token may be the name of a metric."""
+    token = cursor.token
+    return (token.kind in _NAMES or token.word in ("and", "or", "unless")) and token.word not in _RESERVED
 
 
 def _call(cursor: Cursor) -> Call:

@@ -80,8 +80,9 @@ def _matcher(cursor: Cursor) -> Matcher:
     try:
         return Matcher(name, op, value.value, cursor.regexes)
     except InvalidMatcher as error:
-        detail = f"error parsing regexp: {error.detail}: `{value.value}`"
-        raise cursor.fault(detail, Span(token.start, value.span.end)) from None
+        raise cursor.fault(
+            f"error parsing regexp: {error.detail}", Span(token.start, value.span.end)
+        ) from None
 
 
 def _ranged(cursor: Cursor, expr: Expr) -> MatrixSelector | Subquery:

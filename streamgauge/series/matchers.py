@@ -1,6 +1,6 @@
 """Label matchers by Prometheus's rules: an absent label is an empty value, a regex matches a whole value."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 
 from streamgauge.series.labels import NAME, SEPARATOR
@@ -104,6 +104,11 @@ class Matcher:
         except InvalidRegex as error:
             raise InvalidMatcher(MatcherFault.BAD_REGEX, self.value, str(error)) from None
         return lambda value: (fullmatch(value) is not None) is not is_negative
+
+
+def all_match(labels: Mapping[str, str], conditions: Iterable[Matcher]) -> bool:
+    """Whether labels fulfil all conditions."""
+    return all(each.matches(labels.get(each.name, "").encode()) for each in conditions)
 
 
 def names_of(matchers: Sequence[Matcher]) -> tuple[str, ...]:

@@ -31,6 +31,20 @@ _PART = re.compile(
     r"|(?P<open>\()|(?P<close>\))",
     re.DOTALL,
 )
+_ANY_BYTE = re.compile(r"(?:^|[^\\])(?:\\\\)*\\C")
+"""Of RE2 only: it would cut characters."""
+_IN_GO = {
+    "missing )": "missing closing )",
+    "missing ]": "missing closing ]",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid repetition size": "invalid repeat count",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid named capture group": "invalid named capture",
+    "trailing \\": "trailing backslash at end of expression",
+    "pattern too large - compile failed": _LARGE,
+}
+"""Go's words for what RE2 says in others."""
 _PROPERTY = re.compile(r"\\[pP]")
 _PROPERTY_WEIGHT = 1200
 """Of the largest class by a property of Unicode, in instructions."""
@@ -44,7 +58,7 @@ Compiled: TypeAlias = "re2._Regexp"
 
 
 class InvalidRegex(ValueError):
-    """A regex that RE2 refuses, or that would take too much work. Its text is what is wrong, as RE2 or Go says it."""
+    """A regex that RE2 or Go refuses, or that would take too much work. Its text is what is wrong, in Go's words."""
 
 
 class RegexAllowance:
@@ -55,14 +69,14 @@ class RegexAllowance:
         self.is_spent = False
         """Whether a regex was refused."""
 
-    def take(self, weight: int) -> None:
-        """Count a regex.
+    def take(self, pattern: str, weight: int) -> None:
+        """Count a regex of this weight.
 
         :raises InvalidRegex: if it weighs more than what is left.
         """
         if weight > self._left:
             self.is_spent = True
-            raise InvalidRegex(f"{_LARGE}, together with the regexes before it")
+            raise InvalidRegex(f"{_LARGE}, together with the regexes before it: `{pattern}`")
         self._left -= weight
 
 
@@ -76,13 +90,13 @@ def compiled(pattern: str, allowance: RegexAllowance | None = None, dot_nl: bool
         size = len(pattern.encode())
     except UnicodeEncodeError:
         raise InvalidRegex("invalid UTF-8") from None
-    if size > MAX_CHARACTERS:
-        raise InvalidRegex(_LARGE)
-    heavy = weight(pattern)
+    heavy = MAX_WEIGHT + 1 if size > MAX_CHARACTERS else weight(pattern)
     if heavy > MAX_WEIGHT:
-        raise InvalidRegex(_LARGE)
+        raise InvalidRegex(f"{_LARGE}: `{pattern}`")
+    if _ANY_BYTE.search(pattern):
+        raise InvalidRegex("invalid escape sequence: `\\C`")
     if allowance is not None:
-        allowance.take(heavy)
+        allowance.take(pattern, heavy)
     return _kept().get(pattern, size, dot_nl)
 
 
@@ -178,8 +192,18 @@ def _compiled(pattern: str, memory: int, dot_nl: bool) -> Compiled:
         found = re2.compile(pattern, options)
     except re2.error as error:
         detail = error.args[0].decode(errors="replace") if error.args else "bad regex"
-        raise InvalidRegex(_LARGE if detail.startswith("pattern too large") else detail) from None
+        raise InvalidRegex(_in_go(detail, pattern)) from None
     finally:
         # it keeps the last 128 for good, whatever they take
         re2.purge()
     return found
+
+
+def _in_go(detail: str, pattern: str) -> str:
+    """What RE2 says of a pattern, as Go says it; both name the part that is wrong."""
+    for words, others in _IN_GO.items():
+        if detail.startswith(words):
+            part = pattern if others == _LARGE else detail[len(words) :].removeprefix(": ")
+            return f"{others}: `{part}`"
+    words, _, part = detail.partition(": ")
+    return f"{words}: `{part}`"

@@ -32,7 +32,7 @@ def _compiled(pattern: str) -> Any:
     try:
         return compiled(pattern, dot_nl=False)
     except InvalidRegex as error:
-        raise FunctionFault(f"error parsing regexp: {error}: `{pattern}`") from None
+        raise FunctionFault(f"error parsing regexp: {error}") from None
 
 
 def matches(pattern: str, text: str) -> bool:

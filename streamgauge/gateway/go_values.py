@@ -1,0 +1,156 @@
+"""Numbers, times and durations of parameters, read as Prometheus reads them: by Go's rules, its quirks included."""
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+
+INT64 = 2**63
+"""Of a signed number of 64 bits: the first that is too large."""
+SYNTAX = "invalid syntax"
+RANGE = "value out of range"
+_DIGITS = r"[0-9]+(?:_[0-9]+)*"
+_HEX = r"[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*"
+_DECIMAL = re.compile(rf"[-+]?(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][-+]?{_DIGITS})?")
+_HEXADECIMAL = re.compile(rf"[-+]?0[xX]_?(?:{_HEX}(?:\.(?:{_HEX})?)?|\.{_HEX})[pP][-+]?{_DIGITS}")
+_NO_NUMBER = re.compile(r"nan|[-+]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_TIME = re.compile(
+    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})T(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
+    r"(?:[.,](?P<fraction>[0-9]+))?(?:Z|(?P<sign>[-+])(?P<east>[0-9]{2}):(?P<east_minute>[0-9]{2}))"
+)
+_BOUNDARIES_S = {
+    "-292273086-05-16T16:47:06Z": -9_223_309_901_257_974,
+    "292277025-08-18T07:12:54.999999999Z": 9_223_309_901_257_974,
+}
+"""What Prometheus's client library sends for the first and the last time."""
+_YEAR_1_S = 62_135_596_800
+"""From the first second of the year 1 to 1970."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_GREGORIAN = timedelta(days=146_097)
+"""400 years."""
+_UNITS = ("y", "w", "d", "h", "m", "s", "ms")
+_UNITS_NS = (365 * 86_400 * 10**9, 7 * 86_400 * 10**9, 86_400 * 10**9, 3600 * 10**9, 60 * 10**9, 10**9, 10**6)
+_DURATION = re.compile("".join(rf"(?:([0-9]+){unit})?" for unit in _UNITS))
+MAX_DIGITS = 4096
+"""No text with a longer number is looked at."""
+
+
+class InvalidNumber(ValueError):
+    """A text that is no number, or one out of range; which of both is its text, in Go's words."""
+
+
+def integer(text: str, bits: int = 64) -> int:
+    """A decimal number of so many bits.
+
+    :raises InvalidNumber: for anything else.
+    """
+    if not _INTEGER.fullmatch(text):
+        raise InvalidNumber(SYNTAX)
+    # int() refuses more digits than it can read in linear time
+    found = int(text) if len(text) <= MAX_DIGITS else INT64
+    if not -(1 << (bits - 1)) <= found < 1 << (bits - 1):
+        raise InvalidNumber(RANGE)
+    return found
+
+
+def number(text: str) -> float | None:
+    """A number in decimal or hexadecimal notation, an infinity or NaN; None for anything else, or beyond a double."""
+    if _NO_NUMBER.fullmatch(text) or _DECIMAL.fullmatch(text):
+        found = float(text)
+        return None if math.isinf(found) and not _NO_NUMBER.fullmatch(text) else found
+    if _HEXADECIMAL.fullmatch(text):
+        try:
+            return float.fromhex(text.replace("_", ""))
+        except OverflowError:
+            return None
+    return None
+
+
+def time_ms(text: str) -> int | None:
+    """A time, ms since 1970: of Unix seconds, or of RFC 3339; None for anything else.
+
+    Any number is a time: beyond 64 bits it is the one that Go's conversion gives on amd64.
+    """
+    seconds = number(text)
+    if seconds is not None:
+        return _of_seconds(seconds)
+    if text in _BOUNDARIES_S:
+        return _BOUNDARIES_S[text] * 1000 + (999 if text.endswith("9Z") else 0)
+    found = _TIME.fullmatch(text)
+    if (
+        not found
+        or int(found["hour"]) > 23
+        or int(found["east"] or 0) > 24
+        or int(found["east_minute"] or 0) > 60
+    ):
+        return None
+    # Python's years begin with 1
+    is_first = found["date"].startswith("0000")
+    date = found["date"].replace("0000", "0400", 1) if is_first else found["date"]
+    try:
+        day = datetime.fromisoformat(f"{date}T{found['hour']:0>2}:{found['minute']}:{found['second']}Z")
+    except ValueError:
+        return None
+    east = timedelta(hours=int(found["east"] or 0), minutes=int(found["east_minute"] or 0))
+    since = (
+        day - _EPOCH - (-east if found["sign"] == "-" else east) - (_GREGORIAN if is_first else timedelta())
+    )
+    return since // timedelta(milliseconds=1) + int(f"{found['fraction'] or '':0<3.3}")
+
+
+def duration_ns(text: str) -> int | None:
+    """A duration in ns: a number of seconds, or as it is written in PromQL; None for anything else.
+
+    :raises OverflowError: for seconds beyond 64 bits of ns.
+    """
+    seconds = number(text)
+    if seconds is not None:
+        found = seconds * 1e9
+        if not -INT64 <= found < INT64:
+            raise OverflowError
+        return int(found)
+    if text == "0":
+        return 0
+    parts = _DURATION.fullmatch(text) if len(text) <= MAX_DIGITS else None
+    if not parts or not any(parts.groups()):
+        return None
+    total = sum(int(part or 0) * unit for part, unit in zip(parts.groups(), _UNITS_NS, strict=True))
+    return total if total < INT64 else None
+
+
+def duration_text(nanoseconds: int) -> str:
+    """A duration as Go writes it: 1h2m3.5s, 1.5ms, 0s."""
+    sign, left = ("-" if nanoseconds < 0 else ""), abs(nanoseconds)
+    if left < 10**9:
+        for unit, size in (("ms", 10**6), ("µs", 1000), ("ns", 1)):
+            if left >= size:
+                return f"{sign}{_decimal(left, size)}{unit}"
+        return "0s"
+    minutes, left = divmod(left, 60 * 10**9)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
+    return f"{sign}{text}{_decimal(left, 10**9)}s"
+
+
+def _decimal(value: int, size: int) -> str:
+    whole, rest = divmod(value, size)
+    digits = len(str(size)) - 1
+    return f"{whole}.{rest:0{digits}}".rstrip("0").rstrip(".") if rest else str(whole)
+
+
+def _of_seconds(seconds: float) -> int:
+    fraction, whole = math.modf(seconds) if math.isfinite(seconds) else (math.nan, seconds)
+    scaled = fraction * 1000
+    if math.isfinite(scaled):
+        # as Go rounds, half away from zero
+        scaled = math.copysign(math.floor(abs(scaled) + 0.5), scaled) / 1000
+    nanoseconds = _int64(scaled * 1e9)
+    carried, nanoseconds = divmod(nanoseconds, 10**9)
+    # Go counts from the year 1, in 64 bits
+    since_year_1 = (_int64(whole) + carried + _YEAR_1_S + INT64) % (2 * INT64) - INT64
+    return (since_year_1 - _YEAR_1_S) * 1000 + nanoseconds // 10**6
+
+
+def _int64(value: float) -> int:
+    """The conversion of amd64: whatever has no place in 64 bits becomes the smallest number."""
+    return int(value) if math.isfinite(value) and -INT64 <= value < INT64 else -INT64
