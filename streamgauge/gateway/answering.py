@@ -149,9 +149,10 @@ async def form_of(request: Request, reads_series: bool = True) -> Form:
     no_store = "no-store" in request.headers.get("cache-control", "").lower()
     name, asker = request.path_params.get("name", ""), request.state.asker
     query, body = request.url.query, await body_of(request)
+    content_type = request.headers.get("content-type", "")
 
     def read() -> Form:
-        form = Form(query, body, name, no_store, asker)
+        form = Form(query, body, name, no_store, asker, content_type)
         return enforced(form) if reads_series else form
 
     is_short = len(query) + len(body) <= ON_LOOP_BYTES and not asker.enforced

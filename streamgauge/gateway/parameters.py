@@ -3,17 +3,14 @@
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
-from urllib.parse import parse_qsl
 
-from streamgauge.gateway import go_values
+from streamgauge.gateway import forms, go_values
 from streamgauge.gateway.askers import ANYBODY, Asker
 from streamgauge.gateway.faults import ErrorType, InvalidRequest, invalid_parameter
 
 MAX_MS = 2**53
 """287,000 years: a time beyond has no samples, and may not be told from its neighbours as a double."""
 NS_PER_MS = 1_000_000
-MAX_FIELDS = 4096
-"""So many parameters may stand in a form, and as many in a URL."""
 MAX_SELECTORS = 1000
 MAX_SELECTOR_CHARACTERS = 65_536
 """So many `match[]` a request may have, and so long may they be together: as long as a query."""
@@ -37,7 +34,8 @@ class Form:
     """The parameters of a request: those of the body come before those of the URL.
 
     :param path_name: the label that the path names. :param asker: who asks. :param no_store: whether nothing that was
-        kept may be answered, and nothing kept of the answer.
+        kept may be answered, and nothing kept of the answer. :param content_type: of the body.
+    :raises InvalidRequest: for a form that is not UTF-8, or has too many parameters.
     """
 
     def __init__(
@@ -47,15 +45,12 @@ class Form:
         path_name: str = "",
         no_store: bool = False,
         asker: Asker = ANYBODY,
+        content_type: str = forms.URL_ENCODED,
     ) -> None:
         self.path_name = path_name
         self.no_store = no_store
         self.asker = asker
-        try:
-            content = body.decode()
-        except UnicodeDecodeError:
-            raise InvalidRequest(ErrorType.BAD_DATA, "error parsing form values: not UTF-8") from None
-        self.pairs = [*_pairs(content), *_pairs(url_query)]
+        self.pairs = forms.pairs_of(url_query, body, content_type)
 
     def with_pairs(self, pairs: list[tuple[str, str]]) -> "Form":
         """The same request with other parameters."""
@@ -185,14 +180,6 @@ class Form:
             detail = f"timeout must be positive, got {go_values.duration_text(timeout)}"
             raise invalid_parameter("timeout", detail)
         return min(timeout / 1e9, longest)
-
-
-def _pairs(text: str) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
-    except ValueError:
-        detail = f"error parsing form values: more than {MAX_FIELDS:,} parameters"
-        raise InvalidRequest(ErrorType.BAD_DATA, detail) from None
 
 
 def label_name(given: str) -> str:
