@@ -179,7 +179,7 @@ def test_a_changed_file_counts_and_a_faulty_one_does_not(write, caplog):
     [
         ("users: {a: {password: plain}}", "1:13: users.a.password: .*streamgauge password"),
         ("users: {a: {tokens: [plain]}}", "streamgauge token"),
-        ("users: {a: {match: 'sum(x)'}}", "only a vector selector"),
+        ("users: {a: {match: 'sum(x)'}}", r'1:4: parse error: unexpected "\('),
         ("users: {'a:b': {}}", "users"),
         ("user: {}", "unknown key"),
     ],

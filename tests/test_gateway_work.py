@@ -187,6 +187,8 @@ class _Collector(BaseHTTPRequestHandler):
     def do_GET(self):
         entry = {"type": "gauge", "help": "h", "unit": ""}
         found = {"x": [entry]} if "metadata" in self.path else {"activeTargets": [], "droppedTargets": []}
+        if "targets/metadata" in self.path:
+            found = [{"target": {"job": "x"}, "metric": "x", **entry}]
         content = json.dumps({"status": "success", "data": found}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))

@@ -74,7 +74,7 @@ def test_samples_are_split_by_class_and_labels_asked_for_once():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("storage: {classes: {short: {match: ['sum(up)']}}}", "only a vector selector"),
+        ("storage: {classes: {short: {match: ['sum(up)']}}}", r'1:4: parse error: unexpected "\("'),
         ("storage: {classes: {short: {retention: {1min: soon}}}}", "not a valid duration"),
         ("storage: {classes: {short: {retention: {2min: 1d}}}}", "1min"),
         ("storage: {classes: {standard: {match: [up]}}}", "it has no match"),
