@@ -38,3 +38,23 @@ def timestamp(text: str) -> int:
             f"not a time: {text!r}; wanted is 2026-11-01T00:00Z, Unix seconds, or now-1h"
         ) from None
     return round((given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def go_duration(nanoseconds: int) -> str:
+    """A duration in ns as Go writes it: 1h2m3.5s, 1.5ms, 0s."""
+    sign, left = ("-" if nanoseconds < 0 else ""), abs(nanoseconds)
+    if left < 10**9:
+        for unit, size in (("ms", 10**6), ("µs", 1000), ("ns", 1)):
+            if left >= size:
+                return f"{sign}{_decimal(left, size)}{unit}"
+        return "0s"
+    minutes, left = divmod(left, 60 * 10**9)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
+    return f"{sign}{text}{_decimal(left, 10**9)}s"
+
+
+def _decimal(value: int, size: int) -> str:
+    whole, rest = divmod(value, size)
+    digits = len(str(size)) - 1
+    return f"{whole}.{rest:0{digits}}".rstrip("0").rstrip(".") if rest else str(whole)

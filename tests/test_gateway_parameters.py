@@ -2,9 +2,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from streamgauge.gateway import go_values
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
 from streamgauge.gateway.parameters import MAX_MS, NS_PER_MS, Form, label_name
+from streamgauge.times import go_duration
 
 NOT_POSITIVE = (
     'invalid parameter "step": zero or negative query resolution step widths are not accepted. '
@@ -131,7 +131,7 @@ def test_limits_are_counts():
     ],
 )
 def test_durations_are_written_as_go_writes_them(nanoseconds, text):
-    assert go_values.duration_text(nanoseconds) == text
+    assert go_duration(nanoseconds) == text
 
 
 def test_a_timeout_only_shortens():

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from streamgauge.gateway import forms, go_values
 from streamgauge.gateway.askers import ANYBODY, Asker
 from streamgauge.gateway.faults import ErrorType, InvalidRequest, invalid_parameter
+from streamgauge.times import go_duration
 
 MAX_MS = 2**53
 """287,000 years: a time beyond has no samples, and may not be told from its neighbours as a double."""
@@ -177,7 +178,7 @@ class Form:
             return longest
         timeout = self.duration_ns("timeout")
         if timeout <= 0:
-            detail = f"timeout must be positive, got {go_values.duration_text(timeout)}"
+            detail = f"timeout must be positive, got {go_duration(timeout)}"
             raise invalid_parameter("timeout", detail)
         return min(timeout / 1e9, longest)
 

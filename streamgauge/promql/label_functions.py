@@ -9,9 +9,9 @@ import numpy as np
 
 from streamgauge.promql.ast import Expr, MatrixSelector, Paren, VectorSelector
 from streamgauge.promql.faults import InvalidQuery, QueryFault
+from streamgauge.promql.labels import METADATA
 from streamgauge.promql.query import Limits
 from streamgauge.promql.vectors import Vector
-from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.series.regexes import InvalidRegex, compiled
 
@@ -89,7 +89,7 @@ def absent_labels(node: Expr) -> dict[str, str]:
         return found
     asked = set()
     for matcher in _as_read(node.conditions):
-        if matcher.name == NAME:
+        if matcher.name in METADATA:
             continue
         if matcher.op is MatchOp.EQUAL and matcher.name not in asked:
             found[matcher.name] = matcher.value

@@ -156,4 +156,4 @@ def test_durations_are_written_as_in_go(ns, text):
 
 
 def test_times_are_written_as_in_go():
-    assert str(Time(-1)) == "1969-12-31 23:59:59.999 +0000 UTC"
+    assert str(Time(-1_000_000)) == "1969-12-31 23:59:59.999 +0000 UTC"

@@ -24,13 +24,23 @@ from streamgauge.rules.templates.nodes import (
     With,
 )
 from streamgauge.rules.templates.nodes import Function as FunctionName
-from streamgauge.rules.templates.values import AlertData, Args, Sample, Value, is_true, type_name
+from streamgauge.rules.templates.values import (
+    AlertData,
+    Args,
+    Duration,
+    Sample,
+    Time,
+    Value,
+    is_true,
+    type_name,
+)
 
 MAX_OUTPUT = 1_000_000
 MAX_STEPS = 100_000
 MAX_DEPTH = 30
 
 _MISSING = object()
+_GO_TYPES = {str: "string", int: "int", Time: "time.Time", Duration: "time.Duration"}
 _TYPES: Mapping[Kind, type] = {Kind.STRING: str, Kind.SAMPLE: Sample, Kind.SAMPLES: list}
 
 
@@ -226,11 +236,8 @@ class Evaluator:
     def _field(self, value: Value, name: str, given: Sequence[Value], start: int) -> Value:
         if value is None:
             return None
-        if name in methods.of(value):
-            wanted, method = methods.of(value)[name]
-            if len(given) != wanted or not all(isinstance(one, str) for one in given):
-                self._refuse(f"wrong arguments for {name}: it wants {wanted}, strings", start)
-            return method(value, *given)
+        if (method := methods.of(value).get(name)) is not None:
+            return self._method(value, name, method, given, start)
         match value:
             case dict():
                 found = value.get(name, None if isinstance(value, Args) else "")
@@ -241,6 +248,21 @@ class Evaluator:
         if given:
             self._refuse(f"{name} is not a method but has arguments", start)
         return found
+
+    def _method(
+        self, value: Value, name: str, method: methods.Method, given: Sequence[Value], start: int
+    ) -> Value:
+        if len(given) != len(method.kinds):
+            detail = f"wrong number of args for {name}: want {len(method.kinds)} got {len(given)}"
+            self._refuse(detail, start)
+        for one, kind in zip(given, method.kinds, strict=True):
+            if not isinstance(one, kind) or isinstance(one, bool):
+                detail = f"wrong type for value; expected {_GO_TYPES[kind]}; got {type_name(one)}"
+                self._refuse(detail, start)
+        try:
+            return method.call(value, *given)
+        except (FunctionFault, OverflowError, ValueError) as fault:
+            self._refuse(f"error calling {name}: {fault}", start)
 
     def _call(self, dot: Value, node: FunctionName, operands: Sequence[Operand], final: Value) -> Value:
         function = self._functions[node.name]

@@ -99,7 +99,7 @@ def to_time(value: Value) -> Time:
         raise FunctionFault(
             f"{text} cannot be represented as a nanoseconds timestamp since it overflows int64"
         )
-    return Time(_truncated(int(ns)))
+    return Time(_truncated(int(ns)) * 1_000_000)
 
 
 def to_duration(value: Value) -> Duration:

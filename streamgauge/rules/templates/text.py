@@ -119,3 +119,18 @@ def _split(address: str) -> tuple[str, str] | None:
     elif ":" in host:
         return None
     return None if any(bracket in part for bracket in "[]" for part in (host, port)) else (host, port)
+
+
+def upper(text: str) -> str:
+    """Every character in upper case, as Go has it: each by itself, and one for one."""
+    return "".join(map(_upper, text))
+
+
+def lower(text: str) -> str:
+    """Every character in lower case, as Go has it: each by itself, and one for one."""
+    return "".join(character.lower()[:1] for character in text)
+
+
+def _upper(character: str) -> str:
+    # of the letters that become several some have a title case of one
+    return next((each for each in (character.upper(), character.title()) if len(each) == 1), character)

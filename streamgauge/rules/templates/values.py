@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
+from streamgauge.times import go_duration
+
 Value: TypeAlias = Any
 """One of the types of this module, or Python's."""
 
@@ -39,19 +41,23 @@ class Args(dict[str, Value]):
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """A time in milliseconds since 1970."""
+    """A time in nanoseconds since 1970."""
 
-    ms: int
+    ns: int
 
     @property
     def date(self) -> datetime:
-        """The same as a date."""
-        return _EPOCH + timedelta(milliseconds=self.ms)
+        """The same as a date, cut to whole seconds.
+
+        :raises OverflowError: for one before the year 1 or after the year 9999.
+        """
+        return _EPOCH + timedelta(seconds=self.ns // SECOND_NS)
 
     def __str__(self) -> str:
-        seconds, fraction = divmod(self.ms, 1000)
-        digits = f".{fraction:03}".rstrip("0") if fraction else ""
-        return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}{digits} +0000 UTC"
+        fraction = self.ns % SECOND_NS
+        digits = f".{fraction:09}".rstrip("0") if fraction else ""
+        date = self.date
+        return f"{date.year:04}-{date:%m-%d %H:%M:%S}{digits} +0000 UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +67,7 @@ class Duration:
     ns: int
 
     def __str__(self) -> str:
-        sign = "-" if self.ns < 0 else ""
-        ns = abs(self.ns)
-        if ns == 0:
-            return "0s"
-        for size, unit in ((1000, "ns"), (1_000_000, "µs"), (SECOND_NS, "ms")):
-            if ns < size:
-                return f"{sign}{_decimal(ns, max(1, size // 1000))}{unit}"
-        minutes, rest = divmod(ns, 60 * SECOND_NS)
-        text = f"{_decimal(rest, SECOND_NS)}s"
-        if minutes:
-            hours, minutes = divmod(minutes, 60)
-            text = (f"{hours}h" if hours else "") + f"{minutes}m{text}"
-        return sign + text
-
-
-def _decimal(amount: int, unit: int) -> str:
-    whole, rest = divmod(amount, unit)
-    return f"{whole}.{str(rest).zfill(len(str(unit)) - 1).rstrip('0')}" if rest else str(whole)
+        return go_duration(self.ns)
 
 
 def type_name(value: Value) -> str:
