@@ -63,6 +63,11 @@ def test_what_is_no_value_is_refused_at_its_place(text, position, detail):
         ('{"my.name", job="a"}', {"__name__": "my.name", "job": "a"}),
         ('{job="a"}', {"job": "a"}),
         ('{job=""}', {}),
+        ('é.x{b.c="d",e="f.g"}', {"__name__": "é.x", "b.c": "d", "e": "f.g"}),
+        ("a.b", {"__name__": "a.b"}),
+        ("sum.é{}", {"__name__": "sum.é"}),
+        ("""日本{都='x{y.z}',"a b"=`é`}""", {"__name__": "日本", "都": "x{y.z}", "a b": "é"}),
+        ('{é="x",}', {"é": "x"}),
     ],
 )
 def test_labels(text, expected):

@@ -22,6 +22,11 @@ _ITEM = re.compile(
 )
 
 
+_BARE = re.compile(r"[^\W\d][\w.:]*")
+_NAME_OR_STRING = re.compile(r"""\"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|[^\W\d][\w.]*""", re.DOTALL)
+_PLAIN = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*", re.ASCII)
+
+
 class InvalidSeries(ValueError):
     """A text that is no series, and where: `position`, in characters."""
 
@@ -36,13 +41,13 @@ def labels(text: str) -> dict[str, str]:
 
     :raises InvalidSeries: for what is no series, or has conditions other than `=`.
     """
-    text = text.strip()
-    if not text:
+    quoted = _quoted_names(text.strip())
+    if not quoted:
         return {}
     try:
-        selector: Expr = parse(text)
+        selector: Expr = parse(quoted)
     except InvalidExpression as fault:
-        selector = _nameless(text, fault)
+        selector = _nameless(quoted, fault, len(text))
     if not isinstance(selector, VectorSelector) or selector.offset or selector.at is not None:
         raise InvalidSeries('expected a series, such as up{job="a"}')
     found: dict[str, str] = {}
@@ -93,8 +98,23 @@ def _signed(text: str) -> float:
     return -number(text[1:]) if text[0] == "-" else number(text.removeprefix("+"))
 
 
-def _nameless(text: str, fault: InvalidExpression) -> VectorSelector:
-    """What stands in braces that no query could ask for."""
+def _quoted_names(text: str) -> str:
+    """The same series with names in quotes where a query needs them; here any letters, and dots, may stand bare."""
+    name = _BARE.match(text)
+    braces = text[name.end() if name else 0 :]
+    inside = _NAME_OR_STRING.sub(lambda found: _in_quotes(found[0]), braces)
+    if name is None or _PLAIN.fullmatch(name[0]):
+        return f"{name[0] if name else ''}{inside}"
+    rest = inside.lstrip().removeprefix("{") if inside.lstrip().startswith("{") else f"{inside}}}"
+    return f"{{{_in_quotes(name[0])},{rest}"
+
+
+def _in_quotes(word: str) -> str:
+    return word if word[0] in "\"'`" or _PLAIN.fullmatch(word) else f'"{word}"'
+
+
+def _nameless(text: str, fault: InvalidExpression, end: int) -> VectorSelector:
+    """What stands in braces that no query could ask for. end: how long the text was before names were quoted."""
     if text.startswith("{"):
         try:
             selector = parse(f"a{text}")
@@ -103,4 +123,4 @@ def _nameless(text: str, fault: InvalidExpression) -> VectorSelector:
         else:
             if isinstance(selector, VectorSelector):
                 return VectorSelector("", selector.matchers)
-    raise InvalidSeries(fault.detail, fault.span.start) from None
+    raise InvalidSeries(fault.detail, min(fault.span.start, end)) from None
