@@ -23,7 +23,7 @@ from streamgauge.times import rfc3339
 
 def _backfill(stack, *flags, code=0):
     command = [sys.executable, "-m", "streamgauge.cli", "--config", str(stack.home.config), "flink"]
-    command += ["run", "-py", str(ROOT / "jobs" / "backfill.py"), "--config", str(stack.home.config), *flags]
+    command += ["run", "-py", str(ROOT / "jobs" / "backfill.py"), *flags]
     ran = subprocess.run(
         command, capture_output=True, text=True, timeout=400, env={**os.environ}, check=False
     )

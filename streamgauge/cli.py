@@ -30,7 +30,8 @@ def main(context: click.Context, file: Path | None) -> None:
     """Streamgauge: a distributed monitoring system on Flink."""
     if sys.__stderr__:
         faulthandler.enable(sys.__stderr__)
-    if "--help" in sys.argv or "-h" in sys.argv:
+    # Flink shows its own help, for which it has to be set up
+    if ("--help" in sys.argv or "-h" in sys.argv) and context.invoked_subcommand != "flink":
         return
     try:
         context.obj = configuration.read(file)
@@ -135,10 +136,9 @@ def logs(config: Config, name: str, follow: bool, lines: int) -> None:
 @click.pass_obj
 def flink(config: Config, arguments: tuple[str, ...]) -> None:
     """Flink's own command line, for the local stack: `streamgauge flink run -py jobs/backfill.py ...`."""
-    from streamgauge.local.home import Home
     from streamgauge.local.jobs import run_flink
 
-    sys.exit(run_flink(arguments, Home(config.local.home)))
+    sys.exit(run_flink(arguments, config))
 
 
 @main.group()

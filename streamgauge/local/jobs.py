@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamgauge.config import ENVIRONMENT_VARIABLE
+from streamgauge import config as configuration
+from streamgauge.config import ENVIRONMENT_VARIABLE, Config
 from streamgauge.local import flink
 from streamgauge.local.home import ROOT, Home
 from streamgauge.local.process import kill_session, start_in_session
@@ -165,14 +166,22 @@ def submit(name: str, submission: Submission, home: Home, environment: Mapping[s
             raise SubmissionFailed(_reason(log.read().decode(errors="replace")))
 
 
-def run_flink(arguments: Sequence[str], home: Home) -> int:
+def run_flink(arguments: Sequence[str], config: Config) -> int:
     """Run Flink's command line; its jobs find the configuration of the local stack by themselves.
+
+    What follows the file of `-py` is for the job.
 
     :returns: its exit code, but 1 where a job's own program has failed, whatever code that had.
     """
+    home = Home(config.local.home)
+    if not (home.conf / "flink" / "config.yaml").exists():
+        # of a stack that was never started: help is shown, and a program's arguments are read, without one
+        home.make()
+        configuration.write(config, home.config)
+        flink.write_configuration(config, home)
     own = {ENVIRONMENT_VARIABLE: str(home.config), "JVM_ARGS": CLIENT_JVM}
-    program = str(flink.folder() / "bin" / "flink")
-    client = subprocess.Popen([program, *arguments], env={**os.environ, **flink.variables(home), **own})
+    command = [str(flink.folder() / "bin" / "flink"), *_apart(arguments)]
+    client = subprocess.Popen(command, env={**os.environ, **flink.variables(home), **own})
     before = signal.signal(signal.SIGTERM, lambda number, _: client.send_signal(number))
     try:
         while True:
@@ -183,6 +192,13 @@ def run_flink(arguments: Sequence[str], home: Home) -> int:
     finally:
         signal.signal(signal.SIGTERM, before)
     return 1 if code == PROGRAM_FAILED else code if code >= 0 else 128 - code
+
+
+def _apart(arguments: Sequence[str]) -> list[str]:
+    """The arguments with those of the job behind `--`: Flink would take `--from` for its own `--fromSavepoint`."""
+    at = next((at for at, each in enumerate(arguments) if each in ("-py", "--python")), len(arguments)) + 2
+    before, own = [*arguments[:at]], [*arguments[at:]]
+    return [*before, "--", *own] if own and "--" not in arguments else [*before, *own]
 
 
 def _reason(output: str) -> str:
