@@ -1,6 +1,6 @@
 """The backfill job: reads a range of Kafka again, beside the live jobs, and has the rollups of it built anew.
 
-flink run --jarfile flink-sql-connector-kafka.jar -py jobs/backfill.py -- --from 2026-11-01T00:00Z --to 2026-11-01T06:00Z
+flink run --jarfile flink-sql-connector-kafka.jar -py jobs/backfill.py -- --from 2026-11-01T00:00Z --to 2026-11-01T06Z
 """
 
 import argparse
