@@ -11,13 +11,14 @@ from streamgauge import __version__
 from streamgauge import config as configuration
 from streamgauge.cli_audit import audit
 from streamgauge.cli_notify import alerts, notify
+from streamgauge.cli_reach import Commands, kafka_listens
 from streamgauge.cli_rules import rules
 from streamgauge.cli_users import password, token
 from streamgauge.config import Config
 from streamgauge.yaml_file import InvalidFile
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--config",
     "file",
@@ -152,6 +153,7 @@ def apply(config: Config) -> None:
     """Create what is missing; refuse to change what cannot be changed."""
     from streamgauge.store.schema import apply as apply_schema
 
+    kafka_listens(config)
     apply_schema(config, report=click.echo)
 
 

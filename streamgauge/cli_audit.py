@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from streamgauge.cli_reach import kafka_listens
 from streamgauge.config import Config
 
 
@@ -16,10 +17,6 @@ from streamgauge.config import Config
 @click.pass_obj
 def audit(config: Config, since: str, as_json: bool) -> None:
     """Compare what collectors have acknowledged with what is stored; exit code 1 if something is missing."""
-    from cassandra import DriverException
-    from cassandra.cluster import NoHostAvailable
-    from confluent_kafka import KafkaException
-
     from streamgauge.promql.literals import duration
     from streamgauge.store.audit import LOOK_BACK_MS, Audit
     from streamgauge.store.session import connect
@@ -29,15 +26,13 @@ def audit(config: Config, since: str, as_json: bool) -> None:
         begin = now_ms() - min(duration(since), LOOK_BACK_MS)
     except ValueError as fault:
         raise click.BadParameter(str(fault), param_hint="--since") from None
+    kafka_listens(config)
+    session = connect(config.cassandra)
     try:
-        session = connect(config.cassandra)
-        try:
-            found = Audit(config, session, begin)
-            found.look_once()
-        finally:
-            session.cluster.shutdown()
-    except (KafkaException, DriverException, NoHostAvailable) as error:
-        raise click.ClickException(str(error)) from None
+        found = Audit(config, session, begin)
+        found.look_once()
+    finally:
+        session.cluster.shutdown()
     missing = [
         {
             "lane": each.lane,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from streamgauge.cli_reach import kafka_listens
 from streamgauge.config import Config
 from streamgauge.notify.urls import check_url
 
@@ -28,8 +29,6 @@ from streamgauge.notify.urls import check_url
 @click.pass_obj
 def notify(config: Config, /, urls: tuple[str, ...], token_file: Path | None, dry_run: bool) -> None:
     """Tell Alertmanagers which alerts fire and which are resolved."""
-    from confluent_kafka import KafkaException
-
     from streamgauge.notify.command import print_alerts, run
     from streamgauge.store.alert_board import AlertBoard
     from streamgauge.store.notified import Journal
@@ -48,8 +47,6 @@ def notify(config: Config, /, urls: tuple[str, ...], token_file: Path | None, dr
             return
         name = own.notify.name
         run(own, lambda bridge: Journal(own.kafka, name, bridge.assigned, bridge.revoked), board.holds)
-    except (KafkaException, TimeoutError) as error:
-        raise click.ClickException(f"Kafka: {error}") from None
     finally:
         board.stop()
 
@@ -60,13 +57,13 @@ def notify(config: Config, /, urls: tuple[str, ...], token_file: Path | None, dr
 @click.pass_obj
 def alerts(config: Config, watch: bool, as_json: bool) -> None:
     """Show the alerts that are pending or fire."""
-    from confluent_kafka import KafkaException
     from rich.console import Console
 
     from streamgauge.cli_board import groups_now
     from streamgauge.notify.watch import Active, line, show
     from streamgauge.store.triggered import changes
 
+    kafka_listens(config)
     console = Console(highlight=False)
     try:
         # before what there is now, so that nothing falls between
@@ -81,8 +78,6 @@ def alerts(config: Config, watch: bool, as_json: bool) -> None:
                 console.print(line(change), soft_wrap=True)
     except KeyboardInterrupt:
         return
-    except KafkaException as error:
-        raise click.ClickException(f"Kafka: {error}") from None
 
 
 def _with(config: Config, urls: tuple[str, ...], token_file: Path | None) -> Config:

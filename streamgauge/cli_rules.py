@@ -1,12 +1,12 @@
 """`streamgauge rules ...`: what a command needs is imported inside it."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from streamgauge.cli_reach import kafka_listens
 from streamgauge.config import Config
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def backtest(
     if span.start >= span.end:
         raise click.ClickException("--from has to be before --to")
     asked = Asked(files, span, as_json, fail_on_alert)
-    sys.exit(_reached(lambda: _on_topic(config, asked)) if topic else _on_store(config, asked))
+    sys.exit(_on_topic(config, asked) if topic else _on_store(config, asked))
 
 
 def _on_store(config: Config, asked: "Asked") -> int:
@@ -107,6 +107,7 @@ def _on_topic(config: Config, asked: "Asked") -> int:
     from streamgauge.rules.stream.reach import reach_of
     from streamgauge.store.topic_source import TopicSource
 
+    kafka_listens(config)
     surroundings = _surroundings(config)
     opened: list[TopicSource] = []
 
@@ -141,8 +142,8 @@ def apply(config: Config, files: tuple[Path, ...]) -> None:
     from streamgauge.store.rule_topic import RuleTopic
     from streamgauge.times import now_ms
 
-    topic, severities = RuleTopic(config.kafka), config.rules.severities
-    sys.exit(_reached(lambda: command.apply(files, severities, topic, now_ms)))
+    kafka_listens(config)
+    sys.exit(command.apply(files, config.rules.severities, RuleTopic(config.kafka), now_ms))
 
 
 @rules.command("list")
@@ -152,7 +153,8 @@ def applied(config: Config) -> None:
     from streamgauge.rules.applied import command
     from streamgauge.store.rule_topic import RuleTopic
 
-    sys.exit(_reached(lambda: command.show(RuleTopic(config.kafka))))
+    kafka_listens(config)
+    sys.exit(command.show(RuleTopic(config.kafka)))
 
 
 @rules.command()
@@ -165,6 +167,7 @@ def costs(config: Config, as_json: bool) -> None:
     from streamgauge.cli_board import groups_now
     from streamgauge.rules import costs as command
 
+    kafka_listens(config)
     command.show(groups_now(config), as_json=as_json, console=Console(highlight=False))
 
 
@@ -176,14 +179,5 @@ def diff(config: Config, files: tuple[Path, ...]) -> None:
     from streamgauge.rules.applied import command
     from streamgauge.store.rule_topic import RuleTopic
 
-    topic = RuleTopic(config.kafka)
-    sys.exit(_reached(lambda: command.diff(files, config.rules.severities, topic)))
-
-
-def _reached(run: Callable[[], int]) -> int:
-    from confluent_kafka import KafkaException
-
-    try:
-        return run()
-    except (KafkaException, TimeoutError) as error:
-        raise click.ClickException(f"Kafka: {error}") from None
+    kafka_listens(config)
+    sys.exit(command.diff(files, config.rules.severities, RuleTopic(config.kafka)))

@@ -9,10 +9,12 @@ from streamgauge import cli
 from streamgauge.collect import command as collecting
 from streamgauge.gateway import command as serving
 from streamgauge.local.home import ROOT
+from streamgauge.local.ports import free_ports
 from streamgauge.store import schema
 
 
 def test_schema_apply_prints_what_it_changed(monkeypatch):
+    monkeypatch.setattr(cli, "kafka_listens", lambda _: None)
     monkeypatch.setattr(schema, "apply", lambda _, report=lambda _: None: report("topic t created"))
     assert CliRunner().invoke(cli.main, ["schema", "apply"]).output == "topic t created\n"
 
@@ -58,3 +60,108 @@ def test_every_command_shows_its_help_whatever_the_configuration_is(path, monkey
     shown = CliRunner().invoke(cli.main, [*path, "--help"])
     assert (shown.exit_code, shown.exception) == (0, None)
     assert shown.output.startswith("Usage: ")
+
+
+KAFKA, CASSANDRA = (
+    "Kafka at 127.0.0.1:{kafka} (kafka.bootstrap): ",
+    "Cassandra at 127.0.0.1:{cassandra} (cassandra.hosts): ",
+)
+AWAY = {
+    "alerts": KAFKA,
+    "audit": KAFKA,
+    "inspect up": CASSANDRA,
+    "rules apply {rules}": KAFKA,
+    "rules backtest {rules} --from now-1h": CASSANDRA,
+    "rules backtest {rules} --from now-1h --topic": KAFKA,
+    "rules costs": KAFKA,
+    "rules diff {rules}": KAFKA,
+    "rules list": KAFKA,
+    "schema apply": KAFKA,
+    "serve": CASSANDRA,
+}
+"""Commands that ask servers, and the one that each misses first."""
+OTHERS = {
+    *(
+        "collect",
+        "demo",
+        "down",
+        "flink",
+        "logs",
+        "notify",
+        "password",
+        "query",
+        "rules check",
+        "rules test",
+        "status",
+    ),
+    *("token", "up"),
+}
+"""Commands that ask none of these, or wait for them."""
+
+
+@pytest.fixture
+def away(tmp_path):
+    """A configuration whose servers do not run, and the names of what is in it."""
+    kafka, cassandra, redis, collector, gateway = free_ports(5)
+    file, rules = tmp_path / "streamgauge.yml", tmp_path / "rules.yml"
+    rules.write_text("groups: [{name: g, rules: [{alert: A, expr: up == 0}]}]")
+    file.write_text(
+        f"kafka: {{bootstrap: '127.0.0.1:{kafka}'}}\ncassandra: {{port: {cassandra}}}\n"
+        f"redis: {{url: 'redis://127.0.0.1:{redis}/0'}}\nlocal: {{home: {tmp_path / 'home'}}}\n"
+        f"collector: {{listen: '127.0.0.1:{collector}', scrape_config: {tmp_path / 'scrape.yml'}}}\n"
+        f"gateway: {{listen: '127.0.0.1:{gateway}', users_file: {tmp_path / 'users.yml'}}}\n"
+    )
+    (tmp_path / "users.yml").write_text("users: {}")
+    return {"config": file, "rules": rules, "kafka": kafka, "cassandra": cassandra, "folder": tmp_path}
+
+
+def run(away, command):
+    return CliRunner().invoke(cli.main, ["--config", str(away["config"]), *command.format(**away).split()])
+
+
+def test_every_command_is_tried_without_its_servers_or_needs_none():
+    tried = {
+        " ".join(word for word in line.split() if word[0] not in "{-" and word != "up" and word != "now-1h")
+        for line in AWAY
+    }
+    groups = {
+        path
+        for path in _commands(cli.main)
+        if not path or (len(path) == 1 and path[0] in ("rules", "schema"))
+    }
+    assert {" ".join(path) for path in set(_commands(cli.main)) - groups} == tried | OTHERS
+
+
+@pytest.mark.parametrize("command", AWAY)
+def test_a_server_that_is_away_is_named_in_one_line(away, command):
+    found = run(away, command)
+    assert (found.exit_code, type(found.exception)) == (1, SystemExit), found.exception
+    assert found.output.startswith(f"Error: {AWAY[command].format(**away)}"), found.output
+    assert "Connection refused" in found.output
+    assert found.output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "command", "words"),
+    [
+        ("scrape.yml", None, "collect", "scrape.yml: cannot be read: "),
+        (
+            "scrape.yml",
+            "scrape_configs: [{job_name: a, x: 1}]",
+            "collect",
+            "scrape.yml:1:32: scrape_configs.0.x: unknown key",
+        ),
+        ("scrape.yml", "a: [", "collect", "scrape.yml:1:5"),
+        ("users.yml", None, "serve", "users.yml: cannot be read: "),
+        ("users.yml", "users: {a: 3}", "serve", "users.yml:1:"),
+    ],
+)
+def test_a_file_that_is_missing_or_wrong_is_named_in_one_line(away, file, content, command, words):
+    path = away["folder"] / file
+    path.unlink(missing_ok=True)
+    if content is not None:
+        path.write_text(content)
+    found = run(away, command)
+    assert (found.exit_code, type(found.exception)) == (1, SystemExit), found.exception
+    assert words in found.output
+    assert found.output.startswith("Error: ")

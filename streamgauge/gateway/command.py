@@ -11,6 +11,7 @@ from prometheus_client import disable_created_metrics
 from streamgauge import warm
 from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good
+from streamgauge.gateway.accounts import Accounts
 from streamgauge.gateway.app import Gateway, application
 from streamgauge.listening import Address
 from streamgauge.store import schema
@@ -34,7 +35,17 @@ def run(config: Config) -> None:
     :raises cassandra.cluster.NoHostAvailable: without Cassandra.
     """
     address = Address(config.gateway.listen)
+    try:
+        _serve_from(config, address)
+    finally:
+        address.close()
+
+
+def _serve_from(config: Config, address: Address) -> None:
     disable_created_metrics()  # type: ignore[no-untyped-call]
+    if config.gateway.users_file:
+        # a fault in it is said before the store is waited for
+        Accounts(config.gateway.users_file)
     session = connect(config.cassandra)
     try:
         schema.check(session, config)
@@ -61,7 +72,6 @@ def run(config: Config) -> None:
                 gateway.kept.remote.close()
     finally:
         session.cluster.shutdown()
-        address.close()
 
 
 async def _serve(config: Config, gateway: Gateway, address: Address) -> None:

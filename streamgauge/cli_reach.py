@@ -1,0 +1,78 @@
+"""What people read when a command cannot do its work: one line that says what is wrong, where, and in which setting."""
+
+import socket
+import sys
+from typing import Any
+
+import click
+
+from streamgauge.config import Config
+from streamgauge.yaml_file import InvalidFile
+
+CONNECT_S = 3.0
+"""So long one address of Kafka is tried before a client is made, which would go on trying for half a minute."""
+
+
+class Commands(click.Group):
+    """Commands that end with one line for an error of files and servers. The configuration is the context's object."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command.
+
+        :raises click.ClickException: with that line.
+        """
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if (line := _explained(error, ctx.find_object(Config))) is None:
+                raise
+            raise click.ClickException(line) from None
+
+
+def kafka_listens(config: Config) -> None:
+    """Return if a broker of `kafka.bootstrap` takes a connection.
+
+    :raises click.ClickException: if none does.
+    """
+    reason: OSError | None = None
+    for address in config.kafka.bootstrap.split(","):
+        host, _, port = address.strip().rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
+            return
+        except ValueError:
+            raise click.ClickException(f"kafka.bootstrap: {address!r} is not host:port") from None
+        except OSError as error:
+            reason = error
+    raise click.ClickException(f"{_kafka(config)}: {reason}. Is it running?")
+
+
+def _explained(error: Exception, config: Config | None) -> str | None:
+    """The line for an error; None for one that is a fault of the program. Nothing is imported for it."""
+    if isinstance(error, InvalidFile):
+        return str(error)
+    if config is None:
+        return None
+    if _is(error, "confluent_kafka", "KafkaException"):
+        [reason, *_] = error.args
+        return f"{_kafka(config)}: {reason.str() if hasattr(reason, 'str') else reason}"
+    if isinstance(error, TimeoutError):
+        return f"{_kafka(config)}: {error}"
+    where = f"Cassandra at {','.join(config.cassandra.hosts)}:{config.cassandra.port} (cassandra.hosts)"
+    if _is(error, "cassandra.cluster", "NoHostAvailable"):
+        reasons = [str(each) for each in getattr(error, "errors", {}).values()]
+        return f"{where}: {reasons[-1] if reasons else error}"
+    if _is(error, "cassandra", "DriverException"):
+        return f"{where}: {error}"
+    if _is(error, "streamgauge.store.schema", "SchemaMismatch"):
+        return str(error)
+    return None
+
+
+def _is(error: Exception, module: str, name: str) -> bool:
+    loaded = sys.modules.get(module)
+    return loaded is not None and isinstance(error, getattr(loaded, name))
+
+
+def _kafka(config: Config) -> str:
+    return f"Kafka at {config.kafka.bootstrap} (kafka.bootstrap)"
