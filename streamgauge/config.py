@@ -189,7 +189,8 @@ class Local(Section):
     """The local stack: one folder for all data and logs, and the ports that nothing else needs to know."""
 
     home: Path = Path(".streamgauge")
-    kafka_controller_port: int = 9093
+    kafka_controller_port: int = 9193
+    """Not 9093, which is Alertmanager's."""
     cassandra_storage_port: int = 7000
     flink_rpc_port: int = 6123
     flink_metrics_ports: tuple[int, int] = (9249, 9250)
