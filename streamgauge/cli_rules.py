@@ -1,6 +1,7 @@
 """`streamgauge rules ...`: what a command needs is imported inside it."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,29 @@ from streamgauge.cli_reach import kafka_listens
 from streamgauge.config import Config
 
 if TYPE_CHECKING:
+    from schemas.rule_messages import RuleMessage
     from streamgauge.rules.backtest.command import Asked
     from streamgauge.rules.compiled import Surroundings
 
 _FILES = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+class _Topic:
+    """The topic of rules. Kafka is asked once the files are read, and whether it listens before that."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def read(self) -> "list[RuleMessage]":
+        from streamgauge.store.rule_topic import RuleTopic
+
+        kafka_listens(self._config)
+        return RuleTopic(self._config.kafka).read()
+
+    def publish(self, messages: "Sequence[RuleMessage]") -> None:
+        from streamgauge.store.rule_topic import RuleTopic
+
+        RuleTopic(self._config.kafka).publish(messages)
 
 
 @click.group()
@@ -99,7 +119,6 @@ def _on_store(config: Config, asked: "Asked") -> int:
 
 def _on_topic(config: Config, asked: "Asked") -> int:
     import time
-    from collections.abc import Sequence
 
     from schemas.topics import RAW
     from streamgauge.rules.backtest.command import run
@@ -107,7 +126,6 @@ def _on_topic(config: Config, asked: "Asked") -> int:
     from streamgauge.rules.stream.reach import reach_of
     from streamgauge.store.topic_source import TopicSource
 
-    kafka_listens(config)
     surroundings = _surroundings(config)
     opened: list[TopicSource] = []
 
@@ -115,6 +133,7 @@ def _on_topic(config: Config, asked: "Asked") -> int:
         found = reach_of(groups, surroundings.lookback_ms)
         start = asked.span.start - max((reach.before for reach in found), default=0)
         selectors = [reach.conditions for reach in found]
+        kafka_listens(config)
         opened.append(TopicSource(config.kafka, config.layout.lanes, selectors, start))
         is_hidden = not sys.stderr.isatty()
         with click.progressbar(length=1000, label=f"reading {RAW}", file=sys.stderr, hidden=is_hidden) as bar:
@@ -139,11 +158,9 @@ def _surroundings(config: Config) -> "Surroundings":
 def apply(config: Config, files: tuple[Path, ...]) -> None:
     """Give a running system the rules of FILES; it takes them together, a few seconds later."""
     from streamgauge.rules.applied import command
-    from streamgauge.store.rule_topic import RuleTopic
     from streamgauge.times import now_ms
 
-    kafka_listens(config)
-    sys.exit(command.apply(files, config.rules.severities, RuleTopic(config.kafka), now_ms))
+    sys.exit(command.apply(files, config.rules.severities, _Topic(config), now_ms))
 
 
 @rules.command("list")
@@ -151,10 +168,8 @@ def apply(config: Config, files: tuple[Path, ...]) -> None:
 def applied(config: Config) -> None:
     """Show the rules that are applied."""
     from streamgauge.rules.applied import command
-    from streamgauge.store.rule_topic import RuleTopic
 
-    kafka_listens(config)
-    sys.exit(command.show(RuleTopic(config.kafka)))
+    sys.exit(command.show(_Topic(config)))
 
 
 @rules.command()
@@ -177,7 +192,5 @@ def costs(config: Config, as_json: bool) -> None:
 def diff(config: Config, files: tuple[Path, ...]) -> None:
     """Show what applying FILES would change; exit code 2 if that is anything."""
     from streamgauge.rules.applied import command
-    from streamgauge.store.rule_topic import RuleTopic
 
-    kafka_listens(config)
-    sys.exit(command.diff(files, config.rules.severities, RuleTopic(config.kafka)))
+    sys.exit(command.diff(files, config.rules.severities, _Topic(config)))
