@@ -165,12 +165,11 @@ def apply(config: Config) -> None:
 @click.pass_obj
 def inspect(config: Config, selector: str, start: str, end: str, limit: int) -> None:
     """Show what is stored of the series that SELECTOR selects, at each resolution."""
-    from rich.console import Console
-
     from streamgauge.promql import parser
     from streamgauge.store.inspection import inspect as look
     from streamgauge.store.reader import Reader
     from streamgauge.store.session import connect
+    from streamgauge.terminal import terminal
     from streamgauge.times import timestamp
 
     try:
@@ -183,7 +182,7 @@ def inspect(config: Config, selector: str, start: str, end: str, limit: int) -> 
     try:
         reader = Reader(session, config.shards, config.storage_classes)
         for shown in look(reader, config.shards, matchers, first, last, limit):
-            Console(highlight=False).print(shown)
+            terminal().print(shown)
     finally:
         session.cluster.shutdown()
 

@@ -57,14 +57,13 @@ def notify(config: Config, /, urls: tuple[str, ...], token_file: Path | None, dr
 @click.pass_obj
 def alerts(config: Config, watch: bool, as_json: bool) -> None:
     """Show the alerts that are pending or fire."""
-    from rich.console import Console
-
     from streamgauge.cli_board import groups_now
     from streamgauge.notify.watch import Active, line, show
     from streamgauge.store.triggered import changes
+    from streamgauge.terminal import terminal
 
     kafka_listens(config)
-    console = Console(highlight=False)
+    console = terminal()
     try:
         # before what there is now, so that nothing falls between
         following = changes(config.kafka) if watch else iter(())

@@ -177,13 +177,12 @@ def applied(config: Config) -> None:
 @click.pass_obj
 def costs(config: Config, as_json: bool) -> None:
     """Show what each rule costs where it runs, rules in SQL too: those that look at most samples first."""
-    from rich.console import Console
-
     from streamgauge.cli_board import groups_now
     from streamgauge.rules import costs as command
+    from streamgauge.terminal import terminal
 
     kafka_listens(config)
-    command.show(groups_now(config), as_json=as_json, console=Console(highlight=False))
+    command.show(groups_now(config), as_json=as_json, console=terminal())
 
 
 @rules.command()

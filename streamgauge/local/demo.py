@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import yaml
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 
@@ -21,6 +21,7 @@ from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.store.reader import Reader, Reading
 from streamgauge.store.session import connect
+from streamgauge.terminal import terminal
 from streamgauge.times import now_ms
 
 METRIC = "flink_jobmanager_Status_JVM_Memory_Heap_Used"
@@ -73,7 +74,7 @@ def run(config: Config, report: Callable[[str], None]) -> None:
         rollups = _await(lambda: _rollups(reader), stack, "rollup")
     finally:
         session.cluster.shutdown()
-    Console().print(_summary(config, samples, rollups))
+    terminal().print(_summary(config, samples, rollups))
 
 
 def _await(look: Callable[[], Any], stack: Stack, suspect: str) -> Any:

@@ -8,15 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
-from rich.console import Console
 from rich.table import Table
 
 from streamgauge.local.audited import Audited, audited, lines
 from streamgauge.local.process import ProcessState, session_members
 from streamgauge.local.stack import WELL, Stack
+from streamgauge.terminal import terminal
 
-WIDTH = 160
-"""Of the table in a file or a pipe."""
 STOPPED = ("stopped",)
 SCARCE_BYTES = 64 * 1024 * 1024
 """With less room on the disk nothing works any more."""
@@ -105,9 +103,7 @@ def show(status: Status, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"well": status.well, **asdict(status)}, indent=1))
         return
-    console = Console()
-    if not console.is_terminal:
-        console.width = WIDTH
+    console = terminal()
     if not status.supervised:
         console.print("The local stack is not running: `streamgauge up` starts it.")
         return

@@ -8,19 +8,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
 import click
-from rich.console import Console
 
 from streamgauge.query import show
 from streamgauge.query.caret import marked
 from streamgauge.query.client import Answer, QueryFailed, ask
 from streamgauge.query.series import label_names, series
 from streamgauge.query.times import seconds, step_for, time
+from streamgauge.terminal import terminal
 
 HOUR_S = 3600
 POINTS = 200
 """Of a range query whose step nobody names, at most."""
-PIPE_WIDTH = 200
-"""Columns where no terminal has any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ def _instant(asked: Asked, now: float, zone: tzinfo) -> None:
     answer = ask(asked.url, "/api/v1/query", {"query": asked.expression, "time": f"{at:.3f}"})
     _remarks(answer)
     if not _for_machines(asked.output, answer):
-        show.instant(_console(), answer, zone)
+        show.instant(terminal(), answer, zone)
 
 
 def _range(asked: Asked, now: float, zone: tzinfo) -> None:
@@ -78,12 +76,7 @@ def _range(asked: Asked, now: float, zone: tzinfo) -> None:
     answer = ask(asked.url, "/api/v1/query_range", {"query": asked.expression, **parameters})
     _remarks(answer)
     if not _for_machines(asked.output, answer):
-        show.ranged(_console(), answer, (start, end), step, zone)
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+        show.ranged(terminal(), answer, (start, end), step, zone)
 
 
 def _for_machines(output: str | None, answer: Answer) -> bool:

@@ -7,16 +7,15 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from streamgauge.promql.query import Source
 from streamgauge.rules.backtest import show
 from streamgauge.rules.backtest.run import Backtest, Span
 from streamgauge.rules.command import usable_groups
 from streamgauge.rules.compiled import CompiledGroup, Surroundings, compile_group
+from streamgauge.terminal import terminal
 
 OK, FAILED = 0, 1
-PIPE_WIDTH = 140
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +46,7 @@ def run(
         return FAILED
     began = seconds()
     compiled = [compile_group(group) for _, group in groups]
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=PIPE_WIDTH)
+    console = terminal()
     backtest = Backtest(compiled, source_of(compiled), surroundings, asked.span)
     if console.is_terminal and not asked.as_json:
         with click.progressbar(length=1000, label="backtest") as bar:

@@ -1,0 +1,12 @@
+"""The terminal that commands print tables and plots to."""
+
+from rich.console import Console
+
+PIPE_WIDTH = 200
+"""Columns where no terminal has any: a table in a file or a pipe is not cut to what is usual for one."""
+
+
+def terminal() -> Console:
+    """Standard output, in colours and as wide as it is if it is a terminal. Numbers and words are not picked out."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
