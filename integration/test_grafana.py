@@ -113,7 +113,7 @@ def _form(gateway, recorded):
 
 def _ask_gateway(gateway, recorded, form):
     headers = GRAFANA | (PANEL if recorded.is_panel else {})
-    place = {"params": form} if recorded.method == "GET" else {"content": urlencode(form)}
+    place = {"params": form} if recorded.method == "GET" else {"data": form}
     answer = gateway.http.request(recorded.method, recorded.path, headers=headers, **place)
     return answer.status_code, answer.json()
 

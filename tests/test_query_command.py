@@ -27,7 +27,8 @@ def url():
 
             async def ask():
                 async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-                    return await client.post(self.path, content=body, headers={"accept-encoding": "identity"})
+                    names = {"accept-encoding": "identity", "content-type": self.headers["content-type"]}
+                    return await client.post(self.path, content=body, headers=names)
 
             found = asyncio.run(ask())
             self.send_response(found.status_code)
