@@ -166,6 +166,22 @@ def forms() -> Iterator[Body]:
     return (Body("{0}", atom, "form") for atom in FORMS)
 
 
+def parts() -> Iterator[Body]:
+    end, named = "\r\n--X--\r\n", 'Content-Disposition: form-data; name="match[]"'
+    frames = {
+        f"--X\r\n{named}\r\n\r\n{{0}}{end}": [
+            "a",
+            "\r\n",
+            "--X",
+            "Content-Type: multipart/mixed; boundary=X\r\n",
+        ],
+        f"--X\r\n{named}{{0}}\r\n\r\nup{end}": [";", ";a=b", '"', ';a="', "\\", " "],
+        f"--X\r\n{{0}}\r\n{named}\r\n\r\nup{end}": ["a: b\r\n", "\r\n ", ":", "content-disposition:"],
+        f"{{0}}{end}": ["--X\r\n", "--X", f"\r\n--X\r\n{named}\r\n\r\nup", "\r\n"],
+    }
+    return (Body(frame, atom, "form") for frame, atoms in frames.items() for atom in atoms)
+
+
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory):
     users = tmp_path_factory.mktemp("users") / "users.yml"
@@ -269,6 +285,10 @@ def test_the_work_of_a_number_follows_its_length(gateway):
 @pytest.mark.parametrize("path", ["/api/v1/series", "/api/v1/labels", "/api/v1/label/a/values"])
 def test_the_work_of_selectors_follows_their_length(gateway, path):
     _check(gateway[1], path, iter([*selectors(), *forms()] if path.endswith("series") else [*forms()]))
+
+
+def test_the_work_of_forms_in_parts_follows_their_length(gateway):
+    _check(gateway[1], "/api/v1/series", parts(), "multipart/form-data; boundary=X")
 
 
 @pytest.mark.parametrize("path", ["/federate", "/api/v1/rules"])

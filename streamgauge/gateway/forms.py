@@ -2,13 +2,16 @@
 
 import re
 from email.message import Message
-from email.parser import BytesParser
 from urllib.parse import parse_qsl
 
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
 
 MAX_FIELDS = 4096
 """So many parameters may stand in a body, and as many in a URL."""
+MAX_HEADER = 1024
+"""Characters of a header that parameters are looked for in."""
+MAX_BOUNDARY = 70
+"""Characters between parts, as RFC 2046 has it."""
 URL_ENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 _BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
@@ -21,7 +24,7 @@ def pairs_of(url_query: str, body: bytes, content_type: str) -> Pairs:
 
     A body of another type has none.
 
-    :raises InvalidRequest: for a form that is not UTF-8, has too many pairs, or parts that have parts.
+    :raises InvalidRequest: for a form that is not UTF-8, or has too many pairs.
     """
     of_url = _of_query(url_query)
     kind = content_type.partition(";")[0].strip().lower()
@@ -48,36 +51,43 @@ def _of_query(text: str) -> Pairs:
 
 def _of_parts(body: bytes, content_type: str) -> Pairs:
     """The pairs of the parts that are no files; none where the last part has no end."""
-    boundary = _header("Content-Type", content_type).get_param("boundary")
-    if not isinstance(boundary, str) or not boundary.isascii() or f"--{boundary}--".encode() not in body:
+    boundary = _parameter(content_type, "boundary")
+    if boundary is None or not 0 < len(boundary) <= MAX_BOUNDARY:
         return []
-    if body.count(b"--" + boundary.encode()) > MAX_FIELDS + 1:
-        raise _too_many()
-    # each level of parts in parts would be looked for in every line
-    if b"multipart/" in body.lower():
-        raise _unreadable("parts within parts")
-    head = f'Content-Type: {MULTIPART}; boundary="{boundary}"\r\n\r\n'.encode()
-    parts = BytesParser().parsebytes(head + body).get_payload()
-    pairs = []
-    for part in parts if isinstance(parts, list) else ():
-        if not isinstance(part, Message):
+    delimiter = b"\r\n--" + boundary.encode(errors="replace")
+    pairs: Pairs = []
+    for number, part in enumerate((b"\r\n" + body).split(delimiter)[1:]):
+        if part.startswith(b"--"):
+            return pairs
+        if number == MAX_FIELDS:
+            raise _too_many()
+        head, _, content = part.partition(b"\r\n\r\n")
+        if (name := _name(head)) is None:
             continue
-        disposition = _header("Content-Disposition", str(part.get("content-disposition", "")))
-        name = disposition.get_param("name", header="content-disposition")
-        if not isinstance(name, str) or disposition.get_filename() is not None:
-            continue
-        content = part.get_payload(decode=True)
         try:
-            pairs.append((name, content.decode() if isinstance(content, bytes) else ""))
+            pairs.append((name, content.decode()))
         except UnicodeDecodeError:
             raise _unreadable("not UTF-8") from None
-    return pairs
+    return []
 
 
-def _header(name: str, value: str) -> Message:
-    found = Message()
-    found[name] = value
-    return found
+def _name(head: bytes) -> str | None:
+    """The name of a part by its header lines; None for a file, and for one without."""
+    for line in head.decode(errors="replace").split("\r\n"):
+        field, _, value = line.partition(":")
+        if field.strip().lower() == "content-disposition":
+            return None if _parameter(value, "filename") is not None else _parameter(value, "name")
+    return None
+
+
+def _parameter(value: str, name: str) -> str | None:
+    """A parameter of a header's value; None without it, and where the value is long: taking it apart takes longer."""
+    if len(value) > MAX_HEADER:
+        return None
+    header = Message()
+    header["Content-Type"] = value
+    found = header.get_param(name)
+    return found if isinstance(found, str) else None
 
 
 def _unreadable(what: str) -> InvalidRequest:
