@@ -1,6 +1,10 @@
 """The operator of the backfill job: what Kafka still holds of some minutes goes to raw parts once more."""
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
 
 from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
@@ -11,11 +15,16 @@ from streamgauge.config import Config
 from streamgauge.store.waiting import Waiting, by_partition
 from streamgauge.times import LAST_DATE_MS
 
+if TYPE_CHECKING:
+    from streamgauge.store.minutes import Written
+
 REPLAYED = Types.ROW_NAMED(
     ["lane", "minute", "samples", "changes"], [Types.INT(), Types.LONG(), Types.LONG(), Types.BOOLEAN()]
 )
 OPEN_MINUTES = 4
 """So many minutes of a lane are gathered at a time; what comes for one that was written is one more part of it."""
+WRITERS = 8
+"""So many parts are written at a time: each waits for several writes, one after the other."""
 PART_KEPT_MS = 6 * 3_600_000
 """So long a replayed part lives at least, for the live job has to build from it."""
 
@@ -45,10 +54,13 @@ class ReplayMinutes(KeyedProcessFunction):
         self._session = connect(self._config.cassandra)
         self._store = MinuteStore(self._session, self._config)
         self._marks = MarkStore(self._session)
+        self._writers = ThreadPoolExecutor(WRITERS)
+        self._written: deque[tuple[int, int, Future[Written]]] = deque()
         self._lanes: dict[int, dict[int, list[Waiting]]] = {}
         self._replayed: dict[int, set[int]] = {}
 
     def close(self) -> None:
+        self._writers.shutdown(cancel_futures=True)
         self._session.cluster.shutdown()
 
     def process_element(self, row: Row, context: KeyedProcessFunction.Context) -> Iterator[Row]:
@@ -70,6 +82,7 @@ class ReplayMinutes(KeyedProcessFunction):
         key = context.get_current_key()
         for minute in sorted(self._lanes[key]):
             yield from self._replay(key, minute)
+        yield from self._wait(0)
         if not self._dry_run:
             self._mark(key)
 
@@ -79,14 +92,25 @@ class ReplayMinutes(KeyedProcessFunction):
         for batches in by_partition(waiting):
             if self._dry_run:
                 written, changes = self._store.compare(lane, minute, batches)
+                yield Row(lane, minute, written.samples, changes)
             else:
-                written, changes = self._store.write_late(lane, minute, batches, PART_KEPT_MS), True
-            yield Row(lane, minute, written.samples, changes)
+                yield from self._wait(WRITERS)
+                write = self._store.late(lane, minute, batches, PART_KEPT_MS)
+                self._written.append((lane, minute, self._writers.submit(write)))
+
+    def _wait(self, most: int) -> Iterator[Row]:
+        """Wait until no more parts than that are being written; what was written, in its order."""
+        while len(self._written) > most:
+            lane, minute, written = self._written.popleft()
+            yield Row(lane, minute, written.result().samples, True)
 
     def _mark(self, lane: int) -> None:
         from schemas.tables import Resolution
         from streamgauge.store.marks import Mark
 
-        for minute in sorted(self._replayed[lane]):
-            complete = minute >= self._complete_from
-            self._marks.write(lane, Mark(Resolution.MIN1, minute, complete, self._origin))
+        marks = [
+            Mark(Resolution.MIN1, minute, minute >= self._complete_from, self._origin)
+            for minute in sorted(self._replayed[lane])
+        ]
+        for _ in self._writers.map(partial(self._marks.write, lane), marks):
+            pass

@@ -8,6 +8,7 @@ passed over, and its change would go unseen.
 """
 
 import secrets
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -37,12 +38,14 @@ class Change(NamedTuple):
 
 
 class ChangeStore:
-    """Reads and writes `generations`."""
+    """Reads and writes `generations`. For many threads."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._writer = secrets.randbits(63)
         self._version = 0
+        # no two changes may have one version, whatever threads write them
+        self._lock = threading.Lock()
         self._insert = session.prepare(
             "INSERT INTO generations (resolution, period, lane, mark, writer, version) VALUES (?, ?, ?, ?, ?, ?) "
             f"USING TTL {CHANGES_RETENTION_MS // 1000}"
@@ -89,8 +92,9 @@ class ChangeStore:
         self._session.execute(self._insert, self._row(label, period, lane, mark))
 
     def _row(self, label: str, period: int, lane: int, mark: int) -> tuple[object, ...]:
-        self._version = max(self._version + 1, time.time_ns() // 1000)
-        return label, period, lane, mark, self._writer, self._version
+        with self._lock:
+            self._version = version = max(self._version + 1, time.time_ns() // 1000)
+        return label, period, lane, mark, self._writer, version
 
     def _read(self, label: str, periods: Iterable[int], reading: Reading) -> list[Change]:
         wanted = set(periods)

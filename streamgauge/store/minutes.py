@@ -48,20 +48,31 @@ class MinuteStore:
         self._stored.write(lane, minute, ON_TIME, found if are_stored else [])
         return Written(len(samples.values), len(batches) - len(found))
 
-    def write_late(self, lane: int, minute: int, batches: Sequence[Waiting], keep_ms: int = 0) -> Written:
-        """Store a late part of a minute (ms), named after the offsets of its batches, all of one partition.
+    def write_late(self, lane: int, minute: int, batches: Sequence[Waiting]) -> Written:
+        """Store a late part of a minute (ms), named after the offsets of its batches, all of one partition."""
+        return self.late(lane, minute, batches)()
+
+    def late(
+        self, lane: int, minute: int, batches: Sequence[Waiting], keep_ms: int = 0
+    ) -> Callable[[], Written]:
+        """Make a late part ready; what is returned does what `write_late` does, in whatever thread.
 
         :param keep_ms: how long it lives at least, whatever its age.
         """
         offsets = [batch.offset for batch in batches]
         part = late_part(batches[0].partition, min(offsets), max(offsets))
         samples, found = self._decode(lane, minute, batches)
-        are_stored = True
-        for store, own in self._by_class(lane, minute, samples, batches):
-            are_stored &= store.write_raw(lane, minute, part, own, keep_ms)
-        self._changes.write(Resolution.RAW, lane, minute)
-        self._stored.write(lane, minute, part, found if are_stored else [])
-        return Written(len(samples.values), len(batches) - len(found))
+        classes = self._by_class(lane, minute, samples, batches)
+
+        def write() -> Written:
+            are_stored = True
+            for store, own in classes:
+                are_stored &= store.write_raw(lane, minute, part, own, keep_ms)
+            self._changes.write(Resolution.RAW, lane, minute)
+            self._stored.write(lane, minute, part, found if are_stored else [])
+            return Written(len(samples.values), len(batches) - len(found))
+
+        return write
 
     def compare(self, lane: int, minute: int, batches: Sequence[Waiting]) -> tuple[Written, bool]:
         """What `write_late` would store, and whether the minute's rollup would then be another.
