@@ -75,6 +75,8 @@ def _gateway(board, **settings):
         reading.hold(1)
         entry = {"type": "counter", "help": "", "unit": ""}
         target = {"scrapePool": "node", "scrapeUrl": "http://a", "labels": {}}
+        if path.endswith("targets/metadata"):
+            return collectors.Said([[{"target": {}, "metric": "up", **entry}]], [], 1)
         said = {"up": [entry]} if path.endswith("metadata") else {"activeTargets": [target]}
         return collectors.Said([said], [], 1)
 

@@ -78,6 +78,9 @@ def _board(folder):
 
 
 def _collectors(path, *_):
+    if path.endswith("targets/metadata"):
+        entry = {"type": "counter", "help": "", "unit": ""}
+        return Said([[{"target": {"tenant": each}, "metric": "up", **entry} for each in "ab"]], [])
     if path.endswith("metadata"):
         entry = [{"type": "counter", "help": "", "unit": ""}]
         return Said([{"requests": entry, "secret": entry, "up": entry}], [])
@@ -108,6 +111,11 @@ def test_a_tenant_sees_the_own_series_only(tenants):
     assert list(data("metadata")) == ["requests", "up"]
     assert list(data("metadata", "admin")) == ["requests", "secret", "up"]
     assert [one["labels"] for one in data("targets")["activeTargets"]] == [{"tenant": "a"}]
+    assert [one["target"] for one in data("targets/metadata")] == [{"tenant": "a"}]
+    assert [one["target"] for one in data("targets/metadata", match_target='{tenant=~".+"}')] == [
+        {"tenant": "a"}
+    ]
+    assert data("targets/metadata", match_target='{tenant="b"}') == []
     assert data("scrape_pools") == {"scrapePools": ["pool-a"]}
     counted = data("status/tsdb")
     assert counted["headStats"]["numSeries"] == 2
