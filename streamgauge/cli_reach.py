@@ -1,5 +1,6 @@
-"""What people read when a command cannot do its work: one line that says what is wrong, where, and in which setting."""
+"""One-line errors for commands: what is wrong, where, and in which setting."""
 
+import re
 import socket
 import sys
 from typing import Any
@@ -9,6 +10,8 @@ import click
 from streamgauge.config import Config
 from streamgauge.yaml_file import InvalidFile
 
+KAFKA_PORT = 9092
+_ADDRESS = re.compile(r"(?:\w+://)?(?P<host>\[[^]]+\]|[^:/]+)(?::(?P<port>\d+))?", re.ASCII)
 CONNECT_S = 3.0
 """So long one address of Kafka is tried before a client is made, which would go on trying for half a minute."""
 
@@ -34,17 +37,21 @@ def kafka_listens(config: Config) -> None:
 
     :raises click.ClickException: if none does.
     """
-    reason: OSError | None = None
-    for address in config.kafka.bootstrap.split(","):
-        host, _, port = address.strip().rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
+    reasons = []
+    for address in filter(None, map(str.strip, config.kafka.bootstrap.split(","))):
+        # as librdkafka reads it: PROTOCOL://HOST:PORT, of which only the host is needed
+        found = _ADDRESS.fullmatch(address)
+        if found is None:
             return
-        except ValueError:
-            raise click.ClickException(f"kafka.bootstrap: {address!r} is not host:port") from None
-        except OSError as error:
-            reason = error
-    raise click.ClickException(f"{_kafka(config)}: {reason}. Is it running?")
+        try:
+            port = int(found["port"] or KAFKA_PORT)
+            socket.create_connection((found["host"].strip("[]"), port), CONNECT_S).close()
+            return
+        except (OSError, OverflowError) as error:
+            reasons.append(error)
+    raise click.ClickException(
+        f"{_kafka(config)}: {reasons[-1] if reasons else 'no address'}. Is it running?"
+    )
 
 
 def _explained(error: Exception, config: Config | None) -> str | None:

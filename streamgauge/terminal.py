@@ -7,6 +7,6 @@ PIPE_WIDTH = 200
 
 
 def terminal() -> Console:
-    """Standard output, in colours and as wide as it is if it is a terminal. Numbers and words are not picked out."""
+    """Standard output, in colours and as wide as it is if it is a terminal. Numbers and words are not highlighted."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)

@@ -1,14 +1,19 @@
 import logging
+import socket
 import subprocess
 import sys
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from streamgauge import cli
+from streamgauge.cli_reach import kafka_listens
 from streamgauge.collect import command as collecting
+from streamgauge.config import Config, Kafka
 from streamgauge.gateway import command as serving
 from streamgauge.local.home import ROOT
+from streamgauge.local.jobs import _apart
 from streamgauge.local.ports import free_ports
 from streamgauge.store import schema
 
@@ -45,6 +50,48 @@ def test_flinks_command_line_shows_its_own_help_and_leaves_a_jobs_flags_to_the_j
     run = subprocess.run(job, capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert "backfill.py: error: argument --from: not a time: 'soon'" in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "apart"),
+    [
+        ("list", "list"),
+        ("run -py a.py", "run -py a.py"),
+        ("run -py a.py --from 1", "run -py a.py -- --from 1"),
+        ("run -py a.py -d -s PATH --from 1 -x", "run -py a.py -d -s PATH -- --from 1 -x"),
+        ("run --python=a.py --from 1", "run --python=a.py -- --from 1"),
+        ("run --python a.py -- --from 1", "run --python a.py -- --from 1"),
+        ("run -py", "run -py"),
+        ("--help", "--help"),
+    ],
+)
+def test_a_jobs_flags_begin_with_the_first_of_two_dashes(given, apart):
+    assert _apart(given.split()) == apart.split()
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        "127.0.0.1:{port}",
+        "PLAINTEXT://127.0.0.1:{port}",
+        "127.0.0.1:{free},127.0.0.1:{port},",
+        "[::ffff:127.0.0.1]:{port}",
+    ],
+)
+def test_one_broker_that_listens_is_enough(addresses):
+    [free] = free_ports(1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        addresses = addresses.format(port=server.getsockname()[1], free=free)
+        kafka_listens(Config(kafka=Kafka(bootstrap=addresses)))
+
+
+@pytest.mark.parametrize(
+    "addresses", ["127.0.0.1:{free}", "PLAINTEXT://localhost:{free}", ",", "127.0.0.1:99999"]
+)
+def test_without_a_broker_that_listens_there_is_an_error(addresses):
+    [free] = free_ports(1)
+    with pytest.raises(click.ClickException, match=r"\(kafka.bootstrap\): .*Is it running"):
+        kafka_listens(Config(kafka=Kafka(bootstrap=addresses.format(free=free))))
 
 
 def _commands(command, path=()):

@@ -12,6 +12,7 @@ from streamgauge.gateway.enforcement import enforced, restricted
 from streamgauge.gateway.parameters import Form
 from streamgauge.promql import parser, printer
 from streamgauge.promql.ast import VectorSelector
+from streamgauge.promql.invalid_expression import InvalidExpression
 from streamgauge.promql.parser import selector
 from streamgauge.promql.walk import walk
 
@@ -84,6 +85,43 @@ def test_what_is_asked_gets_the_matchers(given, asked):
 def test_a_user_may_be_let_see_metrics_by_their_names(match, query, asked):
     form = enforced(Form(f"query={quote(query)}", asker=Asker("a", selector(match))))
     assert form.get("query") == asked
+
+
+SELECTORS = [
+    "up",
+    '{__name__="up"}',
+    'up{__name__=~".+"}',
+    'up{__name__="up"}',
+    '{__name__=~".+",__name__="up"}',
+    '{"up",__name__!=""}',
+    '{"up","a"="b"}',
+    "{}",
+    '{a=~".*"}',
+    "up # x",
+    "up[5m]",
+    "up offset 5m",
+    "(up)",
+    "sum(up)",
+    "up{",
+    "",
+    "sum",
+    "by{}",
+    "bool",
+]
+
+
+@pytest.mark.parametrize("text", SELECTORS)
+@pytest.mark.parametrize("matchers", MATCHES)
+def test_a_selector_that_is_read_has_the_matchers_and_its_own(text, matchers):
+    [asked] = enforced(Form(f"match[]={quote(text)}", asker=Asker("a", matchers))).all("match[]")
+    try:
+        own = selector(text)
+    except InvalidExpression:
+        # whoever reads it refuses it too
+        with pytest.raises(InvalidExpression):
+            selector(asked)
+    else:
+        assert set(selector(asked)) == {*own, *matchers}
 
 
 def test_all_parameters_of_a_name_are_restricted():

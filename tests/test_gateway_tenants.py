@@ -80,7 +80,10 @@ def _board(folder):
 def _collectors(path, *_):
     if path.endswith("targets/metadata"):
         entry = {"type": "counter", "help": "", "unit": ""}
-        return Said([[{"target": {"tenant": each}, "metric": "up", **entry} for each in "ab"]], [])
+        names = ("up", "secret", "requests")
+        return Said(
+            [[{"target": {"tenant": each}, "metric": name, **entry} for each in "ab" for name in names]], []
+        )
     if path.endswith("metadata"):
         entry = [{"type": "counter", "help": "", "unit": ""}]
         return Said([{"requests": entry, "secret": entry, "up": entry}], [])
@@ -108,13 +111,22 @@ def test_a_tenant_sees_the_own_series_only(tenants):
     assert data("label/__name__/values") == ["requests_total", "up"]
     assert data("label/host/values", **{"match[]": 'up{tenant=~".*"}'}) == ["a-up"]
     assert data("label/tenant/values", **{"match[]": "secret"}) == []
+    twice = {"match[]": 'up{__name__=~".+"}'}
+    assert [one["tenant"] for one in data("series", **twice)] == ["a"]
+    assert data("label/host/values", **twice) == ["a-up"]
+    assert data("labels", **twice) == ["__name__", "host", "tenant"]
+    assert list(data("metadata", **twice)) == ["up"]
+    page = client.get("/federate", params=twice, headers=shown["tenant"]).text
+    assert 'tenant="a"' in page
+    assert 'tenant="b"' not in page
     assert list(data("metadata")) == ["requests", "up"]
     assert list(data("metadata", "admin")) == ["requests", "secret", "up"]
     assert [one["labels"] for one in data("targets")["activeTargets"]] == [{"tenant": "a"}]
-    assert [one["target"] for one in data("targets/metadata")] == [{"tenant": "a"}]
-    assert [one["target"] for one in data("targets/metadata", match_target='{tenant=~".+"}')] == [
-        {"tenant": "a"}
-    ]
+    own = [({"tenant": "a"}, "up"), ({"tenant": "a"}, "requests")]
+    assert [(one["target"], one["metric"]) for one in data("targets/metadata")] == own
+    wide = data("targets/metadata", match_target='{tenant=~".+"}')
+    assert [(one["target"], one["metric"]) for one in wide] == own
+    assert len(data("targets/metadata", "admin")) == 6
     assert data("targets/metadata", match_target='{tenant="b"}') == []
     assert data("scrape_pools") == {"scrapePools": ["pool-a"]}
     counted = data("status/tsdb")

@@ -11,6 +11,7 @@ from streamgauge.collect.metadata import (
     Metadata,
     WrittenMetadata,
     by_family,
+    by_target,
     exposed_metadata,
 )
 from streamgauge.collect.series_table import SeriesTable
@@ -149,3 +150,32 @@ def test_the_json_is_that_of_prometheus():
         "b": [{"type": "gauge", "help": "x", "unit": ""}, {"type": "gauge", "help": "y", "unit": ""}],
     }
     assert list(by_family(found, "a")) == ["a"]
+
+
+def test_the_metadata_of_targets_ends_with_the_one_that_reaches_the_limit(monkeypatch):
+    def of(*families):
+        return [Metadata(family, "gauge", "", "") for family in families]
+
+    targets = [({"instance": "a"}, of("up", "x")), ({"instance": "b"}, of("up"))]
+    everything = by_target(targets)
+    assert [(each["target"]["instance"], each["metric"]) for each in everything] == [
+        ("a", "up"),
+        ("a", "x"),
+        ("b", "up"),
+    ]
+    assert everything[0] == {
+        "target": {"instance": "a"},
+        "metric": "up",
+        "type": "gauge",
+        "help": "",
+        "unit": "",
+    }
+    assert by_target(targets, most=0) == []
+    assert by_target(targets, most=1) == everything[:2] == by_target(targets, most=2)
+    assert by_target(targets, most=3) == everything
+    assert by_target(targets, "up") == [
+        {"target": {"instance": name}, "type": "gauge", "help": "", "unit": ""} for name in "ab"
+    ]
+    monkeypatch.setattr("streamgauge.collect.metadata.MAX_ENTRIES", 2)
+    assert by_target(targets) is None
+    assert by_target(targets, most=2) == everything[:2]

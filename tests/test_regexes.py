@@ -149,3 +149,10 @@ def test_weights_are_those_of_what_is_written_out():
     assert weight("(ab){10}") >= 2 * 9
     assert weight("((a{10}){10}){10}") >= 1000
     assert weight(r"\pL{10}") > MAX_WEIGHT / 2 > weight(r"\pL")
+
+
+def test_what_is_quoted_may_look_like_what_only_re2_knows():
+    assert compiled(r"\Q\C\E").fullmatch(r"\C")
+    assert compiled(r"\\C").fullmatch(r"\C")
+    with pytest.raises(InvalidRegex, match=r"invalid escape sequence: `\\C`"):
+        compiled(r"\Qa\E\C")

@@ -14,11 +14,14 @@ from streamgauge.collect.collector import Collector
 from streamgauge.collect.content import check_origin, check_pushed, check_written
 from streamgauge.collect.faults import InvalidRequest, Outage, RequestFault, SampleFault, Unavailable
 from streamgauge.collect.intake import Decode
-from streamgauge.collect.metadata import by_family, entry
+from streamgauge.collect.metadata import MAX_ENTRIES, by_family, by_target
 from streamgauge.collect.page import page
 from streamgauge.collect.refusals import Refusals
 from streamgauge.collect.rows import Rows
 from streamgauge.collect.series_table import SeriesTable
+from streamgauge.promql.invalid_expression import InvalidExpression
+from streamgauge.promql.parser import any_selector
+from streamgauge.series.matchers import all_match
 
 RETRY_AFTER_S = 5
 _STATUS = {
@@ -167,16 +170,21 @@ async def _targets(collector: Collector, _: Request) -> Response:
 
 
 async def _targets_metadata(collector: Collector, request: Request) -> Response:
-    """The metadata of each target, of all of its metrics or of one, which is then not named."""
-    metric = request.query_params.get("metric", "")
+    """The metadata of the targets that `match_target` selects; `metric` and `limit` as in Prometheus."""
+    metric, limit = request.query_params.get("metric", ""), request.query_params.get("limit", "")
+    most = int(limit) if limit.isascii() and limit.isdecimal() and len(limit) < 10 else None
 
     def answer() -> Response:
-        content = [
-            {"target": target.target.labels, **({} if metric else {"metric": each.family}), **entry(each)}
-            for target in collector.scraper.loops
-            for each in target.metadata
-            if metric in ("", each.family)
-        ]
+        try:
+            conditions = any_selector(request.query_params.get("match_target") or "{}").conditions
+        except InvalidExpression as error:
+            return PlainTextResponse(f"match_target: {error}\n", 400)
+        chosen = [loop for loop in collector.scraper.loops if all_match(loop.target.labels, conditions)]
+        content = by_target(((loop.target.labels, loop.metadata) for loop in chosen), metric, most)
+        if content is None:
+            return PlainTextResponse(
+                f"more than {MAX_ENTRIES:,} entries: choose by match_target or metric\n", 400
+            )
         return JSONResponse({"status": "success", "data": content})
 
     return await asyncio.to_thread(answer)

@@ -17,6 +17,8 @@ MAX_WRITTEN_CHARACTERS = 64 * 1024 * 1024
 MAX_A_REQUEST = 10_000
 MAX_REQUEST_BYTES = 2 * 1024 * 1024
 """So many entries, and so many bytes of them, are read of a request; a Prometheus sends 2000 at a time."""
+MAX_ENTRIES = 50_000
+"""So many entries of metrics of targets are sent at a time."""
 MAX_TEXT = 4096
 """Characters of a help that are kept."""
 UNKNOWN = "unknown"
@@ -140,6 +142,26 @@ def by_family(found: Iterable[Metadata], metric: str = "") -> dict[str, list[dic
     for each in sorted(found):
         if not metric or each.family == metric:
             content.setdefault(each.family, []).append(entry(each))
+    return content
+
+
+def by_target(
+    targets: Iterable[tuple[dict[str, str], Iterable[Metadata]]], metric: str = "", most: int | None = None
+) -> list[dict[str, object]] | None:
+    """Prometheus's JSON of the metadata of targets, of all metrics or of one, which is then not named.
+
+    :param most: the list ends with the target that reaches so many entries. :returns: None for more than may be sent.
+    """
+    content: list[dict[str, object]] = []
+    for labels, found in targets:
+        if most is not None and len(content) >= most:
+            break
+        if metric:
+            content += [{"target": labels, **entry(each)} for each in found if each.family == metric]
+        else:
+            content += [{"target": labels, "metric": each.family, **entry(each)} for each in found]
+        if len(content) > MAX_ENTRIES:
+            return None
     return content
 
 

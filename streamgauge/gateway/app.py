@@ -158,6 +158,11 @@ class Gateway:
         shown = self.queries.metrics(form, reading) if form.asker.enforced else None
         return self.collectors.metadata(form, reading, shown)
 
+    def targets_metadata(self, form: Form, reading: Reading) -> Answer:
+        """/api/v1/targets/metadata, of the metrics that the asker may see."""
+        shown = self.queries.metrics(form, reading) if form.asker.enforced else None
+        return self.collectors.targets_metadata(form, reading, shown)
+
     async def ready(self) -> None:
         """Whether the store answers, however many queries there are.
 

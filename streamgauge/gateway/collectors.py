@@ -91,22 +91,27 @@ class Collectors:
         said = self._ask("/api/v1/metadata", {"metric": metric} if metric else {}, reading, held)
         merged = _merged(said.data)
         if shown is not None:
-            seen = shown | {name.removesuffix(ending) for name in shown for ending in ENDINGS}
+            seen = _with_metrics(shown)
             merged = {family: entries for family, entries in merged.items() if family in seen}
         families = list(merged)[: most if most >= 0 else None]
         content = {family: merged[family][: most_each if most_each > 0 else None] for family in families}
         return document(content, reading, said.warnings, said.size)
 
-    def targets_metadata(self, form: Form, reading: Reading) -> Answer:
+    def targets_metadata(self, form: Form, reading: Reading, shown: Set[str] | None = None) -> Answer:
         """/api/v1/targets/metadata: the metadata of each target's metrics, as its last page had it.
 
-        :raises InvalidRequest: if no collector answers, for a limit that is no number, and for a `match_target` that is
-            no selector.
+        :param shown: as for `metadata`. :raises InvalidRequest: if no collector answers, for a limit that is no number,
+            and for a `match_target` that is no selector.
         """
         most = _limit(form, "limit")
         conditions = _conditions(form)
         metric = form.get("metric")
-        said = self._ask("/api/v1/targets/metadata", {"metric": metric} if metric else {}, reading)
+        asked = {name: form.get(name) for name in ("metric", "match_target") if form.get(name)}
+        if most >= 0 and shown is None:
+            asked["limit"] = str(most)
+        held = 0 if shown is None else len(shown) * NAME_BYTES
+        said = self._ask("/api/v1/targets/metadata", asked, reading, held)
+        seen = None if shown is None else _with_metrics(shown)
         found: list[dict[str, Any]] = []
         # as in Prometheus, a limit ends the list with the target that reaches it
         for _, own in groupby((one for data in said.data for one in data), key=itemgetter("target")):
@@ -115,7 +120,7 @@ class Collectors:
             entries = list(own)
             labels = entries[0]["target"]
             if form.asker.sees({**labels, NAME: UP}) and all_match(labels, conditions):
-                found += entries
+                found += [each for each in entries if seen is None or each.get("metric", metric) in seen]
         return document(found, reading, said.warnings, said.size)
 
     def _ask(self, path: str, parameters: Mapping[str, str], reading: Reading, held: int = 0) -> Said:
@@ -218,12 +223,17 @@ def _merged(said: Iterable[Families]) -> Families:
     }
 
 
+def _with_metrics(names: Set[str]) -> Set[str]:
+    """Names of series, and those of the metrics that they may be of."""
+    return names | {name.removesuffix(ending) for name in names for ending in ENDINGS}
+
+
 def _conditions(form: Form) -> tuple[Matcher, ...]:
     given = form.get("match_target")
     if not given:
         return ()
     try:
-        return any_selector(given)
+        return any_selector(given).conditions
     except InvalidExpression as error:
         raise invalid_parameter("match_target", str(error)) from None
 

@@ -98,7 +98,7 @@ _TARGETS = (
 _TARGETS_METADATA = (
     Parameter("match_target", Kind.TEXT, "a selector of the labels of targets"),
     Parameter("metric", Kind.TEXT, "the only one wanted"),
-    Parameter("limit", Kind.NUMBER, "the most entries: no more targets follow"),
+    Parameter("limit", Kind.NUMBER, "stop after the target that reaches this many entries"),
 )
 _METADATA = (
     Parameter("metric", Kind.TEXT, "the only one wanted"),
@@ -198,9 +198,8 @@ def _others(gateway: "Gateway") -> list[Endpoint]:
         Endpoint(
             "/api/v1/targets/metadata",
             "Type and help of the metrics of each target",
-            partial(ask, collectors.targets_metadata),
+            partial(ask, gateway.targets_metadata),
             _TARGETS_METADATA,
-            reads_series=False,
         ),
         Endpoint("/api/v1/metadata", "Type and help of metrics", partial(ask, gateway.metadata), _METADATA),
         Endpoint(

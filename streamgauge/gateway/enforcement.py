@@ -1,5 +1,6 @@
 """Lets askers see only the series that they may see: what they ask for gets their matchers, before anybody reads it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -44,7 +45,9 @@ def enforced(form: Form) -> Form:
     pairs = [(name, value) for name, value in form.pairs if name not in ("query", "match[]")]
     pairs += [("query", _restricted(value, matchers, regexes)) for value in form.all("query")[:1]]
     selectors = form.selectors()
-    pairs += [("match[]", _restricted(value, matchers, regexes)) for value in selectors]
+    pairs += [
+        ("match[]", _restricted(value, matchers, regexes, parser.series_selector)) for value in selectors
+    ]
     if not selectors:
         pairs.append(("match[]", f"{{{','.join(map(matcher_text, matchers))}}}"))
     return form.with_pairs(pairs)
@@ -65,7 +68,7 @@ def restricted(expr: Part, matchers: Matchers) -> Part:
     match expr:
         case VectorSelector():
             # where there are other conditions for the metric name, it may only stand among them
-            is_named_again = any(matcher.name == NAME for matcher in matchers)
+            is_named_again = any(matcher.name == NAME for matcher in (*expr.matchers, *matchers))
             own, name = (expr.conditions, "") if is_named_again else (expr.matchers, expr.name)
             # in the order in which the parser puts them
             found = sorted((*own, *matchers), key=matcher_text)
@@ -85,9 +88,15 @@ def restricted(expr: Part, matchers: Matchers) -> Part:
             return expr
 
 
-def _restricted(text: str, matchers: Matchers, regexes: RegexAllowance) -> str:
+def _restricted(
+    text: str,
+    matchers: Matchers,
+    regexes: RegexAllowance,
+    read: Callable[[str, RegexAllowance], Expr] = parser.parse,
+) -> str:
+    """The text with the matchers. read: what reads it later too: what only that one takes would slip by."""
     try:
-        return printer.canonical(restricted(parser.parse(text, regexes), matchers))
+        return printer.canonical(restricted(read(text, regexes), matchers))
     except InvalidExpression as error:
         if regexes.is_spent:
             # whoever reads it next may still take it

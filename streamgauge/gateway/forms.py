@@ -1,19 +1,21 @@
 """The pairs of names and values in a URL or a body, read as Go's net/http reads them."""
 
 import re
-from email.message import Message
 from urllib.parse import parse_qsl
 
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
 
 MAX_FIELDS = 4096
 """So many parameters may stand in a body, and as many in a URL."""
-MAX_HEADER = 1024
-"""Characters of a header that parameters are looked for in."""
 MAX_BOUNDARY = 70
 """Characters between parts, as RFC 2046 has it."""
 URL_ENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
+_PARAMETER = re.compile(
+    r"""\s*;\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;"\s]*))""", re.ASCII | re.DOTALL
+)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 
 Pairs = list[tuple[str, str]]
@@ -37,7 +39,7 @@ def pairs_of(url_query: str, body: bytes, content_type: str) -> Pairs:
 
 
 def _of_query(text: str) -> Pairs:
-    """The pairs of a query string. Those that have a semicolon or an escape that is none are left out.
+    """The pairs of a query string. Those with a semicolon or an invalid escape are left out.
 
     :raises InvalidRequest: if they are too many.
     """
@@ -51,43 +53,51 @@ def _of_query(text: str) -> Pairs:
 
 def _of_parts(body: bytes, content_type: str) -> Pairs:
     """The pairs of the parts that are no files; none where the last part has no end."""
-    boundary = _parameter(content_type, "boundary")
-    if boundary is None or not 0 < len(boundary) <= MAX_BOUNDARY:
+    boundary = _parameters(content_type).get("boundary", "")
+    if not 0 < len(boundary) <= MAX_BOUNDARY:
         return []
-    delimiter = b"\r\n--" + boundary.encode(errors="replace")
+    own = re.escape(boundary.encode(errors="replace"))
+    delimiters = re.finditer(rb"(?:^|\r?\n)--" + own + rb"(--)?[ \t]*(?=\r?\n|$)", body)
     pairs: Pairs = []
-    for number, part in enumerate((b"\r\n" + body).split(delimiter)[1:]):
-        if part.startswith(b"--"):
-            return pairs
-        if number == MAX_FIELDS:
+    before = None
+    for number, delimiter in enumerate(delimiters):
+        if number > MAX_FIELDS:
             raise _too_many()
-        head, _, content = part.partition(b"\r\n\r\n")
-        if (name := _name(head)) is None:
-            continue
-        try:
-            pairs.append((name, content.decode()))
-        except UnicodeDecodeError:
-            raise _unreadable("not UTF-8") from None
+        if before is not None and (pair := _pair(body[before : delimiter.start()])) is not None:
+            pairs.append(pair)
+        if delimiter[1]:
+            return pairs
+        before = delimiter.end()
     return []
 
 
-def _name(head: bytes) -> str | None:
-    """The name of a part by its header lines; None for a file, and for one without."""
-    for line in head.decode(errors="replace").split("\r\n"):
+def _pair(part: bytes) -> tuple[str, str] | None:
+    """The name and the content of a part; None for a file, and for one without a name."""
+    end = _BLANK_LINE.search(part)
+    if end is None:
+        return None
+    for line in part[: end.start()].decode(errors="replace").splitlines():
         field, _, value = line.partition(":")
         if field.strip().lower() == "content-disposition":
-            return None if _parameter(value, "filename") is not None else _parameter(value, "name")
+            found = _parameters(value)
+            if "name" not in found or "filename" in found:
+                return None
+            try:
+                return found["name"], part[end.end() :].decode()
+            except UnicodeDecodeError:
+                raise _unreadable("not UTF-8") from None
     return None
 
 
-def _parameter(value: str, name: str) -> str | None:
-    """A parameter of a header's value; None without it, and where the value is long: taking it apart takes longer."""
-    if len(value) > MAX_HEADER:
-        return None
-    header = Message()
-    header["Content-Type"] = value
-    found = header.get_param(name)
-    return found if isinstance(found, str) else None
+def _parameters(value: str) -> dict[str, str]:
+    """The parameters of a header's value, `; name=value`, by their names in lower case; none after what is none."""
+    found: dict[str, str] = {}
+    at = value.find(";")
+    while at >= 0 and (parameter := _PARAMETER.match(value, at)):
+        name, quoted, token = parameter.groups()
+        found.setdefault(name.lower(), token if quoted is None else _ESCAPED.sub(r"\1", quoted))
+        at = parameter.end()
+    return found
 
 
 def _unreadable(what: str) -> InvalidRequest:

@@ -36,7 +36,7 @@ MAX_DIGITS = 4096
 
 
 class InvalidNumber(ValueError):
-    """A text that is no number, or one out of range; which of both is its text, in Go's words."""
+    """A text that is no number, or one out of range; its text says which, in Go's words."""
 
 
 def integer(text: str, bits: int = 64) -> int:

@@ -169,7 +169,7 @@ def submit(name: str, submission: Submission, home: Home, environment: Mapping[s
 def run_flink(arguments: Sequence[str], config: Config) -> int:
     """Run Flink's command line; its jobs find the configuration of the local stack by themselves.
 
-    What follows the file of `-py` is for the job.
+    After the file of `-py` flags of one dash are Flink's, and everything from the first one of two on is the job's.
 
     :returns: its exit code, but 1 where a job's own program has failed, whatever code that had.
     """
@@ -196,9 +196,12 @@ def run_flink(arguments: Sequence[str], config: Config) -> int:
 
 def _apart(arguments: Sequence[str]) -> list[str]:
     """The arguments with those of the job behind `--`: Flink would take `--from` for its own `--fromSavepoint`."""
-    at = next((at for at, each in enumerate(arguments) if each in ("-py", "--python")), len(arguments)) + 2
-    before, own = [*arguments[:at]], [*arguments[at:]]
-    return [*before, "--", *own] if own and "--" not in arguments else [*before, *own]
+    given = [*arguments]
+    file = next((at + 1 for at, each in enumerate(given) if each in ("-py", "--python")), None)
+    if file is None:
+        file = next((at for at, each in enumerate(given) if each.startswith("--python=")), len(given))
+    own = next((at for at in range(file + 1, len(given)) if given[at].startswith("--")), len(given))
+    return given if own == len(given) or given[own] == "--" else [*given[:own], "--", *given[own:]]
 
 
 def _reason(output: str) -> str:

@@ -18,6 +18,7 @@ from streamgauge.promql.ast import (
     Span,
     Unary,
     UnaryOp,
+    VectorSelector,
 )
 from streamgauge.promql.checker import NO_MATCHER, check
 from streamgauge.promql.cursor import Cursor
@@ -73,14 +74,23 @@ def selector(text: str, regexes: RegexAllowance | None = None) -> tuple[Matcher,
     :param regexes: as for `parse`.
     :raises InvalidExpression: for anything else.
     """
+    return series_selector(text, regexes).conditions
+
+
+def series_selector(text: str, regexes: RegexAllowance | None = None) -> VectorSelector:
+    """A series selector that not every series fulfils. Unlike in an expression its name may be given more than once.
+
+    :param regexes: as for `parse`.
+    :raises InvalidExpression: for anything else.
+    """
     found = any_selector(text, regexes)
-    if all(matcher.matches(b"") for matcher in found):
+    if all(matcher.matches(b"") for matcher in found.conditions):
         raise parse_error(ExpressionFault.EMPTY, NO_MATCHER, Span(0, len(text)), text)
     return found
 
 
-def any_selector(text: str, regexes: RegexAllowance | None = None) -> tuple[Matcher, ...]:
-    """The matchers of a series selector, which may be none.
+def any_selector(text: str, regexes: RegexAllowance | None = None) -> VectorSelector:
+    """A series selector, which may be without any matcher.
 
     :param regexes: as for `parse`.
     :raises InvalidExpression: for anything else.
@@ -93,7 +103,7 @@ def any_selector(text: str, regexes: RegexAllowance | None = None) -> tuple[Matc
     found = vector_selector(cursor, name, start)
     if not cursor.done:
         raise cursor.unexpected()
-    return found.conditions
+    return found
 
 
 def _cursor(text: str, regexes: RegexAllowance | None) -> Cursor:

@@ -32,7 +32,8 @@ _PART = re.compile(
     re.DOTALL,
 )
 _ANY_BYTE = re.compile(r"(?:^|[^\\])(?:\\\\)*\\C")
-"""Of RE2 only: it would cut characters."""
+"""\\C exists only in RE2: it would split a character."""
+_QUOTED = re.compile(r"\\Q.*?(?:\\E|$)", re.DOTALL)
 _IN_GO = {
     "missing )": "missing closing )",
     "missing ]": "missing closing ]",
@@ -93,7 +94,7 @@ def compiled(pattern: str, allowance: RegexAllowance | None = None, dot_nl: bool
     heavy = MAX_WEIGHT + 1 if size > MAX_CHARACTERS else weight(pattern)
     if heavy > MAX_WEIGHT:
         raise InvalidRegex(f"{_LARGE}: `{pattern}`")
-    if _ANY_BYTE.search(pattern):
+    if _ANY_BYTE.search(_QUOTED.sub("", pattern)):
         raise InvalidRegex("invalid escape sequence: `\\C`")
     if allowance is not None:
         allowance.take(pattern, heavy)

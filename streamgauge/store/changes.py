@@ -38,7 +38,7 @@ class Change(NamedTuple):
 
 
 class ChangeStore:
-    """Reads and writes `generations`. For many threads."""
+    """Reads and writes `generations`. Thread-safe."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -55,7 +55,7 @@ class MinuteStore:
     def late(
         self, lane: int, minute: int, batches: Sequence[Waiting], keep_ms: int = 0
     ) -> Callable[[], Written]:
-        """Make a late part ready; what is returned does what `write_late` does, in whatever thread.
+        """Prepare a late part; calling the result stores it as `write_late` does, in any thread.
 
         :param keep_ms: how long it lives at least, whatever its age.
         """

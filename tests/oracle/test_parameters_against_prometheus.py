@@ -370,6 +370,14 @@ BODIES = [
     (MULTIPART, parts(('name="query"; filename="f"', "1"))),
     (MULTIPART, parts(('name="query"', "1"), ('name="time"', "5"), ('name="query"', "2"))),
     (MULTIPART, parts(('name="query"', '"é\r\n"'))),
+    (MULTIPART, parts(('name="query"', "1\r\n--XXY\r\n"))),
+    (MULTIPART, ONE.replace(b"\r\n", b"\n")),
+    (MULTIPART, ONE.replace(b"--XX--", b"--XX-- \t")),
+    (MULTIPART, b"before\r\n" + ONE + b"after"),
+    (MULTIPART, parts(("name=query; x=y", "1"))),
+    (MULTIPART, parts(('NAME="query"', "1"))),
+    (MULTIPART, parts(("name*=utf-8''a; name*0=b", "1"))),
+    ("multipart/form-data; boundary*=a; boundary*0=b", ONE),
 ]
 
 
@@ -387,6 +395,6 @@ def test_every_form_is_read_as_there(both, url):
 def _timeless(text):
     """A document in which the time of an evaluation that was not asked for is none."""
     content = json.loads(text)
-    if content["status"] == "success" and content["data"]["result"][0] > 1e9:
+    if content["status"] == "success" and content["data"]["result"] and content["data"]["result"][0] > 1e9:
         content["data"]["result"][0] = None
     return content

@@ -260,9 +260,13 @@ class Evaluator:
                 detail = f"wrong type for value; expected {_GO_TYPES[kind]}; got {type_name(one)}"
                 self._refuse(detail, start)
         try:
-            return method.call(value, *given)
+            found = method.call(value, *given)
+            if isinstance(found, Time):
+                # one that has no date could not be written either
+                _ = found.date
         except (FunctionFault, OverflowError, ValueError) as fault:
             self._refuse(f"error calling {name}: {fault}", start)
+        return found
 
     def _call(self, dot: Value, node: FunctionName, operands: Sequence[Operand], final: Value) -> Value:
         function = self._functions[node.name]

@@ -28,6 +28,7 @@ _CODES = {
     "002": "%j",
     "PM": "%p",
 }
+_INT64 = 2**63
 _DAY_NS = 86_400 * SECOND_NS
 _YEAR_1_NS = 62_135_596_800 * SECOND_NS
 """From the first moment of the year 1, Go's zero time, to 1970."""
@@ -66,6 +67,11 @@ def _add_date(time: Time, years: int, months: int, days: int) -> Time:
     year, month = divmod(date.month - 1 + months, 12)
     first = date.replace(year=date.year + years + year, month=month + 1, day=1)
     return Time(time.ns + ((first - date).days + date.day - 1 + days) * _DAY_NS)
+
+
+def _capped(ns: int) -> Duration:
+    """A duration within 64 bits, as Go cuts it."""
+    return Duration(max(-_INT64, min(ns, _INT64 - 1)))
 
 
 def _since_year_1(time: Time) -> int:
@@ -144,13 +150,13 @@ TIME: Mapping[str, Method] = {
     "Round": Method(lambda time, to: Time(_rounded(_since_year_1(time), to.ns) - _YEAR_1_NS), (Duration,)),
     "Second": Method(lambda time: time.date.second),
     "String": Method(str),
-    "Sub": Method(lambda time, other: Duration(time.ns - other.ns), (Time,)),
+    "Sub": Method(lambda time, other: _capped(time.ns - other.ns), (Time,)),
     "Truncate": Method(lambda time, to: Time(_cut(_since_year_1(time), to.ns) - _YEAR_1_NS), (Duration,)),
     "UTC": Method(_same),
     "Unix": Method(lambda time: time.ns // SECOND_NS),
     "UnixMicro": Method(lambda time: time.ns // 1000),
     "UnixMilli": Method(lambda time: time.ns // 1_000_000),
-    "UnixNano": Method(lambda time: time.ns),
+    "UnixNano": Method(lambda time: (time.ns + _INT64) % (2 * _INT64) - _INT64),
     "Weekday": Method(lambda time: f"{time.date:%A}"),
     "Year": Method(lambda time: time.date.year),
     "YearDay": Method(lambda time: time.date.timetuple().tm_yday),
@@ -158,7 +164,7 @@ TIME: Mapping[str, Method] = {
     "ZoneBounds": Method(_results("ZoneBounds", 2)),
 }
 DURATION: Mapping[str, Method] = {
-    "Abs": Method(lambda duration: Duration(abs(duration.ns))),
+    "Abs": Method(lambda duration: _capped(abs(duration.ns))),
     "Hours": Method(lambda duration: _parts(duration, 3600 * SECOND_NS)),
     "Microseconds": Method(lambda duration: _cut(duration.ns, 1000) // 1000),
     "Milliseconds": Method(lambda duration: _cut(duration.ns, 1_000_000) // 1_000_000),

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streamgauge.rules.templates.evaluator import Evaluator
+from streamgauge.rules.templates.faults import InvalidTemplate, TemplateFault
 from streamgauge.rules.templates.functions import NAMES, Environment, functions
 from streamgauge.rules.templates.nodes import Node, Text
 from streamgauge.rules.templates.parser import Parser
 from streamgauge.rules.templates.values import AlertData
 
+_OWN_FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 VARIABLES = ("$labels", "$externalLabels", "$externalURL", "$value")
 """What every template of an alert finds beside `$`."""
 
@@ -40,7 +42,13 @@ class Template:
             return plain
         values = (data.Labels, data.ExternalLabels, data.ExternalURL, data.Value)
         evaluator = Evaluator(functions(environment), self.defined)
-        return evaluator.expand(self.nodes, data, dict(zip(VARIABLES, values, strict=True)))
+        try:
+            return evaluator.expand(self.nodes, data, dict(zip(VARIABLES, values, strict=True)))
+        except InvalidTemplate:
+            raise
+        except _OWN_FAULTS as error:
+            # ours, and in one text: it must not end the evaluation of everybody's rules
+            raise InvalidTemplate(TemplateFault.EXECUTION, f"{type(error).__name__}: {error}", 0) from error
 
 
 def parse(text: str) -> Template:
