@@ -62,5 +62,5 @@ def check_severity(
 ) -> None:
     """Note a severity that nobody knows; one made by a template is not looked at."""
     if text and "{{" not in text and text not in severities:
-        known = ", ".join(severities)
+        known = f"{', '.join(severities)}, which rules.severities lists"
         tree.add(node, FileFault.BAD_SEVERITY, f'{where}: severity "{text}" is none of {known}')

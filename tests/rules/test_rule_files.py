@@ -136,7 +136,8 @@ def test_all_faults_of_a_file_are_reported_in_one_run():
         '13:5: group "a", rule 1, "foo{bar}": a recording rule has no "for"',
         '18:15: group "a", rule 2, "X": expr: unclosed left parenthesis',
         '19:10: group "a", rule 2, "X": for: not a valid duration string: "5 m"',
-        '21:17: group "a", rule 2, "X": severity "bad" is none of critical, warning, info, page, none',
+        '21:17: group "a", rule 2, "X": severity "bad" is none of critical, warning, info, page, none, '
+        "which rules.severities lists",
         '22:16: group "a", rule 2, "X": labels: x: undefined variable "$lables"',
         '26:20: group "a", rule 2, "X": annotations: summary: missing value for if',
         '27:20: group "a", rule 2, "X": annotations: b: function "foo" not defined',

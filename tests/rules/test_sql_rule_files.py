@@ -133,7 +133,11 @@ def test_what_stands_in_strings_and_comments_is_not_looked_at():
     [
         ("for: 1m", "fro: 1m", ['2:4: the header: unknown key "fro", did you mean "for"?']),
         ("1m", "1", ['2:9: "HighErrors": for: not a valid duration string: "1"']),
-        ("severity: critical", "severity: bad", ['3:14: "HighErrors": severity "bad" is none of critical, page']),
+        (
+            "severity: critical",
+            "severity: bad",
+            ['3:14: "HighErrors": severity "bad" is none of critical, page, which rules.severities lists'],
+        ),
         ("{team: web}", "{severity: page}", ['3:4: "HighErrors": severity: it stands among the labels too']),
         ("{team: web}", "{__name__: web}", ['4:13: "HighErrors": labels: invalid label name "__name__"']),
         ("{team: web}", "[team", ["5:15: not YAML: did not find expected ',' or ']' while parsing a flow sequence"]),
