@@ -44,14 +44,11 @@ BEFORE_MIDNIGHT_MS = 25 * MINUTE_MS
 """Simulated time begins so long before a midnight, so that hours and a day end during the tests."""
 
 
-FIRST = ("test_pipeline_late.py", "test_pipeline_backfill.py")
+FIRST = ("test_pipeline_late.py",)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Simulated time first: a collector with the real clock makes all that comes later late.
-
-    In it first what ends a day, then what reads all of Kafka again, which is little then.
-    """
+    """Simulated time first, and in it what ends a day: a collector with the real clock makes all later ones late."""
     items.sort(key=lambda item: (_rank(item), item.path.name))
 
 
