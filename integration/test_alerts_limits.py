@@ -107,7 +107,7 @@ def expected_of(name):
 
 
 def inputs_of(name):
-    """What the rules read."""
+    """Series for the rules to read."""
     size = LIMITS["label_value_too_long"] // 2
     return {
         series(f"{name}_input", job=name, instance="i"): 1.0,

@@ -24,7 +24,7 @@ REPLAYED = Types.ROW_NAMED(
 OPEN_MINUTES = 4
 """So many minutes of a lane are gathered at a time; what comes for one that was written is one more part of it."""
 WRITERS = 8
-"""So many parts are written at a time: each waits for several writes, one after the other."""
+"""Parts that are written at a time: each has to wait for several writes, one after the other."""
 PART_KEPT_MS = 6 * 3_600_000
 """So long a replayed part lives at least, for the live job has to build from it."""
 

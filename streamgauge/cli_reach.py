@@ -13,7 +13,7 @@ from streamgauge.yaml_file import InvalidFile
 KAFKA_PORT = 9092
 _ADDRESS = re.compile(r"(?:\w+://)?(?P<host>\[[^]]+\]|[^:/]+)(?::(?P<port>\d+))?", re.ASCII)
 CONNECT_S = 3.0
-"""So long one address of Kafka is tried before a client is made, which would go on trying for half a minute."""
+"""The timeout for one address of Kafka, before a client is made: that would go on trying for half a minute."""
 
 
 class Commands(click.Group):

@@ -143,7 +143,7 @@ class Collector(Section):
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024)
     max_queue_bytes: int = Field(128 * 1024 * 1024, ge=1024 * 1024)
     max_wait_s: float = Field(15.0, gt=0)
-    """So long a request waits for Kafka; less than senders wait for their answer."""
+    """The timeout of a request that waits for Kafka; shorter than those of senders."""
     max_series: int = Field(1_000_000, ge=1000)
 
 

@@ -18,7 +18,7 @@ MAX_A_REQUEST = 10_000
 MAX_REQUEST_BYTES = 2 * 1024 * 1024
 """So many entries, and so many bytes of them, are read of a request; a Prometheus sends 2000 at a time."""
 MAX_ENTRIES = 50_000
-"""So many entries of metrics of targets are sent at a time."""
+"""The most entries of one answer about the metrics of targets."""
 MAX_TEXT = 4096
 """Characters of a help that are kept."""
 UNKNOWN = "unknown"

@@ -125,7 +125,7 @@ class Target(Section):
     interval: int
     timeout: int
     discovered: dict[str, str] = Field(default_factory=dict)
-    """What is known of it before its labels are chosen, in Prometheus's names."""
+    """Its labels before relabelling, in Prometheus's names."""
     labels: dict[str, str]
     external: dict[str, str]
     honor_labels: bool

@@ -155,13 +155,15 @@ class Gateway:
 
     def metadata(self, form: Form, reading: Reading) -> Answer:
         """/api/v1/metadata, of the metrics that the asker may see."""
-        shown = self.queries.metrics(form, reading) if form.asker.enforced else None
-        return self.collectors.metadata(form, reading, shown)
+        return self.collectors.metadata(form, reading, self._shown(form, reading))
 
     def targets_metadata(self, form: Form, reading: Reading) -> Answer:
         """/api/v1/targets/metadata, of the metrics that the asker may see."""
-        shown = self.queries.metrics(form, reading) if form.asker.enforced else None
-        return self.collectors.targets_metadata(form, reading, shown)
+        return self.collectors.targets_metadata(form, reading, self._shown(form, reading))
+
+    def _shown(self, form: Form, reading: Reading) -> set[str] | None:
+        """The names of the series that an asker may see; None for one who may see all."""
+        return self.queries.metrics(form, reading) if form.asker.enforced else None
 
     async def ready(self) -> None:
         """Whether the store answers, however many queries there are.

@@ -76,7 +76,7 @@ def _pair(part: bytes) -> tuple[str, str] | None:
     end = _BLANK_LINE.search(part)
     if end is None:
         return None
-    for line in part[: end.start()].decode(errors="replace").splitlines():
+    for line in part[: end.start()].decode(errors="replace").split("\n"):
         field, _, value = line.partition(":")
         if field.strip().lower() == "content-disposition":
             found = _parameters(value)

@@ -4,6 +4,8 @@ import math
 import re
 from datetime import UTC, datetime, timedelta
 
+from streamgauge.promql.literals import duration
+
 INT64 = 2**63
 """Of a signed number of 64 bits: the first that is too large."""
 SYNTAX = "invalid syntax"
@@ -28,9 +30,6 @@ _YEAR_1_S = 62_135_596_800
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _GREGORIAN = timedelta(days=146_097)
 """400 years."""
-_UNITS = ("y", "w", "d", "h", "m", "s", "ms")
-_UNITS_NS = (365 * 86_400 * 10**9, 7 * 86_400 * 10**9, 86_400 * 10**9, 3600 * 10**9, 60 * 10**9, 10**9, 10**6)
-_DURATION = re.compile("".join(rf"(?:([0-9]+){unit})?" for unit in _UNITS))
 MAX_DIGITS = 4096
 """No text with a longer number is looked at."""
 
@@ -109,13 +108,10 @@ def duration_ns(text: str) -> int | None:
         if not -INT64 <= found < INT64:
             raise OverflowError
         return int(found)
-    if text == "0":
-        return 0
-    parts = _DURATION.fullmatch(text) if len(text) <= MAX_DIGITS else None
-    if not parts or not any(parts.groups()):
+    try:
+        return duration(text) * 10**6 if text else None
+    except ValueError:
         return None
-    total = sum(int(part or 0) * unit for part, unit in zip(parts.groups(), _UNITS_NS, strict=True))
-    return total if total < INT64 else None
 
 
 def _of_seconds(seconds: float) -> int:

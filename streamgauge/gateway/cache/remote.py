@@ -40,7 +40,7 @@ class Values(Protocol):
     """Where values are kept by keys, for a while."""
 
     def get(self, keys: Sequence[bytes], hold: Callable[[int], None]) -> list[bytes | None]:
-        """The value of each key, None for one that is not there. hold: is told of their bytes before they come."""
+        """The value of each key, None for one that is not there. hold: called with their bytes before they are read."""
         ...
 
     def put(self, values: Mapping[bytes, tuple[bytes, int]]) -> None:
@@ -74,7 +74,7 @@ class RemoteValues:
     def get(self, keys: Sequence[bytes], hold: Callable[[int], None]) -> list[bytes | None]:
         """The value of each key; None for all without Redis.
 
-        :param hold: is told how many bytes they have before they are asked for. Whatever it raises is raised.
+        :param hold: called with their bytes before they are read. Whatever it raises is raised.
         """
         there = self._lengths(keys) if keys else {}
         if not there:
