@@ -90,8 +90,9 @@ class Bridge:
         self._measure()
 
     def assigned(self, partitions: Sequence[Assigned]) -> None:
-        """Begin with partitions."""
+        """Begin with partitions, and end with those that were revoked and are not among them."""
         with self._work:
+            self._ledger.forget_left()
             for partition, records, history in partitions:
                 self._ledger.load(partition, records, self._now())
                 for value in history:
@@ -103,9 +104,9 @@ class Bridge:
             self._work.notify_all()
 
     def revoked(self, partitions: Sequence[int]) -> None:
-        """End with partitions."""
+        """Stop with partitions; what fires is sent again until it is known who reads them now."""
         with self._work:
-            self._ledger.unload(partitions)
+            self._ledger.leave(partitions)
 
     def end(self) -> None:
         """Let `run` return."""

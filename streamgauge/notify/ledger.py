@@ -61,6 +61,7 @@ class Ledger:
         self._outboxes = {receiver: Outbox() for receiver in receivers}
         self._ended: dict[str, dict[str, None]] = {receiver: {} for receiver in receivers}
         self._dirty: dict[str, None] = {}
+        self._left: set[int] = set()
 
     def load(self, partition: int, records: Mapping[str, Notified], now: int) -> None:
         """Begin with what is known of the alerts of a partition; what fires is sent again at once."""
@@ -69,10 +70,18 @@ class Ledger:
             for receiver in self.receivers:
                 self._schedule(receiver, key, now)
 
-    def unload(self, partitions: Collection[int]) -> None:
-        """Forget all of these partitions, which another process reads now."""
-        for key in [key for key, entry in self._entries.items() if entry.partition in partitions]:
+    def leave(self, partitions: Collection[int]) -> None:
+        """Send nothing new of these partitions, but go on to send again what fires until `forget_left`.
+
+        Else it would end at the receivers while no process reads the partitions.
+        """
+        self._left.update(partitions)
+
+    def forget_left(self) -> None:
+        """Forget all of the partitions that were left: it is known by now who reads them."""
+        for key in [key for key, entry in self._entries.items() if entry.partition in self._left]:
             self._forget(key)
+        self._left.clear()
 
     def apply(self, partition: int, change: Triggered, *, is_history: bool = False) -> Verdict:
         """Take a change. Nothing is sent of it before `commit`.
@@ -90,12 +99,14 @@ class Ledger:
         return Verdict.APPLIED
 
     def take_dirty(self) -> dict[str, Written]:
-        """What is to be written; `commit` it then."""
-        found = {
-            key: Written(self._entries[key].partition, self._entries[key].record()) for key in self._dirty
-        }
+        """What is to be written; `commit` it then. Of partitions that were left it is not this process's business."""
+        dirty = [(key, self._entries[key]) for key in self._dirty]
         self._dirty = {}
-        return found
+        return {
+            key: Written(entry.partition, entry.record())
+            for key, entry in dirty
+            if entry.partition not in self._left
+        }
 
     def commit(self, keys: Iterable[str], now: int) -> None:
         """These were written: send what waits of them."""
@@ -122,6 +133,8 @@ class Ledger:
         for key in self._outboxes[receiver].due(now):
             entry = self._entries[key]
             waiting = entry.waiting(receiver)
+            if waiting and entry.partition in self._left:
+                continue
             change = waiting[0] if waiting else entry.newest
             if change is not None and (waiting or not entry.is_settled(now)):
                 entry.in_flight[receiver] = change.tick

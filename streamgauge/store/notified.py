@@ -24,7 +24,7 @@ from streamgauge.config import Kafka
 from streamgauge.kafka_client import client_settings
 from streamgauge.notify.bridge import Assigned
 from streamgauge.notify.ledger import Written
-from streamgauge.store.partition import TIMEOUT_S, end_of, read_partition, text_of
+from streamgauge.store.partition import TIMEOUT_S, end_of, passes, read_partition, text_of
 
 GROUP = "streamgauge-notify"
 SESSION_MS = 10_000
@@ -152,17 +152,23 @@ class Journal:
             own = place.partition
             producer = self._producers[own] = self._producer(own)
             _again(lambda producer=producer: producer.init_transactions(TIMEOUT_S))  # type: ignore[misc]
-            records, offset = self._known(own)
-            history: list[bytes] = []
-            if offset is None:
-                offset = end_of(self._kafka, TRIGGERED, own)
-                self._positions[own] = offset
-                history = [message.value() or b"" for message in read_partition(self._kafka, TRIGGERED, own)]
-            place.offset = offset
-            found.append(Assigned(own, records, history))
+            assigned, place.offset = _again(lambda own=own: self._begun(own))  # type: ignore[misc]
+            found.append(assigned)
         self._assigned(found)
         consumer.assign(partitions)
         log.info("reads: partitions=%s", sorted(place.partition for place in partitions))
+
+    def _begun(self, partition: int) -> tuple[Assigned, int]:
+        """What a partition begins with, and the offset to read it from."""
+        records, offset = self._known(partition)
+        history: list[bytes] = []
+        if offset is None:
+            offset = end_of(self._kafka, TRIGGERED, partition)
+            self._positions[partition] = offset
+            history = [
+                message.value() or b"" for message in read_partition(self._kafka, TRIGGERED, partition)
+            ]
+        return Assigned(partition, records, history), offset
 
     def _producer(self, partition: int) -> Producer:
         return Producer(
@@ -238,15 +244,16 @@ def _leave_out(message: Message, fault: InvalidMessage) -> None:
 
 
 def _again(call: Callable[[], Outcome]) -> Outcome:
-    """Call until Kafka does not ask to try again."""
+    """Call until Kafka is there and does not ask to try again."""
     is_told = False
     while True:
         try:
             return call()
-        except KafkaException as error:
-            if not error.args[0].retriable():
+        except (KafkaException, TimeoutError) as error:
+            fault = error.args[0]
+            if isinstance(error, KafkaException) and not passes(fault):
                 raise
             if not is_told:
-                log.warning("kafka is tried again: error=%s", error.args[0])
+                log.warning("kafka is tried again: error=%s", fault)
             is_told = True
             time.sleep(PAUSE_S)

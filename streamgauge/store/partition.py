@@ -8,6 +8,19 @@ from streamgauge.config import Kafka
 from streamgauge.kafka_client import client_settings
 
 TIMEOUT_S = 30.0
+_AWAY = (
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TRANSPORT,
+    KafkaError._RESOLVE,
+    KafkaError._TIMED_OUT,
+    KafkaError._UNKNOWN_PARTITION,
+)
+"""Errors of a client that reaches no broker; one that has never reached any knows no partition either."""
+
+
+def passes(error: KafkaError) -> bool:
+    """Whether an error says that there is no broker for now, or that the broker asks to try again."""
+    return error.retriable() or error.code() in _AWAY
 
 
 def reader(kafka: Kafka) -> Consumer:

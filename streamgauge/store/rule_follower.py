@@ -7,11 +7,8 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from schemas.rule_messages import RuleMessage
 from schemas.topics import RULES
 from streamgauge.config import Kafka
-from streamgauge.store.partition import TIMEOUT_S, reader
+from streamgauge.store.partition import TIMEOUT_S, passes, reader
 from streamgauge.store.rule_topic import rule_message
-
-PASSING = (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE)
-"""Errors that say that there is no broker for now."""
 
 
 class RuleFollower:
@@ -57,6 +54,6 @@ class RuleFollower:
             elif error.code() == KafkaError._PARTITION_EOF:
                 self._is_at_end = True
                 return found
-            elif error.code() not in PASSING and not error.retriable():
+            elif not passes(error):
                 raise KafkaException(error)
         return found

@@ -28,6 +28,19 @@ class Process:
         self.ledger = Ledger(RECEIVERS, 60_000, 24 * 3_600_000)
         self.ledger.load(0, {key: decode(value) for key, value in self.written.items()}, self.now)
         self.position = self.committed
+        self.is_left = False
+
+    def leave(self):
+        """Kafka is away for longer than the session lasts, or another process joins."""
+        self.ledger.leave([0])
+        self.is_left = True
+
+    def come_back(self):
+        """The partition is this process's, as it was or for the first time."""
+        self.ledger.forget_left()
+        self.ledger.load(0, {key: decode(value) for key, value in self.written.items()}, self.now)
+        self.position = self.committed
+        self.is_left = False
 
     def read(self, count):
         for message in self.messages[self.position : self.position + count]:
@@ -38,6 +51,9 @@ class Process:
         records = self.ledger.take_dirty()
         for key, (_, record) in records.items():
             self.written[key] = encode(record)
+        if self.is_left:
+            assert not records
+            return
         self.committed = self.position
         self.ledger.commit(records, self.now)
 
@@ -64,6 +80,8 @@ class Process:
 
     def finish(self):
         """Read and send all that is left."""
+        self.leave()
+        self.come_back()
         self.read(len(self.messages))
         self.commit()
         for receiver in RECEIVERS:
@@ -93,6 +111,8 @@ STEPS = st.one_of(
     st.just(("fail_to_commit",)),
     st.tuples(st.just("commit_a_part"), st.integers(0, 1)),
     st.just(("start",)),
+    st.just(("leave",)),
+    st.just(("come_back",)),
     st.tuples(st.just("send"), st.sampled_from(RECEIVERS), st.booleans(), st.booleans()),
 )
 

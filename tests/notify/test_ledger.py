@@ -3,7 +3,7 @@
 from changes import change
 
 from schemas.limits import MAX_MESSAGE_BYTES
-from schemas.notified_messages import decode, encode
+from schemas.notified_messages import decode, encode, key_of
 from streamgauge.notify import entry as entry_module
 from streamgauge.notify import ledger as module
 from streamgauge.notify.ledger import GAP_MS, Ledger, Verdict
@@ -290,12 +290,67 @@ def test_what_lapsed_is_looked_at_again():
     assert sent(own, 121_000) == ["a-1000-firing"]
 
 
+def left(own, *names):
+    """Alerts in partition 1, each told to fire at 0; the partition is then left."""
+    for name in names:
+        own.apply(1, change(1000, "firing", name))
+    own.commit(own.take_dirty(), 0)
+    assert len(sent(own, 0)) == len(names)
+    written = own.take_dirty()
+    own.leave([1])
+    return {key: decode(encode(one.record)) for key, one in written.items()}
+
+
+def test_what_fires_in_a_partition_that_is_left_is_kept_alive_until_it_is_known_who_reads_it():
+    own = ledger()
+    left(own, "a")
+    for round_ in range(1, 5):
+        assert sent(own, round_ * RESEND_MS) == ["a-1000-firing"]
+    assert own.take_dirty() == {}
+    own.forget_left()
+    assert sent(own, 9 * RESEND_MS) == []
+    assert own.count_firing() == 0
+
+
+def test_nothing_new_is_sent_of_a_partition_that_is_left():
+    own = ledger()
+    left(own, "a", "b")
+    own.apply(1, change(2000, "resolved", "a"))
+    own.apply(1, change(2000, "firing", "c"))
+    own.commit(own.take_dirty(), RESEND_MS)
+    assert sent(own, 2 * RESEND_MS) == ["b-1000-firing"]
+
+
+def test_what_was_under_way_when_its_partition_was_left_is_written_by_who_reads_it():
+    own = ledger()
+    own.apply(1, change(1000, "firing"))
+    own.commit(own.take_dirty(), 0)
+    under_way = own.take(A, 0, 64)
+    own.leave([1])
+    own.accepted(A, under_way, 0)
+    own.prune(MEMORY_MS)
+    assert own.take_dirty() == {}
+    assert sent(own, RESEND_MS) == ["a-1000-firing"]
+
+
+def test_a_partition_that_comes_back_goes_on_as_it_is_written():
+    own = ledger()
+    written = left(own, "a", "b")
+    del written[key_of(change(1000, "firing", "b"))]
+    own.forget_left()
+    own.load(1, written, RESEND_MS)
+    assert sent(own, RESEND_MS) == ["a-1000-firing"]
+    taken(own, change(2000, "resolved", "a"), now=RESEND_MS)
+    assert sent(own, RESEND_MS) == ["a-2000-resolved"]
+
+
 def test_another_process_takes_a_partition_over():
     own = ledger()
     own.apply(0, change(1000, "firing", "a"))
     own.apply(1, change(1000, "firing", "b"))
     own.commit(own.take_dirty(), 1000)
-    own.unload([1])
+    own.leave([1])
+    own.forget_left()
     assert sent(own, 1000) == ["a-1000-firing"]
 
 
