@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 from confluent_kafka import Consumer, KafkaException, Producer
 
+from integration.stored import Stored, wait_for
 from integration.workload import MINUTE_MS, Request
 from schemas import batch
 from schemas.topics import RAW
@@ -27,6 +28,7 @@ class BatchProducer:
         self._kafka = self._connect()
         self._waiting: dict[int, tuple[bytes | None, bytes | None, int, int, dict[str, bytes]]] = {}
         self._count = 0
+        self._now = 0
 
     def send(self, request: Request, sent: int) -> None:
         """One batch a lane and minute, one row a series."""
@@ -51,9 +53,23 @@ class BatchProducer:
 
     def heartbeat(self, sent: int) -> None:
         """One on every lane."""
+        self._now = sent
         for lane in range(self._lanes):
             headers = dict(batch.headers_of("test", sent))
             self.put(batch.key_of(lane), batch.HEARTBEAT, headers, sent, lane)
+
+    def until_sealed(self, stored: Stored, end: int) -> None:
+        """Repeat the last heartbeat, as collectors do every second, until every lane is sealed up to `end` (ms).
+
+        A single one after a pause may leave a source idle.
+        """
+
+        def is_sealed() -> bool:
+            self.heartbeat(self._now)
+            self.flush()
+            return stored.sealed_to() >= end
+
+        wait_for(is_sealed, 180, lambda: f"sealed to {stored.sealed_to() - end} ms")
 
     def put(
         self, key: bytes | None, value: bytes | None, headers: dict[str, bytes], timestamp: int, lane: int = 0
@@ -101,8 +117,8 @@ def raw_partitions(config: Config) -> int:
         consumer.close()
 
 
-def produce(config, simulated, works, once=lambda _: None):
-    """Put the requests of the workloads on Kafka in the order of their time, `once` in the middle."""
+def produce(config, stored, simulated, works, once=lambda _: None):
+    """Put the requests of the workloads on Kafka in the order of their time, `once` in the middle, until all is sealed."""
     producer = BatchProducer(config)
     requests = list(zip(*(work.requests() for work in works), strict=True))
     for number, pairs in enumerate(requests):
@@ -111,6 +127,7 @@ def produce(config, simulated, works, once=lambda _: None):
         for due, request in pairs:
             producer.send(request, sent=due)
         producer.heartbeat(pairs[0][0])
-    simulated.next = max(work.end for work in works) + MINUTE_MS
+    end = max(work.end for work in works)
+    simulated.next = end + MINUTE_MS
     producer.heartbeat(simulated.next)
-    producer.flush()
+    producer.until_sealed(stored, end)

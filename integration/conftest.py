@@ -44,7 +44,8 @@ BEFORE_MIDNIGHT_MS = 25 * MINUTE_MS
 """Simulated time begins so long before a midnight, so that hours and a day end during the tests."""
 
 
-FIRST = ("test_pipeline_late.py",)
+FIRST = ("test_pipeline_late.py", "test_pipeline_backfill.py")
+"""The second reads all of Kafka again, which holds little then."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

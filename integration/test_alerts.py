@@ -6,6 +6,7 @@ from random import Random
 
 import httpx
 from click.testing import CliRunner
+from confluent_kafka import TopicPartition
 
 from integration.alerting import (
     STEP_MS,
@@ -20,7 +21,7 @@ from integration.stored import wait_for
 from schemas import alert_messages
 from schemas.topics import ALERT_STATE, RAW
 from streamgauge.cli import main
-from streamgauge.store.partition import headers_of, read_partition
+from streamgauge.store.partition import end_of, headers_of, read_partition, reader
 
 THRESHOLD = """\
 groups:
@@ -94,11 +95,13 @@ def test_recorded_series_are_ordinary_samples_for_other_groups_and_readers(confi
     stream.idle()
     rules.apply(name, RECORDING.format(name=name))
     begin = stream.now
+    recorded = Recorded(config)
     for number in range(30):
         now = stream.step(heat(name)(number))
         if number > 5:
             # the tick before this one is evaluated by now, and what it records has to come back before the next
-            wait_for(lambda now=now: _newest_recorded(config, begin) >= now - STEP_MS, 60)
+            wait_for(lambda now=now: recorded.newest() >= now - STEP_MS, 60, lambda: str(recorded.newest()))
+    recorded.close()
     stream.idle(2)
 
     def changes(group):
@@ -118,13 +121,27 @@ def test_recorded_series_are_ordinary_samples_for_other_groups_and_readers(confi
     _await_query(config, 'count(ALERTS_FOR_STATE{alertname="Same"})', begin + 20 * STEP_MS, "1")
 
 
-def _newest_recorded(config, begin):
-    newest = 0
-    for partition in range(raw_partitions(config)):
-        for message in read_partition(config.kafka, RAW, partition):
-            if headers_of(message).get("producer") == "alerts":
-                newest = max(newest, message.timestamp()[1])
-    return newest if newest > begin else 0
+class Recorded:
+    """What the alert job records from now on."""
+
+    def __init__(self, config):
+        self._consumer = reader(config.kafka)
+        partitions = range(raw_partitions(config))
+        self._consumer.assign(
+            [TopicPartition(RAW, one, end_of(config.kafka, RAW, one)) for one in partitions]
+        )
+        self._newest = 0
+
+    def newest(self):
+        """The time (ms) of the newest sample, 0 before the first."""
+        while found := self._consumer.consume(1000, 0.2):
+            for message in found:
+                if message.error() is None and headers_of(message).get("producer") == "alerts":
+                    self._newest = max(self._newest, message.timestamp()[1])
+        return self._newest
+
+    def close(self):
+        self._consumer.close()
 
 
 def _await_query(config, query, time, wanted):

@@ -137,8 +137,7 @@ def test_a_batch_held_back_over_a_restart_is_not_lost(stack, stored, simulated):
         else:
             producer.send(request, due)
         producer.heartbeat(due)
-    producer.flush()
-    stored.wait_until_sealed(work.start + 3 * MINUTE_MS)
+    producer.until_sealed(stored, work.start + 3 * MINUTE_MS)
     stack.kill("taskmanager")
     # what a collector puts on Kafka late carries the clock of the time when it was made
     for due, request in held:
@@ -160,9 +159,8 @@ def test_a_client_ahead_of_the_others_makes_nothing_late(stack, stored, simulate
     stack.wait_ready({"store", "rollup"})
     punctual = Workload("punctual", simulated.next, minutes=3)
     ahead = Workload("ahead", simulated.next, minutes=3, series=20, ahead_ms=45_000, seed=2)
-    produce(stack.config, simulated, [ahead, punctual])
+    produce(stack.config, stored, simulated, [ahead, punctual])
     for work in (punctual, ahead):
-        stored.wait_until_sealed(work.end)
         assert stored.raw(work.expected) == work.expected
         assert_rollups_equal(stored.rollups(work.expected), plain_rollups(work.expected))
         assert set(stored.parts(work.expected)) == {ON_TIME}

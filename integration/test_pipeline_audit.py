@@ -74,16 +74,9 @@ def test_what_is_acknowledged_is_verified_and_what_is_not_stored_is_named(
 def _go_on(config, stored, begin, end):
     """Let time go on as idle collectors do, with a heartbeat a lane again and again, until all is sealed."""
     producer = BatchProducer(config)
-
-    def is_sealed():
-        # once more each time: a single one after a pause may leave a source idle
-        producer.heartbeat(end)
-        producer.flush()
-        return stored.sealed_to() >= end - MINUTE_MS
-
-    for now in range(begin, end, 10_000):
+    for now in (*range(begin, end, 10_000), end):
         producer.heartbeat(now)
-    wait_for(is_sealed, 180, lambda: f"sealed to {stored.sealed_to() - end} ms")
+    producer.until_sealed(stored, end - MINUTE_MS)
 
 
 def _lose_a_batch(config, minute):

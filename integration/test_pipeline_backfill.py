@@ -1,4 +1,4 @@
-"""A range of Kafka is read again beside the live jobs; runs after the tests whose samples it replays."""
+"""A range of Kafka is read again beside the live jobs."""
 
 import json
 import os
@@ -44,8 +44,8 @@ def _offsets(config, timestamp):
     return starts
 
 
-def _produce(config, simulated, work, pause_s=0.0):
-    """The requests of a workload in the order of their time, and time until its minutes are closed."""
+def _produce(config, stored, simulated, work, pause_s=0.0):
+    """The requests of a workload in the order of their time, and time until its minutes are sealed."""
     producer = BatchProducer(config)
     for due, request in work.requests():
         producer.send(request, sent=due)
@@ -54,7 +54,7 @@ def _produce(config, simulated, work, pause_s=0.0):
         time.sleep(pause_s)
     simulated.next = work.end + MINUTE_MS
     producer.heartbeat(simulated.next)
-    producer.flush()
+    producer.until_sealed(stored, work.end)
 
 
 def _wait_until_right(work, stored, level):
@@ -76,8 +76,7 @@ def work(stack, stored, simulated):
     """Samples whose minutes are closed and rolled up."""
     stack.wait_ready({"store", "rollup"})
     done = Workload("before_backfill", simulated.next, minutes=14, series=100, late=10)
-    _produce(stack.config, simulated, done)
-    stored.wait_until_sealed(done.end)
+    _produce(stack.config, stored, simulated, done)
     for level in ROLLED:
         _wait_until_right(done, stored, level)
     return done
@@ -92,9 +91,8 @@ def test_rollups_truncated_while_load_goes_on_come_back_byte_for_byte(stack, sto
     first = min(start for rows in before.values() for *_, start in rows)
     with ThreadPoolExecutor(1) as beside:
         backfill = beside.submit(_backfill, stack, "--from", _seconds(first), "--to", _seconds(during.start))
-        _produce(stack.config, simulated, during, pause_s=0.5)
+        _produce(stack.config, stored, simulated, during, pause_s=0.5)
         printed = backfill.result()
-    stored.wait_until_sealed(during.end)
     for level in ROLLED:
         _wait_until_right(work, stored, level)
         _wait_until_right(during, stored, level)

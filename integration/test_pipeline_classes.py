@@ -37,8 +37,7 @@ def times(stack, stored, simulated):
     producer.send([(one, [(start + 1234, 5.0)]) for one in series], sent=end)
     simulated.next = end + MINUTE_MS
     producer.heartbeat(simulated.next)
-    producer.flush()
-    stored.wait_until_sealed(end)
+    producer.until_sealed(stored, end)
     return start, end
 
 

@@ -28,8 +28,7 @@ def test_garbage_is_set_aside_with_its_reason_and_makes_nothing_late(stack, stor
         for key, value, headers, timestamp, _ in garbage:
             producer.put(key, value, headers, timestamp)
 
-    produce(stack.config, simulated, [work], put_garbage)
-    stored.wait_until_sealed(work.end)
+    produce(stack.config, stored, simulated, [work], put_garbage)
     assert stored.raw(work.expected) == work.expected
     assert set(stored.parts(work.expected)) == {ON_TIME}
     found = rejected.read(len(garbage))

@@ -33,7 +33,7 @@ def test_a_stream_shuffled_by_up_to_three_hours_ends_as_the_stream_in_order(stac
             producer.heartbeat(now)
     simulated.next += MINUTE_MS
     producer.heartbeat(simulated.next)
-    producer.flush()
+    producer.until_sealed(stored, simulated.next - MINUTE_MS)
     for work in (order, shuffled):
         _assert_stored(work, stored)
     for level in ROLLED:

@@ -25,7 +25,7 @@ class PlannedReads:
         self._invariant = invariant_parts(expression)
 
     def of(self, query: Query) -> list[Read]:
-        """One for each selector that is evaluated, always in the same order."""
+        """Those of each selector that is evaluated, always in the same order."""
         found: list[Read] = []
         waiting: list[tuple[Expr, Grid, bool, str]] = [(self._expression, query.grid, True, "")]
         while waiting:
@@ -39,7 +39,7 @@ class PlannedReads:
                 case MatrixSelector():
                     ends = window_ends(node.selector.at, node.selector.offset, grid, query, heeds)
                     rolled = reads.of_function(function, node, ends, grid, query, self._levels)
-                    found.append(rolled or reads.of_matrix(node, ends, query, self._levels))
+                    found.extend(rolled or [reads.of_matrix(node, ends, query, self._levels)])
                 case Subquery():
                     ends = window_ends(node.at, node.offset, grid, query, heeds)
                     below = subquery_grid(node, ends, query)

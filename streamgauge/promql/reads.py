@@ -1,6 +1,6 @@
 """What a selector reads: from which resolution, and which times."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from streamgauge.promql.ast import Duration, MatrixSelector, VectorSelector
@@ -55,17 +55,36 @@ def of_matrix(node: MatrixSelector, ends: Times, query: Query, levels: Sequence[
 
 def of_function(
     function: str, node: MatrixSelector, ends: Times, grid: Grid, query: Query, levels: Sequence[Level]
-) -> Read | None:
-    """The windows that a function of a range is answered from, or None if samples are to be read."""
+) -> list[Read]:
+    """The windows that a function of a range is answered from, or nothing if samples are to be read.
+
+    The last window of an instant query's range is read in finer ones, as far as its end. A step of a range query is
+    not: the next step needs the whole window, and what is kept of a step may not depend on where the query ends.
+    """
     if function not in NEEDED or node.selector.anchored or node.selector.smoothed:
-        return None
+        return []
     range_ms = milliseconds(node.range)
     width = _width(node, query, levels, _step(grid, query), int(ends[0]) - range_ms, range_ms)
     if width == SAMPLES:
-        return None
+        return []
     # the first window that counts ends after the start of the first range
-    start = int(ends[0]) - max(range_ms, width) - width + 1
-    return Read(node, width, start, int(ends[-1]) - 1, NEEDED[function])
+    start, end, wanted = int(ends[0]) - max(range_ms, width) - width + 1, int(ends[-1]), NEEDED[function]
+    if not _is_instant(grid, query):
+        return [Read(node, width, start, end - 1, wanted)]
+    whole = end - end % width
+    return [Read(node, width, start, whole - 1, wanted), *_finer(node, width, whole, end, levels, wanted)]
+
+
+def _finer(
+    node: MatrixSelector, width: int, start: int, end: int, levels: Sequence[Level], wanted: tuple[str, ...]
+) -> Iterator[Read]:
+    """What is read from `start` on, where a window of `width` ms begins that does not end before `end`."""
+    finer = [each for each in levels if SAMPLES < each.width < width and each.oldest <= start]
+    for level in reversed(finer):
+        whole = end - end % level.width
+        if start < whole:
+            yield Read(node, level.width, start, whole - 1, wanted)
+            start = whole
 
 
 def milliseconds(duration: Duration) -> int:
@@ -87,6 +106,11 @@ def _step(grid: Grid, query: Query) -> int:
     """The ms between two steps as far as resolution goes."""
     is_one = grid.count == 1 or (query.as_instants and grid == query.grid)
     return 0 if is_one else grid.step
+
+
+def _is_instant(grid: Grid, query: Query) -> bool:
+    """Whether an instant query is evaluated, not a step of another one, nor a part of it."""
+    return grid.is_instant and grid == query.grid and query.widths is None and not query.as_instants
 
 
 def _width(

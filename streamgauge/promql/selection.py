@@ -13,7 +13,8 @@ from streamgauge.promql.query import Grid, Limits, Query, RollupSource, Source
 from streamgauge.promql.reads import Read, milliseconds
 from streamgauge.promql.rolled_functions import Rolled
 from streamgauge.promql.vectors import Matrix, Times, Values, Vector
-from streamgauge.rollup.rollups import Rollups
+from streamgauge.rollup.rollups import Rollups, joined
+from streamgauge.series.ids import split, to_bytes
 from streamgauge.series.labels import NAME
 from streamgauge.series.samples import STALE_BITS, Samples
 
@@ -81,13 +82,22 @@ class Selection:
         :raises InvalidQuery: by the limits.
         """
         ends = self.ends(node.selector.at, node.selector.offset, grid)
-        read = reads.of_function(function, node, ends, grid, self._query, self._levels)
-        if read is None:
+        own = reads.of_function(function, node, ends, grid, self._query, self._levels)
+        if not own:
             return None
-        self._limits.check_time()
-        canonical, rollups = self._rollups(read)
-        self._limits.take_samples(len(rollups.window_starts) * len(read.wanted))
-        return Rolled(self._labels(canonical), rollups, ends, milliseconds(node.range), read.width)
+        found = []
+        for read in own:
+            self._limits.check_time()
+            found.append(self._rollups(read))
+            self._limits.take_samples(len(found[-1][1].window_starts) * len(read.wanted))
+        canonical = {
+            identity: data
+            for names, part in found
+            for identity, data in zip(split(to_bytes(part.ids)), names, strict=True)
+        }
+        rollups = joined([part for _, part in found])
+        names = [canonical[identity] for identity in split(to_bytes(rollups.ids))]
+        return Rolled(self._labels(names), rollups, ends, milliseconds(node.range), own[0].width)
 
     def ends(self, at: At | None, offset: Duration, grid: Grid) -> Times:
         """The times that the steps look at: (steps,) int64 ms, or one for all steps under an @."""

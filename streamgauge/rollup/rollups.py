@@ -1,10 +1,12 @@
 """Rollups of many series as flat arrays."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from streamgauge.series import digests
 from streamgauge.series.digests import Digests
 from streamgauge.series.ids import Ids
 
@@ -26,3 +28,25 @@ class Rollups(NamedTuple):
     widths: npt.NDArray[np.int64]
     columns: Columns
     digests: Digests | None
+
+
+def joined(parts: Sequence[Rollups]) -> Rollups:
+    """One or more rollups of the same columns, no window of which overlaps another of its series."""
+    first, *others = parts
+    if not others:
+        return first
+    ids = np.concatenate([np.repeat(part.ids, np.diff(part.offsets), axis=0) for part in parts])
+    starts = np.concatenate([part.window_starts for part in parts])
+    order = np.lexsort((starts, ids[:, 1], ids[:, 0]))
+    ids = ids[order]
+    fresh = np.ones(len(ids), bool)
+    fresh[1:] = (ids[1:] != ids[:-1]).any(axis=1)
+    kept = [part.digests for part in parts if part.digests is not None]
+    return Rollups(
+        ids[fresh],
+        np.append(np.flatnonzero(fresh), len(ids)).astype(np.int64),
+        starts[order],
+        np.concatenate([part.widths for part in parts])[order],
+        {name: np.concatenate([part.columns[name] for part in parts])[order] for name in first.columns},
+        digests.take(digests.concat(kept), order) if kept else None,
+    )

@@ -222,6 +222,55 @@ def test_whole_queries_over_rollups_give_what_samples_give(text):
     assert _by_labels(by_lanes.value) == pytest.approx(_by_labels(over_rollups.value))
 
 
+class HeldAtLevels(Held):
+    """The same series in windows of every level, where samples are no longer kept."""
+
+    levels = (Level(0, START + 10**9), *(Level(width * MINUTE, 0) for width in (1, 5, 60)))
+
+    def rollups(self, _, start_ms, end_ms, width, wanted):
+        canonical, samples = self._held
+        rows = [
+            of_samples(between(samples, window, window + width - 1), window, wanted)._replace(width=width)
+            for window in range(START - width, START + 600 * MINUTE, width)
+            if window % width == 0 and start_ms <= window <= end_ms
+        ]
+        found = by_series(rows, wanted)
+        return [canonical[row] for row in rows_of(samples.ids, found.ids)], found
+
+
+@pytest.mark.parametrize("name", sorted(NEEDED.keys() - {"absent_over_time"}))
+@settings(max_examples=10, deadline=None)
+@given(
+    # of four hours and a half; most series begin within the last hour
+    series=st.lists(
+        st.dictionaries(st.integers(1500, 1619) | st.integers(0, 1619), _value, min_size=1, max_size=40),
+        min_size=1,
+        max_size=3,
+    ),
+    minute=st.integers(251, 270),
+)
+def test_an_instant_query_counts_what_ended_before_the_last_window_did(name, series, minute):
+    text = f"{name}({'0.9, ' if name == 'quantile_over_time' else ''}x[4d])"
+    canonical, samples = _samples(series)
+    query = Query(START + minute * MINUTE, START + minute * MINUTE)
+    over_samples = evaluate(parse(text), query, Held(canonical, samples), Limits(), text)
+    found = evaluate(parse(text), query, HeldAtLevels(canonical, samples), Limits(), text)
+    expected = _by_labels(over_samples.value)
+    if name in ("rate", "increase", "delta"):
+        # samples do not tell where the range has none; both extrapolate to half a gap beyond those that there are
+        assert _by_labels(found.value).keys() == expected.keys()
+        return
+    assert _by_labels(found.value) == pytest.approx(expected, rel=1e-9, abs=1e-7)
+
+
+def test_a_young_series_shows_in_a_long_range_though_the_window_it_is_in_goes_on():
+    canonical, samples = _samples([dict.fromkeys(range(20 * 6), 1.0)])
+    at = START + 20 * MINUTE
+    source = HeldAtLevels(canonical, samples)
+    found = evaluate(parse("sum_over_time(x[3d])"), Query(at, at), source)
+    assert list(_by_labels(found.value).values()) == [120.0]
+
+
 class HeldRecently(HeldRollups):
     """Samples are kept of the second half only."""
 
