@@ -118,7 +118,7 @@ def raw_partitions(config: Config) -> int:
 
 
 def produce(config, stored, simulated, works, once=lambda _: None):
-    """Put the requests of the workloads on Kafka in the order of their time, `once` in the middle, until all is sealed."""
+    """Put the requests of workloads on Kafka in order of time, `once` in the middle, and wait until all is sealed."""
     producer = BatchProducer(config)
     requests = list(zip(*(work.requests() for work in works), strict=True))
     for number, pairs in enumerate(requests):
