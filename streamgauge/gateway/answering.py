@@ -14,6 +14,7 @@ from streamgauge.gateway import prometheus_json as answer
 from streamgauge.gateway.bodies import Body, InPieces
 from streamgauge.gateway.enforcement import enforced
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
+from streamgauge.gateway.flights import retrieve
 from streamgauge.gateway.memory import NotEnoughMemory
 from streamgauge.gateway.metrics import Metrics
 from streamgauge.gateway.parameters import Form
@@ -111,6 +112,7 @@ async def while_connected(request: Request, answer: Awaitable[T]) -> T:
     :raises ClientDisconnect: then.
     """
     work = asyncio.ensure_future(answer)
+    work.add_done_callback(retrieve)
     gone = asyncio.create_task(_gone(request))
     try:
         await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)

@@ -16,6 +16,7 @@ from streamgauge.gateway import prometheus_json as answer
 from streamgauge.gateway.accounts import Accounts, User
 from streamgauge.gateway.askers import Asker
 from streamgauge.gateway.faults import ErrorType
+from streamgauge.gateway.flights import retrieve
 from streamgauge.gateway.guesses import Guesses
 from streamgauge.gateway.turns import Turns
 
@@ -113,6 +114,7 @@ class Authentication:
             check = asyncio.ensure_future(self._check(accounts, name, password, address))
             self._under_way[shown_now] = check
             check.add_done_callback(lambda _: self._under_way.pop(shown_now))
+            check.add_done_callback(retrieve)
         return await asyncio.shield(check)
 
     async def _check(

@@ -4,11 +4,17 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 JOINABLE_S = 1.0
 """A run that began longer ago may have read what has changed since: a request then begins another."""
+
+
+def retrieve(future: "asyncio.Future[Any]") -> None:
+    """Take the error of what has ended: nobody may be left to be told, and asyncio logs what nobody has taken."""
+    if not future.cancelled():
+        future.exception()
 
 
 @dataclass(slots=True)
@@ -58,9 +64,7 @@ class Flights(Generic[T]):
 
         def ended(task: "asyncio.Task[T]") -> None:
             self._forget(key, flight)
-            # nobody may be left to whom it could be told
-            if not task.cancelled():
-                task.exception()
+            retrieve(task)
 
         flight.task.add_done_callback(ended)
         return flight

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from streamgauge.gateway.askers import Asker
+from streamgauge.gateway.flights import retrieve
 from streamgauge.gateway.turns import Turns, Users
 from streamgauge.store.reading import Reading
 
@@ -82,8 +83,10 @@ class Pool:
 
         work = self._threads.submit(look, reading)
         work.add_done_callback(ended)
+        found = asyncio.wrap_future(work)
         try:
-            return await asyncio.shield(asyncio.wrap_future(work))
+            return await asyncio.shield(found)
         except asyncio.CancelledError:
             reading.stop()
+            found.add_done_callback(retrieve)
             raise
