@@ -4,13 +4,15 @@ Key: xxh3-128 of group, rule and labels, in hexadecimal, none of which changes i
 lies in the partition of alerts.triggered from which its alert came. Header: `format` (1). Values are JSON, none means
 forgotten.
 
-Key /offset, in each partition: the first offset of alerts.triggered that has not been read. It is written in the
-transaction of what came of those before it, or in the last one where that takes several: it never is ahead of these.
+Key /offset, in each partition: the first offset of alerts.triggered that has not been read, and when something of the
+partition was sent last. It is written in the transaction of what came of the offsets before it, or in the last one
+where that takes several: it never is ahead of these.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import xxhash
 
@@ -36,24 +38,32 @@ class Notified:
     seen: Mapping[str, int]
 
 
+class Position(NamedTuple):
+    """How far a partition is read, and when (ms) something of it was sent last, 0 for never."""
+
+    offset: int
+    sent_at: int = 0
+
+
 def key_of(change: Triggered) -> str:
     """The key of the alert that a change is of, or of the rule."""
     parts = [change.group, change.rule, *(part for pair in sorted(change.labels.items()) for part in pair)]
     return xxhash.xxh3_128_hexdigest(json.dumps(parts, ensure_ascii=False).encode(errors="surrogatepass"))
 
 
-def encode_offset(offset: int) -> bytes:
+def encode_position(position: Position) -> bytes:
     """The value of the key /offset."""
-    return json.dumps({"offset": offset}, separators=(",", ":")).encode()
+    return json.dumps(position._asdict(), separators=(",", ":")).encode()
 
 
-def decode_offset(value: bytes) -> int:
-    """The offset that a value of the key /offset says.
+def decode_position(value: bytes) -> Position:
+    """What a value of the key /offset says; earlier versions did not say when something was sent.
 
-    :raises InvalidMessage: for what says none.
+    :raises InvalidMessage: for what says no offset.
     """
     try:
-        return int(json.loads(value)["offset"])
+        content = json.loads(value)
+        return Position(int(content["offset"]), int(content.get("sent_at", 0)))
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidMessage(MessageFault.MALFORMED, str(error)[:200]) from None
 

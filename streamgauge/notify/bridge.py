@@ -28,12 +28,14 @@ log = logging.getLogger(__name__)
 class Assigned(NamedTuple):
     """A partition of alerts.triggered that is to be read.
 
-    records: what is known of its alerts. history: the values that it held before anybody has read any.
+    records: what is known of its alerts. history: the values that it held before anybody has read any. sent_at: when
+    (ms) something of it was sent last.
     """
 
     partition: int
     records: Mapping[str, Notified]
     history: Sequence[bytes]
+    sent_at: int = 0
 
 
 class Journal(Protocol):
@@ -43,8 +45,11 @@ class Journal(Protocol):
         """Partitions and values of new messages."""
         ...
 
-    def commit(self, records: Mapping[str, Written]) -> None:
-        """Write records, and that all that was polled has been read: both or nothing."""
+    def commit(self, records: Mapping[str, Written], sent: Mapping[int, int]) -> None:
+        """Write records, and that all that was polled has been read: both or nothing.
+
+        :param sent: when (ms) something of a partition was sent last, of some.
+        """
         ...
 
 
@@ -93,8 +98,8 @@ class Bridge:
         """Begin with partitions, and end with those that were revoked and are not among them."""
         with self._work:
             self._ledger.forget_left()
-            for partition, records, history in partitions:
-                self._ledger.load(partition, records, self._now())
+            for partition, records, history, sent_at in partitions:
+                self._ledger.load(partition, records, self._now(), sent_at)
                 for value in history:
                     self._take(partition, value, is_history=True)
                 if records or history:
@@ -155,8 +160,8 @@ class Bridge:
 
     def _write(self, journal: Journal) -> None:
         with self._work:
-            records = self._ledger.take_dirty()
-        journal.commit(records)
+            records, sent = self._ledger.take_dirty(), self._ledger.take_sent()
+        journal.commit(records, sent)
         if records:
             with self._work:
                 self._ledger.commit(records, self._now())

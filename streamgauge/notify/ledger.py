@@ -62,13 +62,21 @@ class Ledger:
         self._ended: dict[str, dict[str, None]] = {receiver: {} for receiver in receivers}
         self._dirty: dict[str, None] = {}
         self._left: set[int] = set()
+        self._sent_at: dict[int, int] = {}
+        self._sent: set[int] = set()
 
-    def load(self, partition: int, records: Mapping[str, Notified], now: int) -> None:
-        """Begin with what is known of the alerts of a partition; what fires is sent again at once."""
+    def load(self, partition: int, records: Mapping[str, Notified], now: int, sent_at: int = 0) -> None:
+        """Begin with what is known of the alerts of a partition.
+
+        :param sent_at: when (ms) any process last sent something of it. What fires is sent again once that is
+            `resend_ms` ago.
+        """
+        sent_at = self._sent_at[partition] = max(sent_at, self._sent_at.get(partition, 0))
+        due = min(max(now, sent_at + self._resend_ms), now + self._resend_ms)
         for key, record in records.items():
-            self._entries[key] = Entry.of(partition, record, self.receivers)
+            entry = self._entries[key] = Entry.of(partition, record, self.receivers)
             for receiver in self.receivers:
-                self._schedule(receiver, key, now)
+                self._schedule(receiver, key, now if entry.waiting(receiver) else due)
 
     def leave(self, partitions: Collection[int]) -> None:
         """Send nothing new of these partitions, but go on to send again what fires until `forget_left`.
@@ -107,6 +115,11 @@ class Ledger:
             for key, entry in dirty
             if entry.partition not in self._left
         }
+
+    def take_sent(self) -> dict[int, int]:
+        """When (ms) something was sent last, of each partition of which something was sent since this was called."""
+        sent, self._sent = self._sent - self._left, set()
+        return {partition: self._sent_at[partition] for partition in sent}
 
     def commit(self, keys: Iterable[str], now: int) -> None:
         """These were written: send what waits of them."""
@@ -149,6 +162,8 @@ class Ledger:
         for key, change, again in deliveries:
             if (entry := self._landed(receiver, key)) is None:
                 continue
+            self._sent_at[entry.partition] = now
+            self._sent.add(entry.partition)
             if not again:
                 entry.accept(receiver, change.tick, self.receivers)
                 entry.told_at[receiver] = now

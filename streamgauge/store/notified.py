@@ -13,10 +13,11 @@ from schemas.notified_messages import (
     HEADERS,
     OFFSET_KEY,
     Notified,
+    Position,
     decode,
-    decode_offset,
+    decode_position,
     encode,
-    encode_offset,
+    encode_position,
 )
 from schemas.rule_messages import InvalidMessage
 from schemas.topics import NOTIFIED, TRIGGERED
@@ -61,6 +62,7 @@ class Journal:
         self._kafka = kafka
         self._assigned, self._revoked = assigned, revoked
         self._positions: dict[int, int] = {}
+        self._places: dict[int, Position] = {}
         self._producers: dict[int, Producer] = {}
         self._consumer = Consumer(
             {
@@ -97,8 +99,8 @@ class Journal:
                 log.warning("kafka does not answer: error=%s", error)
         return found
 
-    def commit(self, records: Mapping[str, Written]) -> None:
-        """Write records, and that all that was polled has been read, as often as it takes.
+    def commit(self, records: Mapping[str, Written], sent: Mapping[int, int]) -> None:
+        """Write records, that all that was polled has been read, and when was sent last, as often as it takes.
 
         Where that is too much for one transaction, what was read is in the last: whoever goes on in between reads
         again what the records hold already, and a change that was applied is not applied again.
@@ -108,8 +110,11 @@ class Journal:
         values: dict[int, dict[str, bytes | None]] = defaultdict(dict)
         for key, (partition, record) in records.items():
             values[partition][key] = None if record is None else encode(record)
-        for partition, offset in self._positions.items():
-            values[partition][OFFSET_KEY] = encode_offset(offset)
+        for partition in self._places.keys() & {*self._positions, *sent}:
+            offset, sent_at = self._places[partition]
+            place = Position(self._positions.get(partition, offset), sent.get(partition, sent_at))
+            values[partition][OFFSET_KEY] = encode_position(place)
+            self._places[partition] = place
         for partition, own in values.items():
             for some in transactions(own):
                 # of a partition that another process reads now it is its business
@@ -160,15 +165,16 @@ class Journal:
 
     def _begun(self, partition: int) -> tuple[Assigned, int]:
         """What a partition begins with, and the offset to read it from."""
-        records, offset = self._known(partition)
+        records, place = self._known(partition)
         history: list[bytes] = []
-        if offset is None:
-            offset = end_of(self._kafka, TRIGGERED, partition)
-            self._positions[partition] = offset
+        if place is None:
+            place = Position(end_of(self._kafka, TRIGGERED, partition))
+            self._positions[partition] = place.offset
             history = [
                 message.value() or b"" for message in read_partition(self._kafka, TRIGGERED, partition)
             ]
-        return Assigned(partition, records, history), offset
+        self._places[partition] = place
+        return Assigned(partition, records, history, place.sent_at), place.offset
 
     def _producer(self, partition: int) -> Producer:
         return Producer(
@@ -183,27 +189,28 @@ class Journal:
             }
         )
 
-    def _known(self, partition: int) -> tuple[dict[str, Notified], int | None]:
-        """What is known of the alerts of a partition, and its first offset that has not been read."""
+    def _known(self, partition: int) -> tuple[dict[str, Notified], Position | None]:
+        """What is known of the alerts of a partition, and how far it is read."""
         records: dict[str, Notified] = {}
-        offset = None
+        place = None
         for message in read_partition(self._kafka, NOTIFIED, partition):
             key, value = text_of(message.key()), message.value()
             try:
                 if key == OFFSET_KEY:
-                    offset = None if value is None else decode_offset(value)
+                    place = None if value is None else decode_position(value)
                 elif value is None:
                     records.pop(key, None)
                 else:
                     records[key] = decode(value)
             except InvalidMessage as fault:
                 _leave_out(message, fault)
-        return records, offset
+        return records, place
 
     def _revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         gone = [place.partition for place in partitions]
         for partition in gone:
             self._positions.pop(partition, None)
+            self._places.pop(partition, None)
             self._producers.pop(partition, None)
         self._revoked(gone)
 

@@ -38,7 +38,7 @@ class DryJournal:
         messages = self._consumer.consume(most, timeout_s)
         return [(each.partition() or 0, each.value() or b"") for each in messages if each.error() is None]
 
-    def commit(self, records: Mapping[str, Written]) -> None:
+    def commit(self, records: Mapping[str, Written], sent: Mapping[int, int]) -> None:
         """Do nothing."""
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """The state machine of the bridge: which change goes to whom, whatever comes twice, late or again."""
 
+import pytest
 from changes import change
 
 from schemas.limits import MAX_MESSAGE_BYTES
@@ -214,6 +215,56 @@ def test_who_goes_on_sends_what_waits_and_at_once_again_what_fires():
     assert [each for each in got if each.startswith("b")] == ["b-1000-firing", "b-2000-resolved"]
     assert [each for each in got if each.startswith("d")] == ["d-2600-firing", "d-9000-pending"]
     assert got.count("a-9000-pending") == 1
+
+
+@pytest.mark.parametrize(
+    ("sent_at", "due"),
+    [(0, 100_000), (90_000, 90_000 + RESEND_MS), (10_000, 100_000), (900_000, 100_000 + RESEND_MS)],
+    ids=["never", "just before", "long ago", "by a clock that is ahead"],
+)
+def test_who_goes_on_does_not_send_again_before_the_resend_delay(sent_at, due):
+    own = ledger()
+    own.apply(0, change(1000, "firing"))
+    own.apply(0, change(1000, "firing", "b"))
+    written = {key: one.record for key, one in own.take_dirty().items()}
+    own.commit(written, 0)
+    own.accepted(A, own.take(A, 0, 1), 0)
+    written |= {key: one.record for key, one in own.take_dirty().items()}
+    following = ledger()
+    following.load(0, written, 100_000, sent_at)
+    # what waits is sent at once
+    begun = sent(following, 100_000)
+    assert set(begun) - {"a-1000-firing"} == {"b-1000-firing"}
+    if due > 100_000:
+        begun += sent(following, due - 1)
+        assert "a-1000-firing" not in begun
+        begun += sent(following, due)
+    assert "a-1000-firing" in begun
+
+
+def test_what_is_sent_is_known_by_its_partition_until_it_is_taken():
+    own = ledger()
+    own.apply(3, change(1000, "firing"))
+    own.commit(own.take_dirty(), 5000)
+    assert own.take_sent() == {}
+    sent(own, 5000)
+    assert own.take_sent() == {3: 5000}
+    assert own.take_sent() == {}
+    sent(own, 5000 + RESEND_MS)
+    assert own.take_sent() == {3: 5000 + RESEND_MS}
+    own.leave([3])
+    sent(own, 5000 + 2 * RESEND_MS)
+    assert own.take_sent() == {}
+
+
+def test_a_partition_that_comes_back_is_not_sent_again_before_the_resend_delay():
+    own = ledger()
+    written = left(own, "a")
+    assert sent(own, RESEND_MS) == ["a-1000-firing"]
+    own.forget_left()
+    own.load(1, written, RESEND_MS + 1000, 0)
+    assert sent(own, 2 * RESEND_MS - 1) == []
+    assert sent(own, 2 * RESEND_MS) == ["a-1000-firing"]
 
 
 def test_a_new_receiver_gets_what_fires_and_no_past():

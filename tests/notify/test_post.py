@@ -62,11 +62,13 @@ def test_what_is_no_record_is_refused(value):
         notified_messages.decode(value)
 
 
-def test_an_offset_is_read_as_it_was_written():
-    assert notified_messages.decode_offset(notified_messages.encode_offset(7)) == 7
-    for value in (b"", b"[]", b"{}", b'{"offset":null}'):
+def test_a_position_is_read_as_it_was_written():
+    position = notified_messages.Position(7, 1_763_892_000_000)
+    assert notified_messages.decode_position(notified_messages.encode_position(position)) == position
+    assert notified_messages.decode_position(b'{"offset":7}') == (7, 0)
+    for value in (b"", b"[]", b"{}", b'{"offset":null}', b'{"offset":1,"sent_at":"x"}'):
         with pytest.raises(InvalidMessage):
-            notified_messages.decode_offset(value)
+            notified_messages.decode_position(value)
 
 
 class Server:
