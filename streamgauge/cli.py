@@ -11,7 +11,7 @@ from streamgauge import __version__
 from streamgauge import config as configuration
 from streamgauge.cli_audit import audit
 from streamgauge.cli_notify import alerts, notify
-from streamgauge.cli_reach import Commands, kafka_listens
+from streamgauge.cli_reach import Commands, flink_listens, kafka_listens
 from streamgauge.cli_rules import rules
 from streamgauge.cli_users import password, token
 from streamgauge.config import Config
@@ -139,6 +139,9 @@ def flink(config: Config, arguments: tuple[str, ...]) -> None:
     """Flink's own command line, for the local stack: `streamgauge flink run -py jobs/backfill.py ...`."""
     from streamgauge.local.jobs import run_flink
 
+    if arguments and not {"-h", "--help"} & {*arguments}:
+        # its client would tell of a Flink that is away in forty lines of Java
+        flink_listens(config)
     sys.exit(run_flink(arguments, config))
 
 

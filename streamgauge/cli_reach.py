@@ -3,6 +3,7 @@
 import re
 import socket
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -11,9 +12,10 @@ from streamgauge.config import Config
 from streamgauge.yaml_file import InvalidFile
 
 KAFKA_PORT = 9092
+FLINK_PORT = 8081
 _ADDRESS = re.compile(r"(?:\w+://)?(?P<host>\[[^]]+\]|[^:/]+)(?::(?P<port>\d+))?", re.ASCII)
 CONNECT_S = 3.0
-"""The timeout for one address of Kafka, before a client is made: that would go on trying for half a minute."""
+"""The timeout for one address, before a client is made: that would go on trying for half a minute."""
 
 
 class Commands(click.Group):
@@ -37,21 +39,33 @@ def kafka_listens(config: Config) -> None:
 
     :raises click.ClickException: if none does.
     """
-    reasons = []
-    for address in filter(None, map(str.strip, config.kafka.bootstrap.split(","))):
-        # as librdkafka reads it: PROTOCOL://HOST:PORT, of which only the host is needed
+    # as librdkafka reads them: PROTOCOL://HOST:PORT, of which only the host is needed
+    addresses = filter(None, map(str.strip, config.kafka.bootstrap.split(",")))
+    _one_listens(addresses, KAFKA_PORT, _kafka(config))
+
+
+def flink_listens(config: Config) -> None:
+    """Return if the REST endpoint of `flink.rest` takes a connection.
+
+    :raises click.ClickException: if it does not.
+    """
+    rest = config.flink.rest
+    _one_listens([rest.rstrip("/")], FLINK_PORT, f"Flink at {rest} (flink.rest)")
+
+
+def _one_listens(addresses: Iterable[str], port: int, name: str) -> None:
+    reasons: list[Exception] = []
+    for address in addresses:
         found = _ADDRESS.fullmatch(address)
         if found is None:
             return
         try:
-            port = int(found["port"] or KAFKA_PORT)
-            socket.create_connection((found["host"].strip("[]"), port), CONNECT_S).close()
+            own = int(found["port"] or port)
+            socket.create_connection((found["host"].strip("[]"), own), CONNECT_S).close()
             return
         except (OSError, OverflowError) as error:
             reasons.append(error)
-    raise click.ClickException(
-        f"{_kafka(config)}: {reasons[-1] if reasons else 'no address'}. Is it running?"
-    )
+    raise click.ClickException(f"{name}: {reasons[-1] if reasons else 'no address'}. Is it running?")
 
 
 def _explained(error: Exception, config: Config | None) -> str | None:

@@ -38,7 +38,9 @@ def test_servers_log_to_stderr_a_line_an_event(command, module, monkeypatch):
 
 def test_flinks_command_line_shows_its_own_help_and_leaves_a_jobs_flags_to_the_job(tmp_path):
     config = tmp_path / "streamgauge.yml"
-    config.write_text(f"local: {{home: {tmp_path / 'home'}}}")
+    listening = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    config.write_text(f"local: {{home: {tmp_path / 'home'}}}\nflink: {{rest: '{address}'}}")
     command = [sys.executable, "-m", "streamgauge.cli", "--config", str(config), "flink"]
     shown = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
     assert (shown.returncode, shown.stdout.partition("\n")[0]) == (
@@ -50,6 +52,7 @@ def test_flinks_command_line_shows_its_own_help_and_leaves_a_jobs_flags_to_the_j
     run = subprocess.run(job, capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert "backfill.py: error: argument --from: not a time: 'soon'" in run.stdout + run.stderr
+    listening.close()
 
 
 @pytest.mark.parametrize(
@@ -109,13 +112,17 @@ def test_every_command_shows_its_help_whatever_the_configuration_is(path, monkey
     assert shown.output.startswith("Usage: ")
 
 
-KAFKA, CASSANDRA = (
+KAFKA, CASSANDRA, FLINK = (
     "Kafka at 127.0.0.1:{kafka} (kafka.bootstrap): ",
     "Cassandra at 127.0.0.1:{cassandra} (cassandra.hosts): ",
+    "Flink at http://127.0.0.1:{flink} (flink.rest): ",
 )
 AWAY = {
     "alerts": KAFKA,
     "audit": KAFKA,
+    "flink list": FLINK,
+    "flink cancel 1": FLINK,
+    "flink run -py jobs/backfill.py --from now-1h": FLINK,
     "inspect up": CASSANDRA,
     "rules apply {rules}": KAFKA,
     "rules backtest {rules} --from now-1h": CASSANDRA,
@@ -132,7 +139,6 @@ OTHERS = {
         "collect",
         "demo",
         "down",
-        "flink",
         "logs",
         "notify",
         "password",
@@ -149,17 +155,19 @@ OTHERS = {
 @pytest.fixture
 def away(tmp_path):
     """A configuration whose servers do not run, and the names of what is in it."""
-    kafka, cassandra, redis, collector, gateway = free_ports(5)
+    kafka, cassandra, redis, collector, gateway, flink = free_ports(6)
     file, rules = tmp_path / "streamgauge.yml", tmp_path / "rules.yml"
     rules.write_text("groups: [{name: g, rules: [{alert: A, expr: up == 0}]}]")
     file.write_text(
         f"kafka: {{bootstrap: '127.0.0.1:{kafka}'}}\ncassandra: {{port: {cassandra}}}\n"
+        f"flink: {{rest: 'http://127.0.0.1:{flink}'}}\n"
         f"redis: {{url: 'redis://127.0.0.1:{redis}/0'}}\nlocal: {{home: {tmp_path / 'home'}}}\n"
         f"collector: {{listen: '127.0.0.1:{collector}', scrape_config: {tmp_path / 'scrape.yml'}}}\n"
         f"gateway: {{listen: '127.0.0.1:{gateway}', users_file: {tmp_path / 'users.yml'}}}\n"
     )
     (tmp_path / "users.yml").write_text("users: {}")
-    return {"config": file, "rules": rules, "kafka": kafka, "cassandra": cassandra, "folder": tmp_path}
+    ports = {"kafka": kafka, "cassandra": cassandra, "flink": flink}
+    return {"config": file, "rules": rules, "folder": tmp_path, **ports}
 
 
 def run(away, command):
@@ -170,7 +178,8 @@ def test_every_command_is_tried_without_its_servers_or_needs_none():
     tried = {
         " ".join(word for word in line.split() if word[0] not in "{-" and word != "up" and word != "now-1h")
         for line in AWAY
-    }
+        if not line.startswith("flink ")
+    } | {"flink"}
     groups = {
         path
         for path in _commands(cli.main)

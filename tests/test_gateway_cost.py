@@ -7,12 +7,15 @@ from memory_reader import MemoryReader
 from streamgauge.config import Config
 from streamgauge.config import Gateway as Settings
 from streamgauge.gateway.app import Gateway
+from streamgauge.gateway.cost import estimated
 from streamgauge.gateway.evaluation import Evaluation, expression
 from streamgauge.gateway.settings import Cost
+from streamgauge.promql.levels import Level
 from streamgauge.promql.query import Query
 from streamgauge.store.reader import Reading
 
 STEP = 15_000
+HOUR = 3_600_000
 TIMES = range(0, 3_600_000, STEP)
 SERIES = [
     ({"__name__": name, "host": host}, [(at, 1.0) for at in TIMES])
@@ -53,6 +56,26 @@ def test_what_is_estimated_is_what_is_read(reader, query):
     # what lies on both ends of a window is one more for each series
     assert reading.samples <= estimate.samples <= reading.samples + estimate.series
     assert estimate.bytes >= reading.samples * 16
+
+
+@pytest.mark.parametrize(("query", "width", "kept"), [("a", 0, 26 * HOUR), ("a", HOUR, 365 * 24 * HOUR)])
+def test_a_long_lookback_costs_no_more_than_what_is_kept_of_its_resolution(reader, query, width, kept):
+    now, lookback = 10_000 * HOUR, 5000 * HOUR
+    levels = [Level(width, now - kept)]
+    parsed = expression(query, "query")
+    estimate = estimated(parsed, Query(now, now, 1, lookback), levels, Whole(reader), Reading())
+    every = min(kept, lookback) // (width or STEP)
+    assert 3 * every <= estimate.samples / (2 if width else 1) <= 3 * (every + 3)
+
+
+class Whole:
+    """Selects the same series whenever it is asked."""
+
+    def __init__(self, reader):
+        self._reader = reader
+
+    def select(self, matchers, *_):
+        return self._reader.select(matchers, 0, 3_600_000, Reading())
 
 
 class Counting(MemoryReader):

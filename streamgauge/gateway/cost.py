@@ -179,12 +179,12 @@ def estimated(
     :raises DeadlinePassed, TooManySeries: by the reading.
     """
     interval_ms = reading.interval_ms if isinstance(reading, Budget) else INTERVAL_MS
-    oldest = levels[-1].oldest if levels else None
+    oldest = {level.width: level.oldest for level in levels}
     found = Estimate()
     for read in PlannedReads(expression, levels).of(query):
         last = read.end + max(read.width - 1, 0)
         selection = reader.select(read.selector.conditions, read.start, last, reading)
-        start = read.start if oldest is None else max(read.start, oldest)
+        start = max(read.start, oldest.get(read.width, read.start))
         each = max(0, read.end - start) // (read.width or interval_ms) + 1
         series = len(selection.labels)
         samples = series * each * max(1, len(read.wanted))

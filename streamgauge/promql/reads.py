@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from streamgauge.promql.ast import Duration, MatrixSelector, VectorSelector
 from streamgauge.promql.levels import SAMPLES, Level, choose
-from streamgauge.promql.query import Grid, Query
+from streamgauge.promql.query import LOOKBACK_MS, Grid, Query
 from streamgauge.promql.rolled_functions import NEEDED
 from streamgauge.promql.vectors import Times
 
@@ -38,7 +38,9 @@ def of_vector(
 
     :param ends: the times at which it looks, ms. :param levels: of the source, none if it has samples only.
     """
-    width = _width(node, query, levels, _step(grid, query), int(ends[0]))
+    # one that looks back further than usual looks for a series that has ended long ago
+    oldest = int(ends[0]) - max(0, query.lookback - LOOKBACK_MS)
+    width = _width(node, query, levels, _step(grid, query), oldest)
     lookback = max(query.lookback, 2 * width)
     ahead = lookback if node.smoothed else 0
     return _samples(node, width, int(ends[0]) - lookback + 1, int(ends[-1]) + ahead), lookback

@@ -263,6 +263,17 @@ def test_an_instant_query_counts_what_ended_before_the_last_window_did(name, ser
     assert _by_labels(found.value) == pytest.approx(expected, rel=1e-9, abs=1e-7)
 
 
+def test_a_selector_that_looks_back_beyond_the_samples_that_are_kept_finds_what_has_ended():
+    canonical, samples = _samples([{0: 1.0, 30: 7.0}])
+    at = START + 4 * 60 * MINUTE
+    source = HeldAtLevels(canonical, samples)
+    source.levels = (Level(0, at - 60 * MINUTE), *source.levels[1:])
+    usual = evaluate(parse("x"), Query(at, at), source)
+    assert usual.value.labels.count == 0
+    found = evaluate(parse("x"), Query(at, at, lookback=24 * 60 * MINUTE), source)
+    assert list(_by_labels(found.value).values()) == [7.0]
+
+
 def test_a_young_series_shows_in_a_long_range_though_the_window_it_is_in_goes_on():
     canonical, samples = _samples([dict.fromkeys(range(20 * 6), 1.0)])
     at = START + 20 * MINUTE
