@@ -1,7 +1,7 @@
 """Comparisons, which Go makes between values of one kind only."""
 
 from streamgauge.rules.templates.faults import FunctionFault
-from streamgauge.rules.templates.values import Value, type_name
+from streamgauge.rules.templates.values import Named, Value, type_name
 
 _BASIC = (bool, str, int, float)
 
@@ -29,7 +29,7 @@ def less(first: Value, second: Value) -> bool:
     for value in (first, second):
         if not isinstance(value, _BASIC):
             raise FunctionFault("invalid type for comparison")
-    if type(first) is not type(second):
+    if _kind(first) is not _kind(second):
         raise _incompatible(first, second)
     if isinstance(first, bool):
         raise FunctionFault("invalid type for comparison")
@@ -57,12 +57,16 @@ def _equal(first: Value, second: Value) -> bool:
     if first is None or second is None:
         return first is second
     if isinstance(first, _BASIC) or isinstance(second, _BASIC):
-        if type(first) is not type(second):
+        if _kind(first) is not _kind(second):
             raise _incompatible(first, second)
         return bool(first == second)
     if isinstance(first, dict | list) or isinstance(second, dict | list):
         raise FunctionFault(f"non-comparable types {type_name(first)} and {type_name(second)}")
     return first is second
+
+
+def _kind(value: Value) -> type:
+    return int if isinstance(value, Named) else type(value)
 
 
 def _incompatible(first: Value, second: Value) -> FunctionFault:

@@ -127,7 +127,8 @@ class Evaluator:
             case int():
                 if len(over.declares) > 1:
                     self._refuse(f"can't use {value} to iterate over more than one variable", over.start)
-                pairs = [(None, at) for at in range(min(value, MAX_STEPS + 1))]
+                # of months they are months
+                pairs = [(None, type(value)(at)) for at in range(min(value, MAX_STEPS + 1))]
             case list():
                 pairs = list(enumerate(value))
             case dict():

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from streamgauge.promql.literals import quoted
 from streamgauge.rules.templates.faults import FunctionFault
-from streamgauge.rules.templates.values import AlertData, Duration, Sample, Time, Value, type_name
+from streamgauge.rules.templates.values import AlertData, Duration, Named, Sample, Time, Value, type_name
 
 MAX_WIDTH = 1000
 _DIRECTIVE = re.compile(
@@ -155,6 +155,8 @@ def formatted(value: Value, verb: str, style: Style) -> str:
             return style.padded(str(value).lower()) if verb in "tv" else _bad(value, verb, style)
         case str():
             return _string(value, verb, style)
+        case Named() if verb in "sqxX" or (verb == "v" and "#" not in style.flags):
+            return _string(str(value), verb, style)
         case int():
             return _integer(value, verb, style)
         case float():
@@ -185,7 +187,8 @@ def fields_of(sample: Sample, verb: str = "v", style: Style = _PLAIN) -> str:
 
 def _bad(value: Value, verb: str, style: Style) -> str:
     plain = replace(style, flags=style.flags.replace("#", ""))
-    shown = "<nil>" if value is None else f"{type_name(value)}={formatted(value, 'v', plain)}"
+    bare = int(value) if isinstance(value, Named) else value
+    shown = "<nil>" if value is None else f"{type_name(value)}={formatted(bare, 'v', plain)}"
     return f"%!{verb}({shown})"
 
 

@@ -5,7 +5,7 @@ import re
 
 from streamgauge.rules.templates.faults import FunctionFault
 from streamgauge.rules.templates.formatting import shortest
-from streamgauge.rules.templates.values import SECOND_NS, Duration, Time, Value, type_name
+from streamgauge.rules.templates.values import SECOND_NS, Duration, Named, Time, Value, type_name
 
 _LARGE = "kMGTPEZY"
 _SMALL = "munpfazy"
@@ -23,7 +23,7 @@ def as_float(value: Value) -> float:
     :raises FunctionFault: for anything else.
     """
     match value:
-        case bool():
+        case bool() | Named():
             pass
         case int() | float():
             return float(value)

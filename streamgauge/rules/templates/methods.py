@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from streamgauge.rules.templates.faults import FunctionFault
-from streamgauge.rules.templates.values import SECOND_NS, Duration, Time, Value
+from streamgauge.rules.templates.values import SECOND_NS, Duration, Month, Named, Time, Value, Weekday
 
 # Go shows how a certain moment is to be written
 _LAYOUT = re.compile(
@@ -145,7 +145,7 @@ TIME: Mapping[str, Method] = {
     "Local": Method(_same),
     "Location": Method(lambda _: "UTC"),
     "Minute": Method(lambda time: time.date.minute),
-    "Month": Method(lambda time: f"{time.date:%B}"),
+    "Month": Method(lambda time: Month(time.date.month)),
     "Nanosecond": Method(lambda time: time.ns % SECOND_NS),
     "Round": Method(lambda time, to: Time(_rounded(_since_year_1(time), to.ns) - _YEAR_1_NS), (Duration,)),
     "Second": Method(lambda time: time.date.second),
@@ -157,7 +157,7 @@ TIME: Mapping[str, Method] = {
     "UnixMicro": Method(lambda time: time.ns // 1000),
     "UnixMilli": Method(lambda time: time.ns // 1_000_000),
     "UnixNano": Method(lambda time: (time.ns + _INT64) % (2 * _INT64) - _INT64),
-    "Weekday": Method(lambda time: f"{time.date:%A}"),
+    "Weekday": Method(lambda time: Weekday(time.date.isoweekday() % 7)),
     "Year": Method(lambda time: time.date.year),
     "YearDay": Method(lambda time: time.date.timetuple().tm_yday),
     "Zone": Method(_results("Zone", 2)),
@@ -176,9 +176,13 @@ DURATION: Mapping[str, Method] = {
     "Truncate": Method(lambda duration, to: Duration(_cut(duration.ns, to.ns)), (Duration,)),
 }
 
+NAMED: Mapping[str, Method] = {"String": Method(str)}
+
 
 def of(value: Value) -> Mapping[str, Method]:
     """The methods of a value by name."""
     if isinstance(value, Time):
         return TIME
-    return DURATION if isinstance(value, Duration) else {}
+    if isinstance(value, Duration):
+        return DURATION
+    return NAMED if isinstance(value, Named) else {}

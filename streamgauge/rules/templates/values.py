@@ -70,6 +70,43 @@ class Duration:
         return go_duration(self.ns)
 
 
+class Named(int):
+    """A number with a name: a month or a day of the week."""
+
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.names[self]
+
+
+class Month(Named):
+    """From 1 on."""
+
+    names = (
+        "%!Month(0)",
+        *[
+            "January",
+            "February",
+            "March",
+            "April",
+            "May",
+            "June",
+            "July",
+            "August",
+            "September",
+            "October",
+            "November",
+            "December",
+        ],
+    )
+
+
+class Weekday(Named):
+    """Sunday is 0."""
+
+    names = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+
+
 def type_name(value: Value) -> str:
     """What Go calls the type of a value."""
     match value:
@@ -79,6 +116,8 @@ def type_name(value: Value) -> str:
             return "bool"
         case str():
             return "string"
+        case Named():
+            return f"time.{type(value).__name__}"
         case int():
             return "int"
         case float():
