@@ -68,6 +68,18 @@ PATHS = [
     "/api/v1/rules?group_next_token=abc",
     "/api/v1/rules?group_limit=1&group_next_token=abc",
     "/api/v1/rules?match[]=up{",
+    "/api/v1/rules?match[]=",
+    "/api/v1/rules?match[]={}",
+    '/api/v1/rules?match[]={severity=~".*"}',
+    '/api/v1/rules?match[]={severity="page"}&match[]=',
+    '/api/v1/rules?match[]=up{severity="page"}',
+    *(f"/api/v1/rules?type={each}" for each in ("", "Alert", "alerts", "recording", "record ")),
+    *(f"/api/v1/rules?exclude_alerts={each}" for each in ("", "1", "t", "TRUE", "tRue", "yes", "0", "F")),
+    *(f"/api/v1/rules?group_limit={each}" for each in ("", "%2B1", "01", "0x1", "1_0", "1.0", "1e0")),
+    *(f"/api/v1/rules?group_limit={each}" for each in ("9223372036854775807", "9223372036854775808")),
+    *(f"/api/v1/rules?{each}" for each in ("rule_name[]=", "rule_group[]=", "file[]=", "group_next_token=")),
+    "/api/v1/rules?group_limit=1&group_next_token=",
+    "/api/v1/alerts?type=other",
 ]
 TIMES = ("lastEvaluation", "activeAt", "evaluationTime", "groupNextToken")
 

@@ -83,21 +83,8 @@ class Month(Named):
     """From 1 on."""
 
     names = (
-        "%!Month(0)",
-        *[
-            "January",
-            "February",
-            "March",
-            "April",
-            "May",
-            "June",
-            "July",
-            "August",
-            "September",
-            "October",
-            "November",
-            "December",
-        ],
+        *("%!Month(0)", "January", "February", "March", "April", "May", "June", "July"),
+        *("August", "September", "October", "November", "December"),
     )
 
 
