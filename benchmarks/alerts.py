@@ -42,7 +42,7 @@ from streamgauge.config import Config, Layout
 from streamgauge.local.stack import Stack
 from streamgauge.rules.applied.rule_sets import RuleSets, publication
 from streamgauge.rules.reader import read
-from streamgauge.store.rule_topic import RuleTopic
+from streamgauge.topics.rule_topic import RuleTopic
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "oracle"))
 from prometheus_server import Prometheus, binary

@@ -23,8 +23,8 @@ from streamgauge.rules.compiled import Surroundings, compile_group
 from streamgauge.rules.group_run import GroupRun
 from streamgauge.rules.group_state import Change, identities, origin_of
 from streamgauge.rules.unit_tests.memory import Memory
-from streamgauge.store.partition import read_partition
-from streamgauge.store.rule_topic import RuleTopic
+from streamgauge.topics.partition import read_partition
+from streamgauge.topics.rule_topic import RuleTopic
 
 STEP_MS = 5000
 BEGINS_BEFORE_MS = 4 * 3_600_000

@@ -21,7 +21,7 @@ from integration.stored import wait_for
 from schemas import alert_messages
 from schemas.topics import ALERT_STATE, RAW
 from streamgauge.cli import main
-from streamgauge.store.partition import end_of, headers_of, read_partition, reader
+from streamgauge.topics.partition import end_of, headers_of, read_partition, reader
 
 THRESHOLD = """\
 groups:

@@ -19,8 +19,8 @@ from schemas.topics import ALERT_PARTITIONS, NOTIFIED
 from streamgauge.cli import main
 from streamgauge.notify.post import MISSED
 from streamgauge.rules.applied.rule_sets import RuleSets
-from streamgauge.store.notified import SESSION_MS
-from streamgauge.store.rule_topic import RuleTopic
+from streamgauge.topics.notified import SESSION_MS
+from streamgauge.topics.rule_topic import RuleTopic
 
 RULES = """\
 groups:

@@ -20,7 +20,7 @@ from streamgauge.cli import main
 from streamgauge.local.home import ROOT
 from streamgauge.local.ports import free_ports
 from streamgauge.rules.applied.rule_sets import RuleSets
-from streamgauge.store.rule_topic import RuleTopic
+from streamgauge.topics.rule_topic import RuleTopic
 
 PAGE = ROOT / "page"
 FILES = sorted(file.name.removesuffix(".ts") for file in (PAGE / "browser").glob("*.test.ts"))

@@ -17,10 +17,10 @@ from streamgauge.cli import main
 from streamgauge.rules.applied.rule_sets import RuleSets
 from streamgauge.series.samples import MINUTE_MS
 from streamgauge.store import schema
-from streamgauge.store.rule_follower import RuleFollower
-from streamgauge.store.rule_topic import RuleTopic
 from streamgauge.store.session import connect
-from streamgauge.store.topic_source import TopicSource
+from streamgauge.topics.rule_follower import RuleFollower
+from streamgauge.topics.rule_topic import RuleTopic
+from streamgauge.topics.topic_source import TopicSource
 
 KEYSPACE = "rules_test"
 FILE = """\

@@ -33,8 +33,8 @@ from streamgauge.local.home import Home
 from streamgauge.local.ports import free_ports
 from streamgauge.local.service import address, environment
 from streamgauge.local.stack import Stack
-from streamgauge.store.partition import read_partition
 from streamgauge.store.session import connect
+from streamgauge.topics.partition import read_partition
 
 HOME = Path(__file__).parents[1] / ".streamgauge" / "secured"
 PARTS = {"redis", "cassandra", "kafka", "schema", "jobmanager", "taskmanager", "collector", "gateway"}

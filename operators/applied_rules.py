@@ -7,7 +7,7 @@ from streamgauge.rules.applied.rule_sets import RuleSet
 from streamgauge.rules.applied.timeline import Timeline
 from streamgauge.rules.compiled import Surroundings
 from streamgauge.rules.stream.asks import Terms
-from streamgauge.store.rule_follower import RuleFollower
+from streamgauge.topics.rule_follower import RuleFollower
 
 POLL_S = 0.1
 WAIT_S = 30.0

@@ -17,8 +17,8 @@ def groups_now(config: Config) -> "list[GroupView]":
 
     :raises click.ClickException: if Kafka does not answer in time.
     """
-    from streamgauge.store.alert_board import AlertBoard
     from streamgauge.times import now_ms
+    from streamgauge.topics.alert_board import AlertBoard
 
     board = AlertBoard(config.kafka)
     try:

@@ -30,9 +30,9 @@ from streamgauge.notify.urls import check_url
 def notify(config: Config, /, urls: tuple[str, ...], token_file: Path | None, dry_run: bool) -> None:
     """Tell Alertmanagers which alerts fire and which are resolved."""
     from streamgauge.notify.command import print_alerts, run
-    from streamgauge.store.alert_board import AlertBoard
-    from streamgauge.store.notified import Journal
-    from streamgauge.store.triggered import DryJournal
+    from streamgauge.topics.alert_board import AlertBoard
+    from streamgauge.topics.notified import Journal
+    from streamgauge.topics.triggered import DryJournal
 
     own = _with(config, urls, token_file)
     if not (dry_run or own.notify.alertmanagers):
@@ -59,8 +59,8 @@ def alerts(config: Config, watch: bool, as_json: bool) -> None:
     """Show the alerts that are pending or fire."""
     from streamgauge.cli_board import groups_now
     from streamgauge.notify.watch import Active, line, show
-    from streamgauge.store.triggered import changes
     from streamgauge.terminal import terminal
+    from streamgauge.topics.triggered import changes
 
     kafka_listens(config)
     console = terminal()

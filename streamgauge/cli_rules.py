@@ -25,13 +25,13 @@ class _Topic:
         self._config = config
 
     def read(self) -> "list[RuleMessage]":
-        from streamgauge.store.rule_topic import RuleTopic
+        from streamgauge.topics.rule_topic import RuleTopic
 
         kafka_listens(self._config)
         return RuleTopic(self._config.kafka).read()
 
     def publish(self, messages: "Sequence[RuleMessage]") -> None:
-        from streamgauge.store.rule_topic import RuleTopic
+        from streamgauge.topics.rule_topic import RuleTopic
 
         RuleTopic(self._config.kafka).publish(messages)
 
@@ -124,7 +124,7 @@ def _on_topic(config: Config, asked: "Asked") -> int:
     from streamgauge.rules.backtest.command import run
     from streamgauge.rules.compiled import CompiledGroup
     from streamgauge.rules.stream.reach import reach_of
-    from streamgauge.store.topic_source import TopicSource
+    from streamgauge.topics.topic_source import TopicSource
 
     surroundings = _surroundings(config)
     opened: list[TopicSource] = []

@@ -51,9 +51,9 @@ from streamgauge.gateway.remote_read import RemoteRead
 from streamgauge.gateway.rules import Rules
 from streamgauge.gateway.status import Status
 from streamgauge.gateway.turns import TooManyAtOnce, Users
-from streamgauge.store.alert_board import AlertBoard
 from streamgauge.store.reader import Reader, Reading
 from streamgauge.times import now_ms
+from streamgauge.topics.alert_board import AlertBoard
 
 MAX_SAMPLES = 20_000_000
 NAMED_DAMAGES = 5

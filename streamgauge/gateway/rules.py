@@ -21,8 +21,8 @@ from streamgauge.rules.intervals import interval_of
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, all_match
 from streamgauge.series.regexes import RegexAllowance
-from streamgauge.store.alert_board import AlertBoard
 from streamgauge.store.reader import Reading
+from streamgauge.topics.alert_board import AlertBoard
 
 _TRUE, _FALSE = ("1", "t", "true"), ("", "0", "f", "false")
 _NEVER = "0001-01-01T00:00:00Z"

@@ -1,1 +1,1 @@
-"""Writing and reading blocks, heads and the series index in Cassandra."""
+"""Cassandra: the schema, what the jobs write, and what readers find."""

@@ -20,10 +20,10 @@ from schemas.tables import HOUR_MS, STORED_BATCHES_RETENTION_MS, Resolution
 from schemas.topics import ACKNOWLEDGED
 from streamgauge.config import Config
 from streamgauge.store.audit_ledger import Ledger, Missing, compare_all
-from streamgauge.store.partition import TIMEOUT_S, headers_of, reader
 from streamgauge.store.progress import ProgressStore
 from streamgauge.store.stored_batches import StoredBatches
 from streamgauge.times import now_ms, rfc3339
+from streamgauge.topics.partition import TIMEOUT_S, headers_of, reader
 
 LOOK_BACK_MS = STORED_BATCHES_RETENTION_MS - HOUR_MS
 """How far back an audit looks when it begins: of what is older it may not be seen any more that it was stored."""

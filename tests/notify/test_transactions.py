@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.store import notified as module
-from streamgauge.store.notified import transactions
+from streamgauge.topics import notified as module
+from streamgauge.topics.notified import transactions
 
 
 @given(st.dictionaries(st.text(max_size=3), st.none() | st.binary(max_size=60), max_size=30))

@@ -12,7 +12,7 @@ from streamgauge.config import Kafka
 from streamgauge.series import ids as series_ids
 from streamgauge.series.matchers import Matcher, Named, fulfils, named
 from streamgauge.series.samples import Samples, between, concat, take
-from streamgauge.store.partition import TIMEOUT_S, headers_of, reader
+from streamgauge.topics.partition import TIMEOUT_S, headers_of, reader
 
 MESSAGES_AT_ONCE = 500
 Conditions = Sequence[Matcher]

@@ -11,7 +11,7 @@ from schemas.topics import ALERT_PARTITIONS, TRIGGERED
 from streamgauge.config import Kafka
 from streamgauge.notify.bridge import Assigned
 from streamgauge.notify.ledger import Written
-from streamgauge.store.partition import end_of, read_partition, reader
+from streamgauge.topics.partition import end_of, read_partition, reader
 
 POLL_S = 0.5
 

@@ -10,7 +10,7 @@ from schemas.rule_messages import RuleMessage
 from schemas.topics import RULES
 from streamgauge.config import Kafka
 from streamgauge.kafka_client import client_settings
-from streamgauge.store.partition import TIMEOUT_S, headers_of, read_partition, reader, text_of
+from streamgauge.topics.partition import TIMEOUT_S, headers_of, read_partition, reader, text_of
 
 POLL_S = 0.05
 _TRANSACTION = "streamgauge-rules"

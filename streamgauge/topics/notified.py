@@ -25,7 +25,7 @@ from streamgauge.config import Kafka
 from streamgauge.kafka_client import client_settings
 from streamgauge.notify.bridge import Assigned
 from streamgauge.notify.ledger import Written
-from streamgauge.store.partition import TIMEOUT_S, end_of, passes, read_partition, text_of
+from streamgauge.topics.partition import TIMEOUT_S, end_of, passes, read_partition, text_of
 
 GROUP = "streamgauge-notify"
 SESSION_MS = 10_000

@@ -14,9 +14,9 @@ from schemas.rule_messages import InvalidMessage
 from schemas.topics import ALERT_STATE, RULES
 from streamgauge.config import Kafka
 from streamgauge.rules.applied.board import Board
-from streamgauge.store.partition import reader, text_of
-from streamgauge.store.rule_topic import rule_message
 from streamgauge.times import now_ms
+from streamgauge.topics.partition import reader, text_of
+from streamgauge.topics.rule_topic import rule_message
 
 POLL_S = 0.5
 BATCH = 500

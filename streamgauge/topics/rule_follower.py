@@ -7,8 +7,8 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from schemas.rule_messages import RuleMessage
 from schemas.topics import RULES
 from streamgauge.config import Kafka
-from streamgauge.store.partition import TIMEOUT_S, passes, reader
-from streamgauge.store.rule_topic import rule_message
+from streamgauge.topics.partition import TIMEOUT_S, passes, reader
+from streamgauge.topics.rule_topic import rule_message
 
 
 class RuleFollower:
