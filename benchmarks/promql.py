@@ -31,10 +31,10 @@ from rich.table import Table
 
 from schemas.protobuf import varint
 from streamgauge.collect.remote_write_request import compress
-from streamgauge.promql.engine import evaluate
-from streamgauge.promql.parser import parse
-from streamgauge.promql.query import Query
-from streamgauge.promql.vectors import Vector
+from streamgauge.promql.data.query import Query
+from streamgauge.promql.data.vectors import Vector
+from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.syntax.parser import parse
 from streamgauge.promql.warm import warm
 from streamgauge.series.labels import NAME, canonical
 from streamgauge.series.matchers import Matcher

@@ -11,9 +11,9 @@ from integration.stored import wait_for
 from streamgauge.cli import main
 from streamgauge.collect.target_series import REPORTS
 from streamgauge.local.home import ROOT
-from streamgauge.promql.ast import VectorSelector
-from streamgauge.promql.parser import parse
-from streamgauge.promql.walk import walk
+from streamgauge.promql.syntax.ast import VectorSelector
+from streamgauge.promql.syntax.parser import parse
+from streamgauge.promql.syntax.walk import walk
 from streamgauge.rules.reader import read
 
 RULES = """\

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from operators.group_messages import GroupMessages, Moment, Ticked
 from operators.group_ticks import Parts
 from streamgauge.config import Alerts
-from streamgauge.promql.query import Source
+from streamgauge.promql.data.query import Source
 from streamgauge.rules.applied.rule_sets import RuleSet
 from streamgauge.rules.evaluation import Point
 from streamgauge.rules.group_state import GroupState, Outcome, identities, origin_of

@@ -29,7 +29,7 @@ class PickSamples(ProcessFunction):
 
     def open(self, context: RuntimeContext) -> None:
         restore_print()
-        from streamgauge.promql.parser import selector
+        from streamgauge.promql.syntax.parser import selector
         from streamgauge.rules.sql.sampler import Sampler
 
         lanes = self._config.layout.lanes

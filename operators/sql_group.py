@@ -8,7 +8,7 @@ from operators.group_messages import GroupMessages, Moment, Ticked
 from schemas.rule_files import NoData
 from schemas.rule_messages import encode_group
 from streamgauge.config import Alerts
-from streamgauge.promql.query import Source
+from streamgauge.promql.data.query import Source
 from streamgauge.rules.alerts import Failure, Observed, Result
 from streamgauge.rules.compiled import Surroundings, outside_of
 from streamgauge.rules.evaluation import ALERT_NAME, Evaluation, FromSource, Point

@@ -9,8 +9,8 @@ from cassandra.cluster import NoHostAvailable, Session
 
 from streamgauge.config import Config
 from streamgauge.gateway.evaluation import ReaderSource
-from streamgauge.promql.faults import InvalidQuery, QueryFault
-from streamgauge.promql.levels import Level
+from streamgauge.promql.data.faults import InvalidQuery, QueryFault
+from streamgauge.promql.data.levels import Level
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import Samples
@@ -35,7 +35,7 @@ class StoredSamples:
     def fetch(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
     ) -> tuple[Sequence[bytes], Samples]:
-        """What `streamgauge.promql.query.Source` asks for.
+        """What `streamgauge.promql.data.query.Source` asks for.
 
         :raises InvalidQuery: if the store does not give it.
         """
@@ -43,13 +43,13 @@ class StoredSamples:
 
     @property
     def levels(self) -> Sequence[Level]:
-        """What `streamgauge.promql.query.RollupSource` asks for."""
+        """What `streamgauge.promql.data.query.RollupSource` asks for."""
         return self._asked(lambda source: source.levels)
 
     def rollups(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, width: int, wanted: Sequence[str]
     ) -> tuple[Sequence[bytes], Rollups]:
-        """What `streamgauge.promql.query.RollupSource` asks for.
+        """What `streamgauge.promql.data.query.RollupSource` asks for.
 
         :raises InvalidQuery: if the store does not give it.
         """

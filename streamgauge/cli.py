@@ -168,7 +168,7 @@ def apply(config: Config) -> None:
 @click.pass_obj
 def inspect(config: Config, selector: str, start: str, end: str, limit: int) -> None:
     """Show what is stored of the series that SELECTOR selects, at each resolution."""
-    from streamgauge.promql import parser
+    from streamgauge.promql.syntax import parser
     from streamgauge.store.inspection import inspect as look
     from streamgauge.store.reader import Reader
     from streamgauge.store.session import connect

@@ -17,7 +17,7 @@ from streamgauge.config import Config
 @click.pass_obj
 def audit(config: Config, since: str, as_json: bool) -> None:
     """Compare what collectors have acknowledged with what is stored; exit code 1 if something is missing."""
-    from streamgauge.promql.literals import duration
+    from streamgauge.promql.syntax.literals import duration
     from streamgauge.store.audit import LOOK_BACK_MS, Audit
     from streamgauge.store.session import connect
     from streamgauge.times import now_ms, rfc3339

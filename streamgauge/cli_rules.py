@@ -82,7 +82,7 @@ def backtest(
     topic: bool,
 ) -> None:
     """Show the alerts that rule FILES would have raised on what is stored, or is in Kafka."""
-    from streamgauge.promql.literals import duration
+    from streamgauge.promql.syntax.literals import duration
     from streamgauge.rules.backtest.command import Asked
     from streamgauge.rules.backtest.run import Span
     from streamgauge.times import timestamp

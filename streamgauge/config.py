@@ -18,8 +18,8 @@ from streamgauge.connections import Kafka as Kafka
 from streamgauge.connections import Redis as Redis
 from streamgauge.gateway.settings import Gateway as Gateway
 from streamgauge.notify.urls import check_url
-from streamgauge.promql.literals import duration
-from streamgauge.promql.parser import selector
+from streamgauge.promql.syntax.literals import duration
+from streamgauge.promql.syntax.parser import selector
 from streamgauge.series.class_rules import ClassRules
 from streamgauge.series.ids import Shards
 from streamgauge.yaml_file import Section, load

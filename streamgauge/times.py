@@ -4,7 +4,7 @@ import re
 import time
 from datetime import UTC, datetime
 
-from streamgauge.promql.literals import duration
+from streamgauge.promql.syntax.literals import duration
 
 LAST_DATE_MS = 253_402_300_799_999
 """The end of the year 9999, the last that SQL knows."""

@@ -8,12 +8,12 @@ from model_store import BEGIN, KEPT, LANES, ModelStore, label_set
 from operators.known_series import KNOWN_LIMIT
 from streamgauge.gateway.cache.asked import Asked
 from streamgauge.gateway.cache.ranges import Ranges
-from streamgauge.promql import durations
-from streamgauge.promql.annotations import Annotations
-from streamgauge.promql.engine import evaluate
-from streamgauge.promql.parser import parse
-from streamgauge.promql.query import Limits
-from streamgauge.promql.vectors import Vector
+from streamgauge.promql.data.annotations import Annotations
+from streamgauge.promql.data.query import Limits
+from streamgauge.promql.data.vectors import Vector
+from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.syntax import durations
+from streamgauge.promql.syntax.parser import parse
 from streamgauge.store.reading import Reading
 
 MINUTE = 60_000

@@ -14,11 +14,11 @@ from unittest.mock import patch
 import numpy as np
 
 from streamgauge import warm
-from streamgauge.promql.engine import evaluate
-from streamgauge.promql.lanes import execute
-from streamgauge.promql.levels import Level
-from streamgauge.promql.parser import parse
-from streamgauge.promql.query import Query
+from streamgauge.promql.data.levels import Level
+from streamgauge.promql.data.query import Query
+from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.plan.lanes import execute
+from streamgauge.promql.syntax.parser import parse
 from streamgauge.rollup.aggregates import aggregate
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.labels import canonical

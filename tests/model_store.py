@@ -14,7 +14,7 @@ import numpy as np
 from operators.indexed_minutes import IndexedMinutes
 from operators.known_series import KNOWN_LIMIT, KnownSeries
 from schemas.tables import MINUTE_MS, Resolution, StorageClass, index_period
-from streamgauge.promql.levels import SAMPLES, Level
+from streamgauge.promql.data.levels import SAMPLES, Level
 from streamgauge.series.ids import from_bytes, lane_of, series_id, split, to_bytes
 from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import fulfils

@@ -4,7 +4,7 @@ import math
 
 from hypothesis import strategies as st
 
-from streamgauge.promql.ast import (
+from streamgauge.promql.syntax.ast import (
     Aggregate,
     AggregateOp,
     AtBoundary,
@@ -28,8 +28,8 @@ from streamgauge.promql.ast import (
     ValueType,
     VectorSelector,
 )
-from streamgauge.promql.functions_table import FUNCTIONS
-from streamgauge.promql.literals import matcher_text
+from streamgauge.promql.syntax.functions_table import FUNCTIONS
+from streamgauge.promql.syntax.literals import matcher_text
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, MatchOp
 

@@ -8,7 +8,7 @@ from streamgauge.config import Config
 from streamgauge.gateway.cache.answers import Answers, Listing
 from streamgauge.gateway.cache.ranges import Ranges
 from streamgauge.gateway.cache.state import scope
-from streamgauge.promql.query import Query
+from streamgauge.promql.data.query import Query
 from streamgauge.store.reading import Reading
 
 

@@ -9,8 +9,8 @@ from streamgauge.gateway.cache.informing import may_inform, together
 from streamgauge.gateway.cache.parts import parts_of, steps_a_part
 from streamgauge.gateway.cache.pieces import Note
 from streamgauge.gateway.cache.runs import runs_of, slots_of
-from streamgauge.promql.parser import parse
-from streamgauge.promql.query import spread
+from streamgauge.promql.data.query import spread
+from streamgauge.promql.syntax.parser import parse
 
 _steps = st.sampled_from([1000, 15_000, 30_000, 60_000, 7_000, 3_600_000])
 _starts = st.integers(-(10**12), 2 * 10**12)

@@ -4,8 +4,8 @@ import pytest
 
 from schemas.tables import DAY_MS, HOUR_MS, MINUTE_MS, Resolution, StorageClass
 from streamgauge.gateway.cache.sealed import generation, is_kept, is_sealed, periods_of
-from streamgauge.promql.ast import VectorSelector
-from streamgauge.promql.reads import Read
+from streamgauge.promql.engine.reads import Read
+from streamgauge.promql.syntax.ast import VectorSelector
 from streamgauge.store.changes import Change
 
 NODE = VectorSelector("x")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from streamgauge.gateway.cache import values
 from streamgauge.gateway.cache.pieces import Note, Piece
 from streamgauge.gateway.cache.values import InvalidValue, ValueFault, decode, encode, seal, unseal
-from streamgauge.promql.labels import from_rows
+from streamgauge.promql.data.labels import from_rows
 from streamgauge.series.samples import STALE
 
 KEY = b"streamgauge:r:0123456789abcdef"

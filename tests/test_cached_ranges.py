@@ -17,8 +17,8 @@ from schemas.tables import Resolution
 from streamgauge.gateway.cache.refusals import Refusal
 from streamgauge.gateway.cache.values import ValueFault, seal
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
-from streamgauge.promql.faults import InvalidQuery
-from streamgauge.promql.query import Query
+from streamgauge.promql.data.faults import InvalidQuery
+from streamgauge.promql.data.query import Query
 from streamgauge.series.ids import lane_of, series_id
 from streamgauge.series.samples import STALE
 from streamgauge.store.reading import Damage, Reading

@@ -10,8 +10,8 @@ from streamgauge.gateway.app import Gateway
 from streamgauge.gateway.cost import estimated
 from streamgauge.gateway.evaluation import Evaluation, expression
 from streamgauge.gateway.settings import Cost
-from streamgauge.promql.levels import Level
-from streamgauge.promql.query import Query
+from streamgauge.promql.data.levels import Level
+from streamgauge.promql.data.query import Query
 from streamgauge.store.reader import Reading
 
 STEP = 15_000

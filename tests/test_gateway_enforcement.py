@@ -10,11 +10,11 @@ from promql_expressions import expressions
 from streamgauge.gateway.askers import Asker
 from streamgauge.gateway.enforcement import enforced, restricted
 from streamgauge.gateway.parameters import Form
-from streamgauge.promql import parser, printer
-from streamgauge.promql.ast import VectorSelector
-from streamgauge.promql.invalid_expression import InvalidExpression
-from streamgauge.promql.parser import selector
-from streamgauge.promql.walk import walk
+from streamgauge.promql.syntax import parser, printer
+from streamgauge.promql.syntax.ast import VectorSelector
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax.parser import selector
+from streamgauge.promql.syntax.walk import walk
 
 OWN = selector('{tenant="a",stage!~"x|y"}')
 MATCHES = [

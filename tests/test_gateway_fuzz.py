@@ -18,8 +18,8 @@ from streamgauge.config import Gateway as Settings
 from streamgauge.gateway.app import Gateway, application
 from streamgauge.gateway.collectors import Said
 from streamgauge.gateway.rules import Rules
-from streamgauge.promql import printer
-from streamgauge.promql.ast import VectorSelector
+from streamgauge.promql.syntax import printer
+from streamgauge.promql.syntax.ast import VectorSelector
 from streamgauge.rules.applied.board import Board
 
 NOW_MS = 1_700_000_000_000

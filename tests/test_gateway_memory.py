@@ -23,9 +23,9 @@ from streamgauge.gateway.app import Gateway
 from streamgauge.gateway.bodies import PIECE_BYTES, Body, gathered
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
 from streamgauge.gateway.memory import Memory, NotEnoughMemory
-from streamgauge.promql.engine import Result
-from streamgauge.promql.labels import Column, LabelTable
-from streamgauge.promql.vectors import Matrix, Vector
+from streamgauge.promql.data.labels import Column, LabelTable
+from streamgauge.promql.data.vectors import Matrix, Vector
+from streamgauge.promql.engine.evaluation import Result
 from streamgauge.store.reading import DeadlinePassed
 
 MINUTES = 120

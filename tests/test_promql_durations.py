@@ -1,8 +1,8 @@
 import pytest
 
-from streamgauge.promql.durations import resolve
-from streamgauge.promql.invalid_expression import ExpressionFault, InvalidExpression
-from streamgauge.promql.parser import parse
+from streamgauge.promql.syntax.durations import resolve
+from streamgauge.promql.syntax.invalid_expression import ExpressionFault, InvalidExpression
+from streamgauge.promql.syntax.parser import parse
 
 
 @pytest.mark.parametrize(

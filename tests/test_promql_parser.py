@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from streamgauge.promql.ast import (
+from streamgauge.promql.syntax.ast import (
     Aggregate,
     AggregateOp,
     AtBoundary,
@@ -26,9 +26,9 @@ from streamgauge.promql.ast import (
     ValueType,
     VectorSelector,
 )
-from streamgauge.promql.functions_table import FUNCTIONS
-from streamgauge.promql.parser import parse
-from streamgauge.promql.walk import walk
+from streamgauge.promql.syntax.functions_table import FUNCTIONS
+from streamgauge.promql.syntax.parser import parse
+from streamgauge.promql.syntax.walk import walk
 from streamgauge.series.matchers import Matcher, MatchOp
 
 A, B, C = VectorSelector("a"), VectorSelector("b"), VectorSelector("c")

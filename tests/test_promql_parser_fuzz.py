@@ -2,11 +2,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from promql_expressions import expressions
 
-from streamgauge.promql.functions_table import FUNCTIONS
-from streamgauge.promql.invalid_expression import InvalidExpression
-from streamgauge.promql.parser import parse
-from streamgauge.promql.printer import canonical
-from streamgauge.promql.tokens import KEYWORDS
+from streamgauge.promql.syntax.functions_table import FUNCTIONS
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax.parser import parse
+from streamgauge.promql.syntax.printer import canonical
+from streamgauge.promql.syntax.tokens import KEYWORDS
 
 _WORDS = [
     *KEYWORDS,

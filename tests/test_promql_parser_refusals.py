@@ -1,8 +1,8 @@
 import pytest
 
-from streamgauge.promql.cursor import MAX_NESTING
-from streamgauge.promql.invalid_expression import ExpressionFault, InvalidExpression
-from streamgauge.promql.parser import MAX_CHARACTERS, MAX_DEPTH, parse
+from streamgauge.promql.syntax.cursor import MAX_NESTING
+from streamgauge.promql.syntax.invalid_expression import ExpressionFault, InvalidExpression
+from streamgauge.promql.syntax.parser import MAX_CHARACTERS, MAX_DEPTH, parse
 
 _COUNT = "wrong number of arguments for aggregate expression provided"
 _DURATION = "number, duration, step(), or range()"

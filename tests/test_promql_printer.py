@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given, settings
 from promql_expressions import expressions
 
-from streamgauge.promql import printer
-from streamgauge.promql.ast import (
+from streamgauge.promql.syntax import printer
+from streamgauge.promql.syntax.ast import (
     Binary,
     BinaryOp,
     DurationBinary,
@@ -16,8 +16,8 @@ from streamgauge.promql.ast import (
     UnaryOp,
     VectorSelector,
 )
-from streamgauge.promql.parser import parse
-from streamgauge.promql.printer import canonical, pretty
+from streamgauge.promql.syntax.parser import parse
+from streamgauge.promql.syntax.printer import canonical, pretty
 
 A, B, C = VectorSelector("a"), VectorSelector("b"), VectorSelector("c")
 

@@ -3,11 +3,11 @@ import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.promql.faults import InvalidQuery
-from streamgauge.promql.invalid_expression import InvalidExpression
-from streamgauge.promql.label_functions import label_replace
-from streamgauge.promql.parser import parse
-from streamgauge.promql.query import Limits
+from streamgauge.promql.data.faults import InvalidQuery
+from streamgauge.promql.data.query import Limits
+from streamgauge.promql.functions.label_functions import label_replace
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax.parser import parse
 from streamgauge.rules.templates.faults import FunctionFault
 from streamgauge.rules.templates.text import matches
 from streamgauge.series import regexes

@@ -19,8 +19,8 @@ from streamgauge.collect.page import page
 from streamgauge.collect.refusals import Refusals
 from streamgauge.collect.rows import Rows
 from streamgauge.collect.series_table import SeriesTable
-from streamgauge.promql.invalid_expression import InvalidExpression
-from streamgauge.promql.parser import any_selector
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax.parser import any_selector
 from streamgauge.series.matchers import all_match
 
 RETRY_AFTER_S = 5

@@ -18,7 +18,7 @@ from streamgauge.collect.refusals import Refusals, Refused
 from streamgauge.collect.target_series import TargetSeries
 from streamgauge.collect.targets import Target
 from streamgauge.config import Config
-from streamgauge.promql.literals import duration_text
+from streamgauge.promql.syntax.literals import duration_text
 from streamgauge.times import rfc3339
 
 JITTER = 100

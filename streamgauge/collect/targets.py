@@ -9,7 +9,7 @@ import xxhash
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from schemas import limits
-from streamgauge.promql.literals import duration_text
+from streamgauge.promql.syntax.literals import duration_text
 from streamgauge.series.labels import NAME, InvalidLabels, canonical
 from streamgauge.yaml_file import Section, load
 

@@ -13,7 +13,7 @@ from typing import Annotated, NamedTuple
 from pydantic import Field, field_validator
 
 from streamgauge.gateway.secrets import PasswordHash, check_token_hash, token_hash
-from streamgauge.promql.parser import selector
+from streamgauge.promql.syntax.parser import selector
 from streamgauge.series.matchers import Matcher
 from streamgauge.yaml_file import InvalidFile, Section, load
 

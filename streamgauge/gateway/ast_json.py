@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
-from streamgauge.promql.ast import (
+from streamgauge.promql.syntax.ast import (
     Aggregate,
     At,
     AtBoundary,
@@ -25,8 +25,8 @@ from streamgauge.promql.ast import (
     Unary,
     VectorSelector,
 )
-from streamgauge.promql.functions_table import FUNCTIONS
-from streamgauge.promql.literals import number_text
+from streamgauge.promql.syntax.functions_table import FUNCTIONS
+from streamgauge.promql.syntax.literals import number_text
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, MatchOp
 

@@ -16,8 +16,8 @@ from streamgauge.gateway.faults import ErrorType, InvalidRequest, invalid_parame
 from streamgauge.gateway.go_values import InvalidNumber, integer
 from streamgauge.gateway.parameters import Form
 from streamgauge.gateway.queries import Answer, document
-from streamgauge.promql.invalid_expression import InvalidExpression
-from streamgauge.promql.parser import any_selector
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax.parser import any_selector
 from streamgauge.redaction import redacted
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, all_match

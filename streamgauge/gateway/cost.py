@@ -12,10 +12,10 @@ from schemas.tables import Resolution
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
 from streamgauge.gateway.memory import Share
 from streamgauge.gateway.settings import Cost
-from streamgauge.promql.ast import Expr
-from streamgauge.promql.levels import Level
-from streamgauge.promql.planned_reads import PlannedReads
-from streamgauge.promql.query import MEBIBYTE, POINT_BYTES, SAMPLE_BYTES, Query
+from streamgauge.promql.data.levels import Level
+from streamgauge.promql.data.query import MEBIBYTE, POINT_BYTES, SAMPLE_BYTES, Query
+from streamgauge.promql.plan.planned_reads import PlannedReads
+from streamgauge.promql.syntax.ast import Expr
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import Samples

@@ -7,8 +7,8 @@ from typing import TypeVar
 from streamgauge.gateway.askers import Asker
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
 from streamgauge.gateway.parameters import Form
-from streamgauge.promql import parser, printer
-from streamgauge.promql.ast import (
+from streamgauge.promql.syntax import parser, printer
+from streamgauge.promql.syntax.ast import (
     Aggregate,
     Binary,
     Call,
@@ -19,8 +19,8 @@ from streamgauge.promql.ast import (
     Unary,
     VectorSelector,
 )
-from streamgauge.promql.invalid_expression import InvalidExpression
-from streamgauge.promql.literals import matcher_text
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax.literals import matcher_text
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.regexes import RegexAllowance

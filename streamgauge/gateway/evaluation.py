@@ -9,16 +9,16 @@ from schemas.tables import OF_WIDTH, Resolution
 from streamgauge.gateway.cost import Budget, Estimate, KnownSelections, estimated
 from streamgauge.gateway.explain import Looks
 from streamgauge.gateway.faults import ErrorType, InvalidRequest, invalid_parameter
-from streamgauge.promql import durations
-from streamgauge.promql.annotations import Annotations
-from streamgauge.promql.ast import Expr
-from streamgauge.promql.engine import Result, evaluate
-from streamgauge.promql.evaluator import Value
-from streamgauge.promql.faults import InvalidQuery, QueryFault
-from streamgauge.promql.invalid_expression import InvalidExpression
-from streamgauge.promql.levels import Level
-from streamgauge.promql.parser import parse
-from streamgauge.promql.query import Limits, Query, RollupSource
+from streamgauge.promql.data.annotations import Annotations
+from streamgauge.promql.data.faults import InvalidQuery, QueryFault
+from streamgauge.promql.data.levels import Level
+from streamgauge.promql.data.query import Limits, Query, RollupSource
+from streamgauge.promql.engine.evaluation import Result, evaluate
+from streamgauge.promql.engine.evaluator import Value
+from streamgauge.promql.syntax import durations
+from streamgauge.promql.syntax.ast import Expr
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax.parser import parse
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.matchers import Matcher
@@ -49,7 +49,7 @@ class ReaderSource:
     def fetch(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
     ) -> tuple[Sequence[bytes], Samples]:
-        """What `streamgauge.promql.query.Source` asks for.
+        """What `streamgauge.promql.data.query.Source` asks for.
 
         :raises DeadlinePassed, TooManySeries, TooManySamples: by the reading's limits.
         """
@@ -61,13 +61,13 @@ class ReaderSource:
 
     @property
     def levels(self) -> Sequence[Level]:
-        """What `streamgauge.promql.query.RollupSource` asks for."""
+        """What `streamgauge.promql.data.query.RollupSource` asks for."""
         return self._reader.levels()
 
     def rollups(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, width: int, wanted: Sequence[str]
     ) -> tuple[Sequence[bytes], Rollups]:
-        """What `streamgauge.promql.query.RollupSource` asks for.
+        """What `streamgauge.promql.data.query.RollupSource` asks for.
 
         :raises DeadlinePassed, TooManySeries, TooManySamples: by the reading's limits.
         :raises InvalidQuery: for percentiles of series that have none.

@@ -7,11 +7,11 @@ from schemas.tables import Resolution
 from streamgauge.gateway import prometheus_json as answer
 from streamgauge.gateway.cache.asked import Report
 from streamgauge.gateway.cache.sealed import resolution_of
-from streamgauge.promql.ast import Expr, VectorSelector
-from streamgauge.promql.levels import Level
-from streamgauge.promql.planned_reads import PlannedReads
-from streamgauge.promql.printer import canonical
-from streamgauge.promql.query import Query
+from streamgauge.promql.data.levels import Level
+from streamgauge.promql.data.query import Query
+from streamgauge.promql.plan.planned_reads import PlannedReads
+from streamgauge.promql.syntax.ast import Expr, VectorSelector
+from streamgauge.promql.syntax.printer import canonical
 from streamgauge.series.matchers import Matcher
 from streamgauge.store.reading import Reading
 

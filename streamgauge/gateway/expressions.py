@@ -6,10 +6,10 @@ from streamgauge.gateway.evaluation import expression
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
 from streamgauge.gateway.parameters import MAX_MS, Form
 from streamgauge.gateway.queries import Answer, document
-from streamgauge.promql import parser
-from streamgauge.promql.ast import VectorSelector
-from streamgauge.promql.invalid_expression import InvalidExpression
-from streamgauge.promql.walk import walk
+from streamgauge.promql.syntax import parser
+from streamgauge.promql.syntax.ast import VectorSelector
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax.walk import walk
 from streamgauge.store.reader import Reading
 
 NOTHING = Answer(Body([]), [])

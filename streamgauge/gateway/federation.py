@@ -11,9 +11,9 @@ from streamgauge.gateway.bodies import gathered
 from streamgauge.gateway.faults import ErrorType, InvalidRequest
 from streamgauge.gateway.parameters import Form
 from streamgauge.gateway.queries import Answer, kept
-from streamgauge.promql.invalid_expression import InvalidExpression
-from streamgauge.promql.literals import short
-from streamgauge.promql.parser import selector
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax.literals import short
+from streamgauge.promql.syntax.parser import selector
 from streamgauge.series import ids as series_ids
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.labels import NAME

@@ -4,7 +4,7 @@ import math
 import re
 from datetime import UTC, datetime, timedelta
 
-from streamgauge.promql.literals import duration
+from streamgauge.promql.syntax.literals import duration
 
 INT64 = 2**63
 """Of a signed number of 64 bits: the first that is too large."""

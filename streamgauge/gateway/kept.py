@@ -11,7 +11,7 @@ from streamgauge.gateway.cache.state import ReaderState, scope
 from streamgauge.gateway.cache.values import ValueFault
 from streamgauge.gateway.evaluation import Evaluation, refusing
 from streamgauge.gateway.metrics import Metrics
-from streamgauge.promql.engine import Result
+from streamgauge.promql.engine.evaluation import Result
 from streamgauge.store.reader import Reader
 from streamgauge.store.reading import Reading
 

@@ -17,12 +17,12 @@ from streamgauge.gateway.explain import explained
 from streamgauge.gateway.faults import ErrorType, InvalidRequest, invalid_parameter
 from streamgauge.gateway.kept import Kept
 from streamgauge.gateway.parameters import MAX_MS, NS_PER_MS, Form, label_name
-from streamgauge.promql import parser
-from streamgauge.promql.engine import Result
-from streamgauge.promql.invalid_expression import ExpressionFault, InvalidExpression
-from streamgauge.promql.printer import pretty
-from streamgauge.promql.query import TEXT_BYTES, Query
-from streamgauge.promql.value_type import ValueType
+from streamgauge.promql.data.query import TEXT_BYTES, Query
+from streamgauge.promql.engine.evaluation import Result
+from streamgauge.promql.syntax import parser
+from streamgauge.promql.syntax.invalid_expression import ExpressionFault, InvalidExpression
+from streamgauge.promql.syntax.printer import pretty
+from streamgauge.promql.syntax.value_type import ValueType
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.regexes import RegexAllowance

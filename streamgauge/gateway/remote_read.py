@@ -9,7 +9,7 @@ from streamgauge.gateway.bodies import PIECE_BYTES, Body
 from streamgauge.gateway.evaluation import ReaderSource
 from streamgauge.gateway.queries import kept
 from streamgauge.gateway.remote_read_messages import ReadQuery, response, time_series
-from streamgauge.promql.levels import SAMPLES, choose
+from streamgauge.promql.data.levels import SAMPLES, choose
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.labels import SEPARATOR
 from streamgauge.series.matchers import Matcher, MatchOp

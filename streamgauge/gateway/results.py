@@ -7,10 +7,10 @@ import numpy as np
 from streamgauge.gateway import prometheus_json as answer
 from streamgauge.gateway.bodies import gathered
 from streamgauge.gateway.prometheus_json import Rows
-from streamgauge.promql.engine import Result
-from streamgauge.promql.evaluator import size
-from streamgauge.promql.labels import LabelTable
-from streamgauge.promql.vectors import Matrix, Vector
+from streamgauge.promql.data.labels import LabelTable
+from streamgauge.promql.data.vectors import Matrix, Vector
+from streamgauge.promql.engine.evaluation import Result
+from streamgauge.promql.engine.evaluator import size
 
 ROWS = 256
 VALUES = 65_536

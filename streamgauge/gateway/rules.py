@@ -13,8 +13,8 @@ from streamgauge.gateway.faults import ErrorType, InvalidRequest, invalid_parame
 from streamgauge.gateway.go_values import InvalidNumber, integer
 from streamgauge.gateway.parameters import Form, quoted
 from streamgauge.gateway.queries import Answer, document, selector
-from streamgauge.promql import parser, printer
-from streamgauge.promql.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax import parser, printer
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.rules.applied.board import GroupView, RuleView
 from streamgauge.rules.evaluation import ALERTS
 from streamgauge.rules.intervals import interval_of

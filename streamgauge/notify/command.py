@@ -12,7 +12,7 @@ from schemas.alert_messages import Triggered
 from streamgauge.config import Config
 from streamgauge.notify.bridge import Bridge, Journal, Terms
 from streamgauge.notify.receiver import Alertmanager
-from streamgauge.promql.literals import duration
+from streamgauge.promql.syntax.literals import duration
 from streamgauge.times import now_ms
 
 HOUR_MS = 3_600_000

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from streamgauge.promql.literals import label_text, quoted
+from streamgauge.promql.syntax.literals import label_text, quoted
 from streamgauge.query.client import Answer
 from streamgauge.series.labels import NAME
 

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from math import isfinite
 
-from streamgauge.promql.literals import duration
+from streamgauge.promql.syntax.literals import duration
 
 MAX_S = 2**43
 STEPS_S = (

@@ -4,12 +4,12 @@ from collections.abc import Collection
 
 import yaml
 
-from streamgauge.promql.ast import Call
-from streamgauge.promql.calls import NOT_SUPPORTED
-from streamgauge.promql.invalid_expression import InvalidExpression
-from streamgauge.promql.parser import parse
-from streamgauge.promql.value_type import ValueType
-from streamgauge.promql.walk import walk
+from streamgauge.promql.engine.calls import NOT_SUPPORTED
+from streamgauge.promql.syntax.ast import Call
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax.parser import parse
+from streamgauge.promql.syntax.value_type import ValueType
+from streamgauge.promql.syntax.walk import walk
 from streamgauge.rules.faults import FileFault
 from streamgauge.rules.templates import template
 from streamgauge.rules.templates.faults import InvalidTemplate

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from schemas.rule_files import Group
-from streamgauge.promql.literals import duration_text
+from streamgauge.promql.syntax.literals import duration_text
 from streamgauge.rules.faults import Fault, FileFault, Place
 from streamgauge.rules.reader import parse, read
 from streamgauge.rules.sql.reader import SUFFIX

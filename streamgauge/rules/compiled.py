@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from schemas.rule_files import Group, NoData, Rule, RuleKind
-from streamgauge.promql.ast import Expr
-from streamgauge.promql.durations import resolve
-from streamgauge.promql.parser import parse
+from streamgauge.promql.syntax.ast import Expr
+from streamgauge.promql.syntax.durations import resolve
+from streamgauge.promql.syntax.parser import parse
 from streamgauge.rules.alerts import Terms
 from streamgauge.rules.no_data import asks_for_absence, without_conditions
 from streamgauge.rules.templates.template import Template

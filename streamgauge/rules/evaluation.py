@@ -10,15 +10,15 @@ import numpy as np
 from schemas.cut_texts import cut_all
 from schemas.limits import MAX_ANNOTATIONS_BYTES
 from schemas.rule_files import NoData
-from streamgauge.promql.ast import Expr
-from streamgauge.promql.durations import resolve
-from streamgauge.promql.engine import evaluate
-from streamgauge.promql.evaluator import Value
-from streamgauge.promql.faults import InvalidQuery, QueryFault
-from streamgauge.promql.invalid_expression import InvalidExpression
-from streamgauge.promql.parser import parse
-from streamgauge.promql.query import Query, Source
-from streamgauge.promql.vectors import Vector
+from streamgauge.promql.data.faults import InvalidQuery, QueryFault
+from streamgauge.promql.data.query import Query, Source
+from streamgauge.promql.data.vectors import Vector
+from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.engine.evaluator import Value
+from streamgauge.promql.syntax.ast import Expr
+from streamgauge.promql.syntax.durations import resolve
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax.parser import parse
 from streamgauge.rules.alerts import Alert, Failure, Labels, Observed, Result
 from streamgauge.rules.compiled import CompiledRule, Outside, Surroundings
 from streamgauge.rules.templates.faults import FunctionFault, InvalidTemplate

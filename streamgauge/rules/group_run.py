@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol
 
-from streamgauge.promql.query import Source
+from streamgauge.promql.data.query import Source
 from streamgauge.rules.alerts import Alert, Failure, RuleState, Transition, step
 from streamgauge.rules.compiled import CompiledGroup, CompiledRule, Surroundings
 from streamgauge.rules.evaluation import Evaluation, FromSource, Point, alert_series

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import yaml
 
-from streamgauge.promql.literals import duration
+from streamgauge.promql.syntax.literals import duration
 from streamgauge.rules.faults import Fault, FileFault, Place
 from streamgauge.rules.positions import Lines
 

@@ -13,7 +13,7 @@ from cassandra.cluster import Session
 from schemas.batch import minute_of
 from schemas.tables import HEAD_RETENTION_MS, RAW_GRACE_MS, ROLLED, Resolution, StorageClass
 from schemas.topics import MAX_FUTURE_MS
-from streamgauge.promql.levels import SAMPLES, Level
+from streamgauge.promql.data.levels import SAMPLES, Level
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Shards, lanes_of

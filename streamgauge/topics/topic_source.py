@@ -19,7 +19,7 @@ Conditions = Sequence[Matcher]
 
 
 class TopicSource:
-    """A `streamgauge.promql.query.Source` of what Kafka has.
+    """A `streamgauge.promql.data.query.Source` of what Kafka has.
 
     The topic is read once, from a time on, for all that is known to be asked for; once more for what is asked besides.
 

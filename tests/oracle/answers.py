@@ -11,19 +11,19 @@ from unittest.mock import patch
 import numpy as np
 from random_queries import RandomQuery
 
-from streamgauge.promql import engine
-from streamgauge.promql.ast import BinaryOp, Call
-from streamgauge.promql.durations import resolve
-from streamgauge.promql.evaluator import Evaluator
-from streamgauge.promql.faults import InvalidQuery
-from streamgauge.promql.invalid_expression import InvalidExpression
-from streamgauge.promql.labels import LabelTable
-from streamgauge.promql.parser import parse
-from streamgauge.promql.query import Query
-from streamgauge.promql.value_type import ValueType
-from streamgauge.promql.vector_functions import MATH
-from streamgauge.promql.vectors import Matrix, Vector
-from streamgauge.promql.walk import bare
+from streamgauge.promql.data.faults import InvalidQuery
+from streamgauge.promql.data.labels import LabelTable
+from streamgauge.promql.data.query import Query
+from streamgauge.promql.data.vectors import Matrix, Vector
+from streamgauge.promql.engine import evaluation as engine
+from streamgauge.promql.engine.evaluator import Evaluator
+from streamgauge.promql.functions.vector_functions import MATH
+from streamgauge.promql.syntax.ast import BinaryOp, Call
+from streamgauge.promql.syntax.durations import resolve
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax.parser import parse
+from streamgauge.promql.syntax.value_type import ValueType
+from streamgauge.promql.syntax.walk import bare
 
 RELATIVE, FLOOR = 1e-9, 1e-9
 _SOME = 20

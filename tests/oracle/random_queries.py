@@ -6,9 +6,9 @@ from random import Random
 from random_selectors import DURATIONS, LABELS, METRICS, Selectors
 from random_series import MINUTES, START
 
-from streamgauge.promql.functions_table import FUNCTIONS, Function
-from streamgauge.promql.value_type import ValueType
-from streamgauge.promql.words import AggregateOp
+from streamgauge.promql.syntax.functions_table import FUNCTIONS, Function
+from streamgauge.promql.syntax.value_type import ValueType
+from streamgauge.promql.syntax.words import AggregateOp
 
 ARITHMETIC = ("+", "-", "*", "/", "%", "^", "atan2")
 COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")

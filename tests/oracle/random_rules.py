@@ -5,8 +5,8 @@ from random import Random
 from typing import Any
 
 from schemas.rule_files import Group
-from streamgauge.promql.parser import parse as parse_expression
-from streamgauge.promql.vectors import written
+from streamgauge.promql.data.vectors import written
+from streamgauge.promql.syntax.parser import parse as parse_expression
 from streamgauge.rules.compiled import Surroundings, compile_group
 from streamgauge.rules.evaluation import points
 from streamgauge.rules.group_run import GroupRun

@@ -107,7 +107,7 @@ def _histogram(random: Random, labels):
 
 
 class Shelf:
-    """A `streamgauge.promql.query.Source` of these series, in this order."""
+    """A `streamgauge.promql.data.query.Source` of these series, in this order."""
 
     def __init__(self, series) -> None:
         self._series = [

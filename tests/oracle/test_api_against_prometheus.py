@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import pytest
 from same_samples import NOW_S, both_of
 
-from streamgauge.promql.functions_table import FUNCTIONS
+from streamgauge.promql.syntax.functions_table import FUNCTIONS
 
 QUERIES = [
     "1",

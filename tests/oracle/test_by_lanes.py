@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from random_queries import Queries
 from random_series import Shelf, generate
 
-from streamgauge.promql.lanes import execute
+from streamgauge.promql.plan.lanes import execute
 
 SEEDS = st.integers(0, 2**32 - 1)
 

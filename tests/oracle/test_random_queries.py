@@ -2,7 +2,7 @@ from random import Random
 
 from random_queries import LEFT_OUT, Queries
 
-from streamgauge.promql.ast import (
+from streamgauge.promql.syntax.ast import (
     Aggregate,
     AggregateOp,
     AtBoundary,
@@ -14,10 +14,10 @@ from streamgauge.promql.ast import (
     Subquery,
     VectorSelector,
 )
-from streamgauge.promql.functions_table import FUNCTIONS
-from streamgauge.promql.invalid_expression import InvalidExpression
-from streamgauge.promql.parser import parse
-from streamgauge.promql.walk import walk
+from streamgauge.promql.syntax.functions_table import FUNCTIONS
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax.parser import parse
+from streamgauge.promql.syntax.walk import walk
 
 OF_NATIVE_HISTOGRAMS = {"</", ">/"}
 

@@ -14,7 +14,7 @@ from random_series import MINUTES, START, Shelf, generate
 from shards import StreamRun
 
 from schemas.rule_files import Group, Rule, RuleKind
-from streamgauge.promql.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.rules.alerts import Failure
 from streamgauge.rules.compiled import Surroundings, compile_group
 from streamgauge.rules.evaluation import Evaluation, FromSource

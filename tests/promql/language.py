@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from streamgauge.promql import literals
-from streamgauge.promql.parser import parse
+from streamgauge.promql.syntax import literals
+from streamgauge.promql.syntax.parser import parse
 from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import fulfils
 from streamgauge.series.samples import STALE, Samples
@@ -44,7 +44,7 @@ class Memory:
             self.series.setdefault(canonical(labels), {}).update(samples)
 
     def fetch(self, matchers, start_ms, end_ms):
-        """What `streamgauge.promql.query.Source` asks for."""
+        """What `streamgauge.promql.data.query.Source` asks for."""
         named = [(matcher.name.encode(), matcher) for matcher in matchers]
         rows = [
             (labels, inside)

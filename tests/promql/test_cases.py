@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from language import Case, read
 
-from streamgauge.promql.durations import resolve
-from streamgauge.promql.engine import evaluate
-from streamgauge.promql.faults import InvalidQuery
-from streamgauge.promql.invalid_expression import InvalidExpression
-from streamgauge.promql.literals import number_text
-from streamgauge.promql.parser import parse
-from streamgauge.promql.query import Query
-from streamgauge.promql.vectors import Matrix, Vector
+from streamgauge.promql.data.faults import InvalidQuery
+from streamgauge.promql.data.query import Query
+from streamgauge.promql.data.vectors import Matrix, Vector
+from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.syntax.durations import resolve
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax.literals import number_text
+from streamgauge.promql.syntax.parser import parse
 
 CASES = [case for path in sorted((Path(__file__).parent / "cases").glob("*.txt")) for case in read(path)]
 

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from language import Memory
 
-from streamgauge.promql import query as query_module
-from streamgauge.promql.engine import evaluate
-from streamgauge.promql.faults import InvalidQuery, QueryFault
-from streamgauge.promql.parser import parse
-from streamgauge.promql.query import Limits, Query
+from streamgauge.promql.data import query as query_module
+from streamgauge.promql.data.faults import InvalidQuery, QueryFault
+from streamgauge.promql.data.query import Limits, Query
+from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.syntax.parser import parse
 from streamgauge.promql.warm import warm
 from streamgauge.series.samples import STALE
 

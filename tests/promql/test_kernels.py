@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from language import Memory
 
-from streamgauge.promql.engine import evaluate
-from streamgauge.promql.parser import parse
-from streamgauge.promql.query import Query
+from streamgauge.promql.data.query import Query
+from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.syntax.parser import parse
 from streamgauge.series.samples import STALE
 
 NUMBER = st.integers(-20, 20).map(float) | st.sampled_from([0.5, -0.0, 1e9, math.inf, -math.inf, math.nan])

@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.promql.labels import concat, from_canonical, from_rows
-from streamgauge.promql.vectors import counts, written
+from streamgauge.promql.data.labels import concat, from_canonical, from_rows
+from streamgauge.promql.data.vectors import counts, written
 from streamgauge.series.labels import canonical
 
 ROW = st.dictionaries(st.sampled_from(["__name__", "a", "b", "c.d"]), st.sampled_from(["", "x", "y", "é"]))

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from language import Memory
 
-from streamgauge.promql.engine import evaluate
-from streamgauge.promql.faults import InvalidQuery, QueryFault
-from streamgauge.promql.lanes import NotByLanes, execute, run_lane
-from streamgauge.promql.parser import parse
-from streamgauge.promql.plan_text import explain
-from streamgauge.promql.planner import plan
-from streamgauge.promql.query import Limits, Query
+from streamgauge.promql.data.faults import InvalidQuery, QueryFault
+from streamgauge.promql.data.query import Limits, Query
+from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.plan.lanes import NotByLanes, execute, run_lane
+from streamgauge.promql.plan.plan_text import explain
+from streamgauge.promql.plan.planner import plan
+from streamgauge.promql.syntax.parser import parse
 
 EXPLAINED = [
     ("a", "gather\n  each lane ships its series of: a"),

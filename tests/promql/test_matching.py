@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from language import Memory
 
-from streamgauge.promql.engine import evaluate
-from streamgauge.promql.faults import InvalidQuery
-from streamgauge.promql.parser import parse
-from streamgauge.promql.query import Query
+from streamgauge.promql.data.faults import InvalidQuery
+from streamgauge.promql.data.query import Query
+from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.syntax.parser import parse
 
 VALUE = st.integers(-9, 9).map(float)
 SIDE = st.dictionaries(

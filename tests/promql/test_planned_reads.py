@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.promql import durations
-from streamgauge.promql.engine import evaluate
-from streamgauge.promql.levels import SAMPLES, Level
-from streamgauge.promql.parser import parse
-from streamgauge.promql.planned_reads import PlannedReads
-from streamgauge.promql.query import Query
+from streamgauge.promql.data.levels import SAMPLES, Level
+from streamgauge.promql.data.query import Query
+from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.plan.planned_reads import PlannedReads
+from streamgauge.promql.syntax import durations
+from streamgauge.promql.syntax.parser import parse
 from streamgauge.series.samples import empty
 from streamgauge.store.rollups import by_series
 

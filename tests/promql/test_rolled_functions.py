@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.tables import QUANTILES, ROLLUP_COLUMNS
-from streamgauge.promql import rolled_functions
-from streamgauge.promql.engine import evaluate
-from streamgauge.promql.labels import from_canonical
-from streamgauge.promql.lanes import execute
-from streamgauge.promql.levels import Level, choose
-from streamgauge.promql.parser import parse
-from streamgauge.promql.query import Limits, Query
-from streamgauge.promql.rolled_functions import NEEDED, Rolled
+from streamgauge.promql.data.labels import from_canonical
+from streamgauge.promql.data.levels import Level, choose
+from streamgauge.promql.data.query import Limits, Query
+from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.functions import rolled_functions
+from streamgauge.promql.functions.rolled_functions import NEEDED, Rolled
+from streamgauge.promql.plan.lanes import execute
+from streamgauge.promql.syntax.parser import parse
 from streamgauge.series import ids, labels
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.samples import Samples, between, take

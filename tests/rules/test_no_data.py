@@ -1,7 +1,7 @@
 import pytest
 
-from streamgauge.promql.parser import parse
-from streamgauge.promql.printer import canonical
+from streamgauge.promql.syntax.parser import parse
+from streamgauge.promql.syntax.printer import canonical
 from streamgauge.rules.no_data import asks_for_absence, without_conditions
 
 

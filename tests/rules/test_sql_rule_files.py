@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from schemas.rule_files import NoData
 from streamgauge.cli import main
-from streamgauge.promql.parser import selector
+from streamgauge.promql.syntax.parser import selector
 from streamgauge.rules.sql.reader import parse, read_folder
 from streamgauge.rules.sql.rule import distinct
 

@@ -14,7 +14,7 @@ from schemas import alert_messages
 from schemas.batch import InvalidBatch
 from schemas.batch_packing import pack
 from streamgauge.config import Alerts
-from streamgauge.promql.parser import selector
+from streamgauge.promql.syntax.parser import selector
 from streamgauge.rules import alert_codec, group_codec
 from streamgauge.rules.compiled import Surroundings
 from streamgauge.rules.group_state import GroupState

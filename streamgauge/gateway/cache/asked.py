@@ -6,11 +6,11 @@ from typing import NamedTuple, Protocol
 
 from schemas.tables import Resolution
 from streamgauge.gateway.cache.refusals import Refusal
-from streamgauge.promql.annotations import Annotations
-from streamgauge.promql.ast import Expr
-from streamgauge.promql.evaluator import Value
-from streamgauge.promql.levels import Level
-from streamgauge.promql.query import Limits, Query
+from streamgauge.promql.data.annotations import Annotations
+from streamgauge.promql.data.levels import Level
+from streamgauge.promql.data.query import Limits, Query
+from streamgauge.promql.engine.evaluator import Value
+from streamgauge.promql.syntax.ast import Expr
 from streamgauge.store.changes import Change
 from streamgauge.store.reading import Reading
 

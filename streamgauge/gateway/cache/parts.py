@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from streamgauge.promql.query import Grid
+from streamgauge.promql.data.query import Grid
 
 STEPS = 20
 LEAST_MS = 300_000

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streamgauge.promql.annotations import Remark
-from streamgauge.promql.ast import NOWHERE, Expr, Span
-from streamgauge.promql.evaluator import Value
-from streamgauge.promql.labels import LabelTable, concat
-from streamgauge.promql.query import Limits
-from streamgauge.promql.vectors import Mask, Values, Vector
-from streamgauge.promql.walk import walk
+from streamgauge.promql.data.annotations import Remark
+from streamgauge.promql.data.labels import LabelTable, concat
+from streamgauge.promql.data.query import Limits
+from streamgauge.promql.data.vectors import Mask, Values, Vector
+from streamgauge.promql.engine.evaluator import Value
+from streamgauge.promql.syntax.ast import NOWHERE, Expr, Span
+from streamgauge.promql.syntax.walk import walk
 
 
 class Note(NamedTuple):

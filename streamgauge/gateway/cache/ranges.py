@@ -22,12 +22,12 @@ from streamgauge.gateway.cache.refusals import Refusal, refusal
 from streamgauge.gateway.cache.remote import Values
 from streamgauge.gateway.cache.runs import Run, Slot, runs_of, slots_of
 from streamgauge.gateway.cache.values import InvalidValue, ValueFault
-from streamgauge.promql.annotations import Annotations
-from streamgauge.promql.faults import InvalidQuery, QueryFault
-from streamgauge.promql.planned_reads import PlannedReads
-from streamgauge.promql.printer import canonical
-from streamgauge.promql.query import Query
-from streamgauge.promql.reads import Read
+from streamgauge.promql.data.annotations import Annotations
+from streamgauge.promql.data.faults import InvalidQuery, QueryFault
+from streamgauge.promql.data.query import Query
+from streamgauge.promql.engine.reads import Read
+from streamgauge.promql.plan.planned_reads import PlannedReads
+from streamgauge.promql.syntax.printer import canonical
 from streamgauge.store.reading import Reading, TooMuch
 
 OLD_S = 3600

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 from streamgauge.gateway.cache.parts import LEAST_STEP_MS, steps_a_part
-from streamgauge.promql.ast import (
+from streamgauge.promql.data.query import Query
+from streamgauge.promql.engine.reads import milliseconds
+from streamgauge.promql.syntax.ast import (
     Aggregate,
     At,
     AtBoundary,
@@ -23,9 +25,7 @@ from streamgauge.promql.ast import (
     Unary,
     VectorSelector,
 )
-from streamgauge.promql.query import Query
-from streamgauge.promql.reads import milliseconds
-from streamgauge.promql.walk import walk
+from streamgauge.promql.syntax.walk import walk
 
 
 class Refusal(StrEnum):

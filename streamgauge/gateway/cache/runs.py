@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from streamgauge.gateway.cache.parts import Part
-from streamgauge.promql.query import Grid
+from streamgauge.promql.data.query import Grid
 
 
 class Slot(NamedTuple):

@@ -14,8 +14,8 @@ import numpy as np
 import xxhash
 
 from schemas.tables import INDEX_RETENTION_MS, MINUTE_MS, OF_WIDTH, Resolution, StorageClass
-from streamgauge.promql.levels import SAMPLES
-from streamgauge.promql.reads import Read
+from streamgauge.promql.data.levels import SAMPLES
+from streamgauge.promql.engine.reads import Read
 from streamgauge.store.changes import Change, packed
 from streamgauge.store.reader import SEALED_HEAD_MINUTES
 

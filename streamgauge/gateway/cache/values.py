@@ -24,7 +24,7 @@ import xxhash
 
 from streamgauge.gateway.cache.pieces import Note, Piece
 from streamgauge.gateway.faults import InvalidRequest
-from streamgauge.promql.labels import Column, LabelTable
+from streamgauge.promql.data.labels import Column, LabelTable
 from streamgauge.store.reading import Reading
 
 VERSION = 1

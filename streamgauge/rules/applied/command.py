@@ -9,7 +9,7 @@ import click
 
 from schemas.rule_files import Group
 from schemas.rule_messages import RuleMessage, file_of, key_of
-from streamgauge.promql.literals import duration_text
+from streamgauge.promql.syntax.literals import duration_text
 from streamgauge.rules.applied.difference import Count, Line, difference
 from streamgauge.rules.applied.rule_sets import RuleSet, RuleSets, oversized, publication
 from streamgauge.rules.command import usable_groups

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import NamedTuple
 
 from schemas.rule_files import Group, Rule
-from streamgauge.promql.literals import duration_text
+from streamgauge.promql.syntax.literals import duration_text
 
 _KEYS = {"hold_ms": "for", "keep_firing_ms": "keep_firing_for", "interval_ms": "interval"}
 _KEYS |= {"query_offset_ms": "query_offset"}

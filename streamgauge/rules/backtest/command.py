@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from streamgauge.promql.query import Source
+from streamgauge.promql.data.query import Source
 from streamgauge.rules.backtest import show
 from streamgauge.rules.backtest.run import Backtest, Span
 from streamgauge.rules.command import usable_groups

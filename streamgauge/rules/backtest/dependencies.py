@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from streamgauge.promql.ast import Expr, Subquery, VectorSelector
-from streamgauge.promql.walk import walk
+from streamgauge.promql.syntax.ast import Expr, Subquery, VectorSelector
+from streamgauge.promql.syntax.walk import walk
 from streamgauge.rules.compiled import CompiledGroup, CompiledRule
 from streamgauge.rules.evaluation import ALERT_NAME, ALERTS, FOR_STATE
 from streamgauge.series.labels import NAME

@@ -7,7 +7,7 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 
 import numpy as np
 
-from streamgauge.promql.vectors import Times, Values
+from streamgauge.promql.data.vectors import Times, Values
 from streamgauge.rules.backtest.stretch import Stretch
 from streamgauge.rules.evaluation import ALERT_NAME, ALERTS, FOR_STATE
 from streamgauge.series.labels import NAME, SEPARATOR
@@ -78,7 +78,7 @@ class Overlay:
     def fetch(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
     ) -> tuple[Sequence[bytes], Samples]:
-        """What `streamgauge.promql.query.Source` asks for."""
+        """What `streamgauge.promql.data.query.Source` asks for."""
         name = metric_of(matchers)
         candidates = list(self._series.values()) if name is None else self._by_name.get(name, [])
         conditions = named(matchers)

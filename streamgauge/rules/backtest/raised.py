@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from streamgauge.promql.ast import Binary, BinaryOp, Expr
-from streamgauge.promql.walk import bare
+from streamgauge.promql.syntax.ast import Binary, BinaryOp, Expr
+from streamgauge.promql.syntax.walk import bare
 from streamgauge.rules.alerts import Alert, AlertState, Labels, Transition
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from schemas.rule_files import NoData
-from streamgauge.promql.query import Source
-from streamgauge.promql.vectors import Mask, Times, Values
+from streamgauge.promql.data.query import Source
+from streamgauge.promql.data.vectors import Mask, Times, Values
 from streamgauge.rules.alerts import Failure, Labels, Observed, Result, RuleState, Transition, step
 from streamgauge.rules.backtest.overlay import Overlay
 from streamgauge.rules.backtest.raised import Episodes

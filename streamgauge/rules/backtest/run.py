@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from streamgauge.promql.query import Source
+from streamgauge.promql.data.query import Source
 from streamgauge.rules.alerts import Transition
 from streamgauge.rules.backtest.dependencies import Component, Place, dependencies
 from streamgauge.rules.backtest.overlay import Overlay

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streamgauge.promql.literals import duration_text, number_text
-from streamgauge.promql.vectors import written
+from streamgauge.promql.data.vectors import written
+from streamgauge.promql.syntax.literals import duration_text, number_text
 from streamgauge.rules.alerts import Labels
 from streamgauge.rules.backtest.raised import Raised, Report
 from streamgauge.rules.evaluation import ALERT_NAME

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamgauge.promql.levels import Level
-from streamgauge.promql.query import RollupSource, Source
+from streamgauge.promql.data.levels import Level
+from streamgauge.promql.data.query import RollupSource, Source
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import Samples
@@ -41,7 +41,7 @@ class Stretch:
         self._rollups.clear()
 
     def fetch(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Fetched:
-        """What `streamgauge.promql.query.Source` asks for."""
+        """What `streamgauge.promql.data.query.Source` asks for."""
         key = tuple(matchers)
         end = min(end_ms, self.until)
         read = self._read.get(key)
@@ -55,13 +55,13 @@ class Stretch:
 
     @property
     def levels(self) -> Sequence[Level]:
-        """What `streamgauge.promql.query.RollupSource` asks for."""
+        """What `streamgauge.promql.data.query.RollupSource` asks for."""
         return self._source.levels if isinstance(self._source, RollupSource) else ()
 
     def rollups(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, width: int, wanted: Sequence[str]
     ) -> tuple[Sequence[bytes], Rollups]:
-        """What `streamgauge.promql.query.RollupSource` asks for.
+        """What `streamgauge.promql.data.query.RollupSource` asks for.
 
         :raises TypeError: if the source has none; it names no levels then.
         """

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from streamgauge.promql.ast import Expr
-from streamgauge.promql.engine import evaluate
-from streamgauge.promql.faults import InvalidQuery, QueryFault
-from streamgauge.promql.invalid_expression import InvalidExpression
-from streamgauge.promql.query import Limits, Query, Source
-from streamgauge.promql.vectors import Mask, Values, Vector
+from streamgauge.promql.data.faults import InvalidQuery, QueryFault
+from streamgauge.promql.data.query import Limits, Query, Source
+from streamgauge.promql.data.vectors import Mask, Values, Vector
+from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.syntax.ast import Expr
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.rules.alerts import Labels
 from streamgauge.rules.backtest.dependencies import sees_ahead
 from streamgauge.rules.backtest.stretch import Stretch

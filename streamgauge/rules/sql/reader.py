@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from schemas.rule_files import MIN_INTERVAL_MS, SQL_KEYS, Rule, RuleKind
-from streamgauge.promql.literals import duration_text
+from streamgauge.promql.syntax.literals import duration_text
 from streamgauge.rules.entries import EntryReader, Texts, plain
 from streamgauge.rules.faults import Fault, FileFault, Place
 from streamgauge.rules.positions import Lines

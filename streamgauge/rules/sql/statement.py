@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from streamgauge.promql.invalid_expression import InvalidExpression
-from streamgauge.promql.parser import selector
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax.parser import selector
 from streamgauge.rules.sql.tokens import InvalidSql, Kind, SqlFault, Token, tokens
 from streamgauge.series.matchers import Matcher
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from streamgauge.promql.ast import Expr
-from streamgauge.promql.durations import resolve
-from streamgauge.promql.faults import InvalidQuery, QueryFault
-from streamgauge.promql.lanes import LaneAnswer, finish
-from streamgauge.promql.parser import parse
-from streamgauge.promql.query import Source
+from streamgauge.promql.data.faults import InvalidQuery, QueryFault
+from streamgauge.promql.data.query import Source
+from streamgauge.promql.plan.lanes import LaneAnswer, finish
+from streamgauge.promql.syntax.ast import Expr
+from streamgauge.promql.syntax.durations import resolve
+from streamgauge.promql.syntax.parser import parse
 from streamgauge.rules.evaluation import Point, points, points_of
 from streamgauge.rules.stream.asks import Ask, StreamGroup, Terms, Way, query_of
 from streamgauge.rules.stream.family_answers import Blocks, FamilyAnswers

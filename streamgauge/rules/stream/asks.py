@@ -7,13 +7,13 @@ from enum import Enum, auto
 
 import numpy as np
 
-from streamgauge.promql.ast import Expr, ValueType
-from streamgauge.promql.durations import resolve
-from streamgauge.promql.invalid_expression import InvalidExpression
-from streamgauge.promql.parser import parse
-from streamgauge.promql.planner import Plan, plan
-from streamgauge.promql.query import Query
-from streamgauge.promql.vectors import Values
+from streamgauge.promql.data.query import Query
+from streamgauge.promql.data.vectors import Values
+from streamgauge.promql.plan.planner import Plan, plan
+from streamgauge.promql.syntax.ast import Expr, ValueType
+from streamgauge.promql.syntax.durations import resolve
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax.parser import parse
 from streamgauge.rules.backtest.dependencies import OwnSeries
 from streamgauge.rules.compiled import CompiledGroup, CompiledRule, Surroundings
 from streamgauge.rules.evaluation import instant

@@ -6,12 +6,12 @@ from functools import partial as bound
 
 import numpy as np
 
-from streamgauge.promql.faults import InvalidQuery
-from streamgauge.promql.labels import LabelTable
-from streamgauge.promql.lanes import LaneAnswer, finish
-from streamgauge.promql.partials import Partial
-from streamgauge.promql.query import Query
-from streamgauge.promql.vectors import Vector
+from streamgauge.promql.data.faults import InvalidQuery
+from streamgauge.promql.data.labels import LabelTable
+from streamgauge.promql.data.query import Query
+from streamgauge.promql.data.vectors import Vector
+from streamgauge.promql.functions.partials import Partial
+from streamgauge.promql.plan.lanes import LaneAnswer, finish
 from streamgauge.rules.evaluation import Point
 from streamgauge.rules.stream.asks import Family
 from streamgauge.rules.stream.gathering import shipped

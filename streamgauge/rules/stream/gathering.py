@@ -1,6 +1,6 @@
 """How much a rule may bring to one place."""
 
-from streamgauge.promql.lanes import LaneAnswer
+from streamgauge.promql.plan.lanes import LaneAnswer
 
 MAX_GATHERED = 1_000_000
 """Samples, or values of series, that a rule may need at one place."""

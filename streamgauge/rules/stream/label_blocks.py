@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from streamgauge.promql.labels import Codes, Column, LabelTable
+from streamgauge.promql.data.labels import Codes, Column, LabelTable
 from streamgauge.rules.stream.pack import InvalidPack, Packer, Unpacker
 from streamgauge.rules.stream.shapes import HIDDEN
 from streamgauge.rules.stream.together import hidden_column, numbers_of

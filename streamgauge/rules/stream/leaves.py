@@ -3,12 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 
-from streamgauge.promql import window_kernels
-from streamgauge.promql.labels import LabelTable
-from streamgauge.promql.query import Limits, Query
-from streamgauge.promql.range_functions import of_windows
-from streamgauge.promql.selection import without_stale
-from streamgauge.promql.vectors import Mask, Matrix, Values
+from streamgauge.promql.data.labels import LabelTable
+from streamgauge.promql.data.query import Limits, Query
+from streamgauge.promql.data.vectors import Mask, Matrix, Values
+from streamgauge.promql.engine.selection import without_stale
+from streamgauge.promql.functions.range_functions import of_windows
+from streamgauge.promql.kernels import window_kernels
 from streamgauge.rules.stream.pool import Pool, Slots
 from streamgauge.rules.stream.shapes import Leaf
 from streamgauge.series.samples import Samples

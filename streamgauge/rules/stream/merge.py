@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streamgauge.promql.query import Source
+from streamgauge.promql.data.query import Source
 from streamgauge.rules.alerts import Failure, Result
 from streamgauge.rules.compiled import CompiledRule
 from streamgauge.rules.evaluation import Evaluation, Point

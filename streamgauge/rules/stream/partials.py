@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from streamgauge.promql.lanes import LaneAnswer
-from streamgauge.promql.partials import Columns, Partial
+from streamgauge.promql.functions.partials import Columns, Partial
+from streamgauge.promql.plan.lanes import LaneAnswer
 from streamgauge.rules.stream.label_blocks import Rows, pack_labels, read_labels
 from streamgauge.rules.stream.pack import InvalidPack, Packer, Unpacker
 from streamgauge.series.ids import from_bytes, to_bytes

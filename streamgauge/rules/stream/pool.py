@@ -6,7 +6,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from streamgauge.promql.vectors import Times
+from streamgauge.promql.data.vectors import Times
 from streamgauge.rules.stream import window_kernels as kernels
 from streamgauge.series.samples import Samples
 

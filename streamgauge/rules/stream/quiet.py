@@ -1,6 +1,7 @@
 """Which expressions give nothing, not even an error, where no series is selected."""
 
-from streamgauge.promql.ast import (
+from streamgauge.promql.functions.vector_functions import MATH
+from streamgauge.promql.syntax.ast import (
     Aggregate,
     Binary,
     Call,
@@ -13,9 +14,8 @@ from streamgauge.promql.ast import (
     ValueType,
     VectorSelector,
 )
-from streamgauge.promql.functions_table import CALENDAR, FUNCTIONS
-from streamgauge.promql.vector_functions import MATH
-from streamgauge.promql.walk import bare
+from streamgauge.promql.syntax.functions_table import CALENDAR, FUNCTIONS
+from streamgauge.promql.syntax.walk import bare
 
 _OF_ONE = frozenset(
     {

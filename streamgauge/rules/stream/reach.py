@@ -4,9 +4,17 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from streamgauge.promql.ast import At, AtBoundary, Duration, Expr, MatrixSelector, Subquery, VectorSelector
-from streamgauge.promql.reads import milliseconds
-from streamgauge.promql.walk import children
+from streamgauge.promql.engine.reads import milliseconds
+from streamgauge.promql.syntax.ast import (
+    At,
+    AtBoundary,
+    Duration,
+    Expr,
+    MatrixSelector,
+    Subquery,
+    VectorSelector,
+)
+from streamgauge.promql.syntax.walk import children
 from streamgauge.rules.compiled import CompiledGroup
 from streamgauge.series.matchers import Matcher
 

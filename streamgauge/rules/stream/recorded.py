@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from streamgauge.promql.query import Source
+from streamgauge.promql.data.query import Source
 from streamgauge.rules.evaluation import Point
 from streamgauge.rules.stream.reach import Conditions
 from streamgauge.series.id_kernels import rows_of
@@ -45,7 +45,7 @@ class Recorded:
                     del series[data]
 
     def fetch(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Rows:
-        """What `streamgauge.promql.query.Source` asks for."""
+        """What `streamgauge.promql.data.query.Source` asks for."""
         name = metric_of(matchers)
         names = list(self._series) if name is None else [name]
         conditions = named(matchers)
@@ -70,7 +70,7 @@ class Overlaid:
         self._sources = sources
 
     def fetch(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Rows:
-        """What `streamgauge.promql.query.Source` asks for."""
+        """What `streamgauge.promql.data.query.Source` asks for."""
         return united([source.fetch(matchers, start_ms, end_ms) for source in self._sources])
 
 
@@ -82,7 +82,7 @@ class Shipped:
         self._rows = rows
 
     def fetch(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Rows:
-        """What `streamgauge.promql.query.Source` asks for."""
+        """What `streamgauge.promql.data.query.Source` asks for."""
         labels, samples = self._rows[tuple(matchers)]
         inside = between(samples, start_ms, end_ms)
         return [labels[row] for row in rows_of(samples.ids, inside.ids).tolist()], inside

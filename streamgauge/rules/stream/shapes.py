@@ -8,7 +8,10 @@ it would give it alone: only such operations are named here.
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from streamgauge.promql.ast import (
+from streamgauge.promql.engine.reads import milliseconds
+from streamgauge.promql.functions.vector_functions import MATH
+from streamgauge.promql.plan.places import Lane, Places
+from streamgauge.promql.syntax.ast import (
     Aggregate,
     AggregateOp,
     Binary,
@@ -21,11 +24,8 @@ from streamgauge.promql.ast import (
     ValueType,
     VectorSelector,
 )
-from streamgauge.promql.functions_table import FUNCTIONS
-from streamgauge.promql.places import Lane, Places
-from streamgauge.promql.reads import milliseconds
-from streamgauge.promql.vector_functions import MATH
-from streamgauge.promql.walk import bare
+from streamgauge.promql.syntax.functions_table import FUNCTIONS
+from streamgauge.promql.syntax.walk import bare
 from streamgauge.rules.stream.reach import Conditions
 
 HIDDEN = "\udcff"

@@ -6,10 +6,10 @@ from time import perf_counter
 import numpy as np
 
 from schemas.rule_files import Group
-from streamgauge.promql.faults import InvalidQuery
-from streamgauge.promql.invalid_expression import InvalidExpression
-from streamgauge.promql.lanes import LaneAnswer, NotByLanes, run_lane
-from streamgauge.promql.query import Limits
+from streamgauge.promql.data.faults import InvalidQuery
+from streamgauge.promql.data.query import Limits
+from streamgauge.promql.plan.lanes import LaneAnswer, NotByLanes, run_lane
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.rules.applied.rule_sets import RuleSet
 from streamgauge.rules.compiled import compile_group
 from streamgauge.rules.stream.asks import Ask, StreamGroup, Terms, Way, query_of, stream_group

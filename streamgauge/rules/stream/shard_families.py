@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streamgauge.promql.annotations import Annotations
-from streamgauge.promql.evaluator import Known
-from streamgauge.promql.labels import METADATA, LabelTable
-from streamgauge.promql.lanes import lane_answer
-from streamgauge.promql.partials import Partial
-from streamgauge.promql.query import Limits
-from streamgauge.promql.range_functions import KEEP_NAME
-from streamgauge.promql.vectors import Mask, Values, Vector
+from streamgauge.promql.data.annotations import Annotations
+from streamgauge.promql.data.labels import METADATA, LabelTable
+from streamgauge.promql.data.query import Limits
+from streamgauge.promql.data.vectors import Mask, Values, Vector
+from streamgauge.promql.engine.evaluator import Known
+from streamgauge.promql.functions.partials import Partial
+from streamgauge.promql.functions.range_functions import KEEP_NAME
+from streamgauge.promql.plan.lanes import lane_answer
 from streamgauge.rules.stream.asks import Family, StreamGroup, Terms, query_of
 from streamgauge.rules.stream.label_blocks import Rows, packed_rows
 from streamgauge.rules.stream.leaves import LeafValues

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from streamgauge.promql.labels import Codes, Column, LabelTable
+from streamgauge.promql.data.labels import Codes, Column, LabelTable
 from streamgauge.rules.stream.pool import Slots
 from streamgauge.series.labels import SEPARATOR
 

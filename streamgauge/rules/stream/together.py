@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from streamgauge.promql.annotations import Annotations
-from streamgauge.promql.arithmetic import vector_and_scalar
-from streamgauge.promql.ast import Binary
-from streamgauge.promql.evaluator import Evaluator, Known, Value
-from streamgauge.promql.labels import Codes, Column, LabelTable
-from streamgauge.promql.query import Grid, Limits, Query, Source
-from streamgauge.promql.vectors import Values, Vector
+from streamgauge.promql.data.annotations import Annotations
+from streamgauge.promql.data.labels import Codes, Column, LabelTable
+from streamgauge.promql.data.query import Grid, Limits, Query, Source
+from streamgauge.promql.data.vectors import Values, Vector
+from streamgauge.promql.engine.evaluator import Evaluator, Known, Value
+from streamgauge.promql.functions.arithmetic import vector_and_scalar
+from streamgauge.promql.syntax.ast import Binary
 from streamgauge.rules.stream.shapes import HIDDEN, Shape
 
 

@@ -139,7 +139,7 @@ class Window:
     def fetch(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
     ) -> tuple[Sequence[bytes], Samples]:
-        """What `streamgauge.promql.query.Source` asks for, of a selector that is registered."""
+        """What `streamgauge.promql.data.query.Source` asks for, of a selector that is registered."""
         selected = self._current(tuple(matchers))
         offsets, times, values = self.pool.read(selected.slots, start_ms, end_ms)
         has_any = np.diff(offsets) > 0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from streamgauge.promql.literals import quoted
+from streamgauge.promql.syntax.literals import quoted
 from streamgauge.rules.templates.faults import FunctionFault
 from streamgauge.rules.templates.values import AlertData, Duration, Named, Sample, Time, Value, type_name
 

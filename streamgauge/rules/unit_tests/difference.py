@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from streamgauge.promql.literals import number_text, quoted
-from streamgauge.promql.vectors import written
+from streamgauge.promql.data.vectors import written
+from streamgauge.promql.syntax.literals import number_text, quoted
 from streamgauge.rules.unit_tests.runner import Item, Mismatch
 from streamgauge.series.labels import NAME
 

@@ -56,7 +56,7 @@ class Memory:
     def fetch(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
     ) -> tuple[Sequence[bytes], Samples]:
-        """What `streamgauge.promql.query.Source` asks for."""
+        """What `streamgauge.promql.data.query.Source` asks for."""
         name = metric_of(matchers)
         candidates = list(self._series.values()) if name is None else self._by_name.get(name, [])
         labels: list[bytes] = []

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.rule_files import Group
-from streamgauge.promql.durations import resolve
-from streamgauge.promql.faults import InvalidQuery
-from streamgauge.promql.invalid_expression import InvalidExpression
-from streamgauge.promql.literals import duration_text
-from streamgauge.promql.parser import parse
+from streamgauge.promql.data.faults import InvalidQuery
+from streamgauge.promql.syntax.durations import resolve
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax.literals import duration_text
+from streamgauge.promql.syntax.parser import parse
 from streamgauge.rules.alerts import AlertState
 from streamgauge.rules.compiled import Surroundings, compile_group
 from streamgauge.rules.evaluation import points

@@ -3,10 +3,10 @@
 import re
 from itertools import accumulate, repeat
 
-from streamgauge.promql.ast import Expr, VectorSelector
-from streamgauge.promql.invalid_expression import InvalidExpression
-from streamgauge.promql.literals import number
-from streamgauge.promql.parser import parse
+from streamgauge.promql.syntax.ast import Expr, VectorSelector
+from streamgauge.promql.syntax.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax.literals import number
+from streamgauge.promql.syntax.parser import parse
 from streamgauge.series.matchers import MatchOp
 from streamgauge.series.samples import STALE
 

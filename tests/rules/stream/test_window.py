@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.batch import Batch, InvalidBatch
-from streamgauge.promql.parser import parse
+from streamgauge.promql.syntax.parser import parse
 from streamgauge.rules.stream.reach import Reach
 from streamgauge.rules.stream.window import Window
 from streamgauge.series.ids import from_bytes, series_id

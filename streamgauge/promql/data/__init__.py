@@ -1,0 +1,1 @@
+"""What evaluation works on: series and their labels, vectors, annotations, the steps and limits of a query."""

@@ -1,0 +1,1 @@
+"""Evaluates an expression at the steps of a query, from the samples or rollups that its selectors read."""

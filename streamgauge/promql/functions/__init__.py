@@ -1,0 +1,1 @@
+"""Functions, operators and aggregations: vectors in, vectors out."""
