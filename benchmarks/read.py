@@ -17,8 +17,8 @@ from schemas import batch
 from schemas.blocks import ON_TIME
 from schemas.tables import Resolution
 from streamgauge.config import Config, read
-from streamgauge.gateway.parameters import Form
-from streamgauge.gateway.queries import Queries
+from streamgauge.gateway.query.queries import Queries
+from streamgauge.gateway.request.parameters import Form
 from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series import ids as series_ids
 from streamgauge.series.labels import NAME, canonical

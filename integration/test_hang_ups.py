@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from integration.stored import wait_for
-from streamgauge.gateway.pages import PAGES
+from streamgauge.gateway.http.pages import PAGES
 
 pytestmark = pytest.mark.usefixtures("own_collector")
 FORM = "application/x-www-form-urlencoded"

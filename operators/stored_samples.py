@@ -8,7 +8,7 @@ from cassandra import DriverException, OperationTimedOut, RequestExecutionExcept
 from cassandra.cluster import NoHostAvailable, Session
 
 from streamgauge.config import Config
-from streamgauge.gateway.evaluation import ReaderSource
+from streamgauge.gateway.query.evaluation import ReaderSource
 from streamgauge.promql.data.faults import InvalidQuery, QueryFault
 from streamgauge.promql.data.levels import Level
 from streamgauge.rollup.rollups import Rollups

@@ -7,7 +7,7 @@ import click
 @click.password_option("--password", "given", help="Asked for if not given.")
 def password(given: str) -> None:
     """Print the hash of a password."""
-    from streamgauge.gateway.secrets import PasswordHash
+    from streamgauge.gateway.auth.secrets import PasswordHash
 
     click.echo(PasswordHash.of(given).text)
 
@@ -15,7 +15,7 @@ def password(given: str) -> None:
 @click.command()
 def token() -> None:
     """Print a new token, for who asks, and its hash, for the file of users."""
-    from streamgauge.gateway.secrets import new_token, token_hash
+    from streamgauge.gateway.auth.secrets import new_token, token_hash
 
     made = new_token()
     click.echo(f"token: {made}\nhash:  {token_hash(made)}")

@@ -16,7 +16,7 @@ from streamgauge.connections import Cassandra as Cassandra
 from streamgauge.connections import Flink as Flink
 from streamgauge.connections import Kafka as Kafka
 from streamgauge.connections import Redis as Redis
-from streamgauge.gateway.settings import Gateway as Gateway
+from streamgauge.gateway.request.settings import Gateway as Gateway
 from streamgauge.notify.urls import check_url
 from streamgauge.promql.syntax.literals import duration
 from streamgauge.promql.syntax.parser import selector

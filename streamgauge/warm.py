@@ -48,7 +48,7 @@ def answers() -> None:
     """What writes the answers of the gateway."""
     import numpy as np
 
-    from streamgauge.gateway import prometheus_json
+    from streamgauge.gateway.formats import prometheus_json
 
     rows = prometheus_json.Rows([{}], np.array([0, 1]), np.array([0]), np.array([1.0]))
     list(prometheus_json.matrix([rows]))

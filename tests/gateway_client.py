@@ -4,7 +4,7 @@ import asyncio
 
 import httpx
 
-from streamgauge.gateway.app import Gateway, application
+from streamgauge.gateway.http.app import Gateway, application
 
 
 class Client:

@@ -5,8 +5,8 @@ import asyncio
 import httpx
 
 from streamgauge.config import Config
-from streamgauge.gateway.app import Gateway, application
-from streamgauge.gateway.rules import Rules
+from streamgauge.gateway.api.rules import Rules
+from streamgauge.gateway.http.app import Gateway, application
 from streamgauge.rules.applied.board import Board
 
 

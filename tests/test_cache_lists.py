@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streamgauge.gateway.cache.answers import Answers, Listing, decode, encode
 from streamgauge.gateway.cache.values import InvalidValue, ValueFault, seal
-from streamgauge.gateway.faults import ErrorType, InvalidRequest
+from streamgauge.gateway.request.faults import ErrorType, InvalidRequest
 from streamgauge.store.reading import Reading
 
 _ANSWER = Listing('["a"]', ["a warning"])

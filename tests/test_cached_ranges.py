@@ -16,7 +16,7 @@ from operators.known_series import KNOWN_LIMIT
 from schemas.tables import Resolution
 from streamgauge.gateway.cache.refusals import Refusal
 from streamgauge.gateway.cache.values import ValueFault, seal
-from streamgauge.gateway.faults import ErrorType, InvalidRequest
+from streamgauge.gateway.request.faults import ErrorType, InvalidRequest
 from streamgauge.promql.data.faults import InvalidQuery
 from streamgauge.promql.data.query import Query
 from streamgauge.series.ids import lane_of, series_id

@@ -5,9 +5,9 @@ import hashlib
 import pytest
 import yaml
 
-from streamgauge.gateway import accounts as file_of_users
-from streamgauge.gateway.accounts import LOOK_AGAIN_S, Accounts
-from streamgauge.gateway.secrets import (
+from streamgauge.gateway.auth import accounts as file_of_users
+from streamgauge.gateway.auth.accounts import LOOK_AGAIN_S, Accounts
+from streamgauge.gateway.auth.secrets import (
     Cost,
     InvalidHash,
     PasswordHash,

@@ -6,8 +6,8 @@ from memory_reader import MemoryReader
 
 from streamgauge.config import Config
 from streamgauge.config import Gateway as Settings
-from streamgauge.gateway.answering import MAX_BODY_BYTES
-from streamgauge.gateway.app import Gateway
+from streamgauge.gateway.http.answering import MAX_BODY_BYTES
+from streamgauge.gateway.http.app import Gateway
 
 
 @pytest.fixture(scope="module")

@@ -18,15 +18,15 @@ from schemas.alert_messages import ActiveAlert, GroupStatus, RuleHealth, encode,
 from schemas.rule_files import Group, Rule, RuleKind
 from streamgauge.config import Config
 from streamgauge.config import Gateway as Settings
-from streamgauge.gateway import collectors
-from streamgauge.gateway import prometheus_json as answer
-from streamgauge.gateway.app import Gateway, application
-from streamgauge.gateway.bodies import PIECE_BYTES
-from streamgauge.gateway.endpoints import endpoints
-from streamgauge.gateway.faults import InvalidRequest
-from streamgauge.gateway.memory import Memory
-from streamgauge.gateway.parameters import Form
-from streamgauge.gateway.rules import Rules
+from streamgauge.gateway.api import collectors
+from streamgauge.gateway.api.endpoints import endpoints
+from streamgauge.gateway.api.rules import Rules
+from streamgauge.gateway.formats import prometheus_json as answer
+from streamgauge.gateway.formats.bodies import PIECE_BYTES
+from streamgauge.gateway.http.app import Gateway, application
+from streamgauge.gateway.request.faults import InvalidRequest
+from streamgauge.gateway.request.memory import Memory
+from streamgauge.gateway.request.parameters import Form
 from streamgauge.rules.applied.board import Board
 from streamgauge.rules.applied.rule_sets import RuleSets, publication
 from streamgauge.store.reading import Reading

@@ -12,8 +12,8 @@ from http_server import serving
 
 from streamgauge.config import Config
 from streamgauge.config import Gateway as Settings
-from streamgauge.gateway.app import Gateway
-from streamgauge.gateway.collectors import urls_of
+from streamgauge.gateway.api.collectors import urls_of
+from streamgauge.gateway.http.app import Gateway
 
 
 def entry(kind, explained):

@@ -4,8 +4,8 @@ from gateway_client import Client
 from memory_reader import MemoryReader
 
 from streamgauge.config import Config
-from streamgauge.gateway.app import Gateway
-from streamgauge.gateway.compression import accepted
+from streamgauge.gateway.http.app import Gateway
+from streamgauge.gateway.http.compression import accepted
 
 UNPACK = {"gzip": cramjam.gzip.decompress, "zstd": cramjam.zstd.decompress}
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from streamgauge.config import Config
 from streamgauge.config import Gateway as Settings
-from streamgauge.gateway.app import Gateway
+from streamgauge.gateway.http.app import Gateway
 
 ORIGIN = {"origin": "https://dash.example"}
 SHARED = {

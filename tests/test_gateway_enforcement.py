@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from promql_expressions import expressions
 
-from streamgauge.gateway.askers import Asker
-from streamgauge.gateway.enforcement import enforced, restricted
-from streamgauge.gateway.parameters import Form
+from streamgauge.gateway.auth.enforcement import enforced, restricted
+from streamgauge.gateway.request.askers import Asker
+from streamgauge.gateway.request.parameters import Form
 from streamgauge.promql.syntax import parser, printer
 from streamgauge.promql.syntax.ast import VectorSelector
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression

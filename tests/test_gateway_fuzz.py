@@ -15,9 +15,9 @@ from schemathesis.specs.openapi.checks import (
 
 from streamgauge.config import Config
 from streamgauge.config import Gateway as Settings
-from streamgauge.gateway.app import Gateway, application
-from streamgauge.gateway.collectors import Said
-from streamgauge.gateway.rules import Rules
+from streamgauge.gateway.api.collectors import Said
+from streamgauge.gateway.api.rules import Rules
+from streamgauge.gateway.http.app import Gateway, application
 from streamgauge.promql.syntax import printer
 from streamgauge.promql.syntax.ast import VectorSelector
 from streamgauge.rules.applied.board import Board

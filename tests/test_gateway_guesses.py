@@ -10,10 +10,10 @@ import yaml
 
 from streamgauge.config import Config
 from streamgauge.config import Gateway as Settings
-from streamgauge.gateway import authentication
-from streamgauge.gateway.app import Gateway, application
-from streamgauge.gateway.guesses import A_GUESS_S, AT_ONCE, Guesses
-from streamgauge.gateway.secrets import PasswordHash
+from streamgauge.gateway.auth import authentication
+from streamgauge.gateway.auth.guesses import A_GUESS_S, AT_ONCE, Guesses
+from streamgauge.gateway.auth.secrets import PasswordHash
+from streamgauge.gateway.http.app import Gateway, application
 
 RIGHT = PasswordHash.of("right")
 
@@ -44,7 +44,7 @@ def test_an_address_may_guess_so_often_and_again_after_a_while():
 
 
 def test_addresses_that_are_remembered_are_bounded(monkeypatch):
-    monkeypatch.setattr("streamgauge.gateway.guesses.MOST_ADDRESSES", 2)
+    monkeypatch.setattr("streamgauge.gateway.auth.guesses.MOST_ADDRESSES", 2)
     guesses = Guesses(Clock())
     for address in ("a", "b", "c"):
         guesses.take(address)

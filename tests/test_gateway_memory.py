@@ -16,13 +16,13 @@ from memory_reader import MemoryReader
 
 from streamgauge.config import Config
 from streamgauge.config import Gateway as Settings
-from streamgauge.gateway import memory as memories
-from streamgauge.gateway import prometheus_json as answer
-from streamgauge.gateway import results
-from streamgauge.gateway.app import Gateway
-from streamgauge.gateway.bodies import PIECE_BYTES, Body, gathered
-from streamgauge.gateway.faults import ErrorType, InvalidRequest
-from streamgauge.gateway.memory import Memory, NotEnoughMemory
+from streamgauge.gateway.formats import prometheus_json as answer
+from streamgauge.gateway.formats import results
+from streamgauge.gateway.formats.bodies import PIECE_BYTES, Body, gathered
+from streamgauge.gateway.http.app import Gateway
+from streamgauge.gateway.request import memory as memories
+from streamgauge.gateway.request.faults import ErrorType, InvalidRequest
+from streamgauge.gateway.request.memory import Memory, NotEnoughMemory
 from streamgauge.promql.data.labels import Column, LabelTable
 from streamgauge.promql.data.vectors import Matrix, Vector
 from streamgauge.promql.engine.evaluation import Result

@@ -12,8 +12,8 @@ from setuptools.config.pyprojecttoml import apply_configuration
 
 from streamgauge.config import Config
 from streamgauge.config import Flink as Settings
-from streamgauge.gateway.app import Gateway, application
-from streamgauge.gateway.page import VIEWS, assets
+from streamgauge.gateway.http.app import Gateway, application
+from streamgauge.gateway.http.page import VIEWS, assets
 from streamgauge.local.ports import free_ports
 
 ROOT = Path(__file__).parents[1]

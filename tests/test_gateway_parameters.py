@@ -2,8 +2,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from streamgauge.gateway.faults import ErrorType, InvalidRequest
-from streamgauge.gateway.parameters import MAX_MS, NS_PER_MS, Form, label_name
+from streamgauge.gateway.request.faults import ErrorType, InvalidRequest
+from streamgauge.gateway.request.parameters import MAX_MS, NS_PER_MS, Form, label_name
 from streamgauge.times import go_duration
 
 NOT_POSITIVE = (

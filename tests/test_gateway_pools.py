@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from streamgauge.gateway.askers import Asker
-from streamgauge.gateway.flights import Flights
-from streamgauge.gateway.pools import Limits, Pool
-from streamgauge.gateway.turns import Users
+from streamgauge.gateway.request.askers import Asker
+from streamgauge.gateway.request.flights import Flights
+from streamgauge.gateway.request.pools import Limits, Pool
+from streamgauge.gateway.request.turns import Users
 from streamgauge.store.reading import DeadlinePassed, Reading
 
 

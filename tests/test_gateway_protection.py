@@ -11,8 +11,8 @@ from memory_reader import MemoryReader
 
 from streamgauge.config import Config
 from streamgauge.config import Gateway as Settings
-from streamgauge.gateway.app import Gateway, application
-from streamgauge.gateway.secrets import new_token, token_hash
+from streamgauge.gateway.auth.secrets import new_token, token_hash
+from streamgauge.gateway.http.app import Gateway, application
 
 NOW_S = int(time.time())
 PATIENT_S = 20

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from streamgauge.config import Gateway as Settings
-from streamgauge.gateway.faults import ErrorType, InvalidRequest
-from streamgauge.gateway.parameters import Form
-from streamgauge.gateway.queries import Queries
+from streamgauge.gateway.query.queries import Queries
+from streamgauge.gateway.request.faults import ErrorType, InvalidRequest
+from streamgauge.gateway.request.parameters import Form
 from streamgauge.series.ids import from_bytes, series_id
 from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import fulfils

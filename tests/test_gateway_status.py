@@ -5,8 +5,8 @@ import yaml
 from gateway_client import Client
 
 from streamgauge.config import Config, Notify, Redis
-from streamgauge.gateway import cardinality as counting
-from streamgauge.gateway.app import Gateway
+from streamgauge.gateway.api import cardinality as counting
+from streamgauge.gateway.http.app import Gateway
 from streamgauge.series.labels import canonical
 
 

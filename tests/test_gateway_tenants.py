@@ -13,10 +13,10 @@ from schemas.alert_messages import ActiveAlert, GroupStatus, RuleHealth, encode,
 from schemas.protobuf import field, fields, varint
 from streamgauge.config import Config
 from streamgauge.config import Gateway as Settings
-from streamgauge.gateway.app import Gateway
-from streamgauge.gateway.collectors import Said
-from streamgauge.gateway.rules import Rules
-from streamgauge.gateway.secrets import PasswordHash, new_token, token_hash
+from streamgauge.gateway.api.collectors import Said
+from streamgauge.gateway.api.rules import Rules
+from streamgauge.gateway.auth.secrets import PasswordHash, new_token, token_hash
+from streamgauge.gateway.http.app import Gateway
 from streamgauge.rules.applied.board import Board
 from streamgauge.rules.applied.rule_sets import RuleSets, publication
 from streamgauge.rules.reader import read

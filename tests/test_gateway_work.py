@@ -27,11 +27,12 @@ from schemas.protobuf import field, varint
 from schemas.rule_files import Group, Rule, RuleKind
 from streamgauge.config import Config
 from streamgauge.config import Gateway as Settings
-from streamgauge.gateway import answering, remote_read_messages
-from streamgauge.gateway.app import Gateway
-from streamgauge.gateway.endpoints import Endpoint, endpoints
-from streamgauge.gateway.rules import Rules
-from streamgauge.gateway.secrets import new_token, token_hash
+from streamgauge.gateway.api.endpoints import Endpoint, endpoints
+from streamgauge.gateway.api.rules import Rules
+from streamgauge.gateway.auth.secrets import new_token, token_hash
+from streamgauge.gateway.formats import remote_read_messages
+from streamgauge.gateway.http import answering
+from streamgauge.gateway.http.app import Gateway
 from streamgauge.rules.applied.board import Board
 from streamgauge.rules.applied.rule_sets import RuleSets, publication
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.gateway import prometheus_json as answer
+from streamgauge.gateway.formats import prometheus_json as answer
 from streamgauge.series import labels
 
 

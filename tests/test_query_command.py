@@ -13,7 +13,7 @@ from test_gateway_queries import Shelf
 
 from streamgauge.cli import main
 from streamgauge.config import Config
-from streamgauge.gateway.app import Gateway, application
+from streamgauge.gateway.http.app import Gateway, application
 from streamgauge.query.command import Asked, run
 
 

@@ -10,7 +10,7 @@ from gateway_client import Client
 from streamgauge import cli
 from streamgauge.config import Config, Notify, Redis
 from streamgauge.config import Gateway as Settings
-from streamgauge.gateway.app import Gateway
+from streamgauge.gateway.http.app import Gateway
 from streamgauge.local.service import address, get_json
 from streamgauge.query.client import QueryFailed, ask
 from streamgauge.redaction import redacted, without_secrets

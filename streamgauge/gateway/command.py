@@ -11,8 +11,8 @@ from prometheus_client import disable_created_metrics
 from streamgauge import warm
 from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good
-from streamgauge.gateway.accounts import Accounts
-from streamgauge.gateway.app import Gateway, application
+from streamgauge.gateway.auth.accounts import Accounts
+from streamgauge.gateway.http.app import Gateway, application
 from streamgauge.listening import Address
 from streamgauge.store import schema
 from streamgauge.store.audit import LOOK_BACK_MS, Audit

@@ -8,7 +8,7 @@ from memory_reader import MemoryReader
 from prometheus_server import Prometheus
 
 from streamgauge.config import Config
-from streamgauge.gateway.app import Gateway
+from streamgauge.gateway.http.app import Gateway
 from streamgauge.series.samples import STALE
 
 NOW_S = int(time.time()) // 60 * 60

@@ -23,7 +23,7 @@ import numpy.typing as npt
 import xxhash
 
 from streamgauge.gateway.cache.pieces import Note, Piece
-from streamgauge.gateway.faults import InvalidRequest
+from streamgauge.gateway.request.faults import InvalidRequest
 from streamgauge.promql.data.labels import Column, LabelTable
 from streamgauge.store.reading import Reading
 

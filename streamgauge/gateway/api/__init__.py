@@ -1,0 +1,1 @@
+"""The endpoints of Prometheus's HTTP API, and those beyond it."""

@@ -1,0 +1,1 @@
+"""Who asks, by which credentials, and which series they may see."""

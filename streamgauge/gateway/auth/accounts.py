@@ -1,0 +1,168 @@
+"""The file of users: who may ask, how they show who they are, and which series they see."""
+
+import hashlib
+import logging
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+from pydantic import Field, field_validator
+
+from streamgauge.gateway.auth.secrets import PasswordHash, check_token_hash, token_hash
+from streamgauge.promql.syntax.parser import selector
+from streamgauge.series.matchers import Matcher
+from streamgauge.yaml_file import InvalidFile, Section, load
+
+LOOK_AGAIN_S = 2.0
+"""So often it is looked whether the file has changed."""
+REMEMBERED = 1000
+"""Passwords, right ones and as many wrong ones, whose check is remembered, by a hash that only this process knows."""
+
+log = logging.getLogger(__name__)
+
+
+class User(Section):
+    """One user."""
+
+    password: str = ""
+    """Its hash, for Basic authentication."""
+    tokens: tuple[str, ...] = ()
+    """Hashes of bearer tokens."""
+    match: str = ""
+    """A selector that every series must fulfil that this user sees; all of them if empty."""
+    asks_for_others: bool = False
+    """Whether the users that requests name, as Grafana does, have limits of their own."""
+
+    @field_validator("password")
+    @classmethod
+    def _is_a_password_hash(cls, password: str) -> str:
+        if password:
+            PasswordHash.parse(password)
+        return password
+
+    @field_validator("tokens")
+    @classmethod
+    def _are_token_hashes(cls, tokens: tuple[str, ...]) -> tuple[str, ...]:
+        for each in tokens:
+            check_token_hash(each)
+        return tokens
+
+    @field_validator("match")
+    @classmethod
+    def _selects(cls, match: str) -> str:
+        if match:
+            selector(match)
+        return match
+
+    @property
+    def enforced(self) -> tuple[Matcher, ...]:
+        """What every series must fulfil."""
+        return selector(self.match) if self.match else ()
+
+
+class Verdict(NamedTuple):
+    """What became of a password: whose it is, if it is anybody's."""
+
+    user: tuple[str, User] | None
+
+
+class UsersFile(Section):
+    """The file."""
+
+    users: dict[Annotated[str, Field(pattern=r"^[^:\x00-\x1f]{1,64}$")], User]
+
+
+class Accounts:
+    """Knows users by what they show; follows the file. For many threads.
+
+    :raises InvalidFile: if the file does not say what it must. Later on the last good one stays.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._clock = clock
+        self._guard = threading.Lock()
+        self._key = os.urandom(32)
+        # apart from each other, so that no number of guesses makes a right one be checked again
+        self._right: OrderedDict[bytes, None] = OrderedDict()
+        self._wrong: OrderedDict[bytes, None] = OrderedDict()
+        # unknown names take as long as known ones
+        self._nobody = PasswordHash(os.urandom(16), os.urandom(32))
+        self._looked = clock()
+        self._stamp = self._stamped()
+        self._take(load(path, UsersFile))
+
+    def by_token(self, token: str) -> tuple[str, User] | None:
+        """The name and the entry of whose token it is."""
+        self._follow()
+        name = self._tokens.get(token_hash(token))
+        return None if name is None else (name, self._users[name])
+
+    def recalled(self, name: str, password: str) -> Verdict | None:
+        """What became of this password before, at once; None if it was never checked, or long ago."""
+        self._follow()
+        user, stored = self._entry(name)
+        key = self._key_of(stored, password)
+        with self._guard:
+            if key in self._wrong:
+                return Verdict(None)
+            if key not in self._right:
+                return None
+            self._right.move_to_end(key)
+        return Verdict(None if user is None else (name, user))
+
+    def by_password(self, name: str, password: str) -> tuple[str, User] | None:
+        """The name and the entry of a user with this password; takes long the first time."""
+        verdict = self.recalled(name, password)
+        if verdict is not None:
+            return verdict.user
+        user, stored = self._entry(name)
+        is_right = stored.fits(password)
+        with self._guard:
+            checked = self._right if is_right else self._wrong
+            checked[self._key_of(stored, password)] = None
+            while len(checked) > REMEMBERED:
+                checked.popitem(last=False)
+        return (name, user) if is_right and user is not None else None
+
+    def _entry(self, name: str) -> tuple[User | None, PasswordHash]:
+        user = self._users.get(name)
+        return user, PasswordHash.parse(user.password) if user and user.password else self._nobody
+
+    def _key_of(self, stored: PasswordHash, password: str) -> bytes:
+        """What is remembered tells nothing of the password, and a new hash in the file makes it void."""
+        content = b"\xff".join([stored.text.encode(), password.encode(errors="surrogateescape")])
+        return hashlib.blake2b(content, key=self._key).digest()
+
+    def _follow(self) -> None:
+        """Take the file again if it has changed."""
+        with self._guard:
+            now = self._clock()
+            if now - self._looked < LOOK_AGAIN_S:
+                return
+            self._looked = now
+            stamp = self._stamped()
+            if stamp == self._stamp:
+                return
+            self._stamp = stamp
+        try:
+            self._take(load(self._path, UsersFile))
+        except InvalidFile as fault:
+            log.error("users stay as they were: fault=%s", fault)
+            return
+        log.info("users read again: users=%d", len(self._users))
+
+    def _take(self, file: UsersFile) -> None:
+        self._users = file.users
+        self._tokens = {each: name for name, user in file.users.items() for each in user.tokens}
+
+    def _stamped(self) -> tuple[int, int, int]:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return 0, 0, 0
+        return found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,0 +1,1 @@
+"""The ASGI application: routes, responses, compression, CORS and the page."""
