@@ -8,7 +8,6 @@ from cassandra import DriverException, OperationTimedOut, RequestExecutionExcept
 from cassandra.cluster import NoHostAvailable, Session
 
 from streamgauge.config import Config
-from streamgauge.gateway.query.evaluation import ReaderSource
 from streamgauge.promql.data.faults import InvalidQuery, QueryFault
 from streamgauge.promql.data.levels import Level
 from streamgauge.rollup.rollups import Rollups
@@ -17,6 +16,7 @@ from streamgauge.series.samples import Samples
 from streamgauge.store.reader import Reader
 from streamgauge.store.reading import DeadlinePassed, Reading, TooMuch
 from streamgauge.store.session import connect
+from streamgauge.store.source import ReaderSource
 
 READ_S = 10.0
 """How long one selector may take."""

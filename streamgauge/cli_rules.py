@@ -100,10 +100,10 @@ def backtest(
 def _on_store(config: Config, asked: "Asked") -> int:
     import time
 
-    from streamgauge.gateway.query.evaluation import ReaderSource
     from streamgauge.rules.backtest.command import run
     from streamgauge.store.reader import Reader, Reading
     from streamgauge.store.session import connect
+    from streamgauge.store.source import ReaderSource
 
     session = connect(config.cassandra)
     try:

@@ -6,7 +6,6 @@ import numpy as np
 
 from streamgauge.gateway.formats.bodies import PIECE_BYTES, Body
 from streamgauge.gateway.formats.remote_read_messages import ReadQuery, response, time_series
-from streamgauge.gateway.query.evaluation import ReaderSource
 from streamgauge.gateway.query.queries import kept
 from streamgauge.gateway.request.askers import Asker
 from streamgauge.promql.data.levels import SAMPLES, choose
@@ -15,6 +14,7 @@ from streamgauge.series.labels import SEPARATOR
 from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.series.samples import Samples, between
 from streamgauge.store.reader import Reader, Reading
+from streamgauge.store.source import ReaderSource
 
 
 class RemoteRead:

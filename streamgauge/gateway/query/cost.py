@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from schemas.tables import Resolution
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest
 from streamgauge.gateway.request.memory import Share
 from streamgauge.gateway.request.settings import Cost
@@ -16,10 +15,8 @@ from streamgauge.promql.data.levels import Level
 from streamgauge.promql.data.query import MEBIBYTE, POINT_BYTES, SAMPLE_BYTES, Query
 from streamgauge.promql.plan.planned_reads import PlannedReads
 from streamgauge.promql.syntax.ast import Expr
-from streamgauge.rollup.rollups import Rollups
-from streamgauge.series.matchers import Matcher
-from streamgauge.series.samples import Samples
-from streamgauge.store.reader import Reader, Reading, Selection
+from streamgauge.store.reading import Reading
+from streamgauge.store.source import KnownSelections
 
 Found = TypeVar("Found")
 INTERVAL_MS = 15_000
@@ -129,46 +126,6 @@ class Budget(Reading):
         else:
             self.has_begun = True
             self.share.wait_for(estimate.bytes, self.left_s)
-
-
-class KnownSelections:
-    """A reader that looks each selection up once, until it is to forget. For one query."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._known: dict[tuple[tuple[Matcher, ...], int, int], Selection] = {}
-
-    def forget(self) -> None:
-        """Look up anew what is selected from now on."""
-        self._known.clear()
-
-    def levels(self) -> Sequence[Level]:
-        """Those of the reader."""
-        return self._reader.levels()
-
-    def raw(self, selection: Selection, start_ms: int, end_ms: int, reading: Reading) -> Samples:
-        """What the reader reads."""
-        return self._reader.raw(selection, start_ms, end_ms, reading)
-
-    def rollups(
-        self,
-        selection: Selection,
-        resolution: Resolution,
-        start_ms: int,
-        end_ms: int,
-        wanted: Sequence[str],
-        reading: Reading,
-    ) -> Rollups:
-        """What the reader reads."""
-        return self._reader.rollups(selection, resolution, start_ms, end_ms, wanted, reading)
-
-    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, reading: Reading) -> Selection:
-        """What the reader selects."""
-        key = tuple(matchers), start_ms, end_ms
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = self._reader.select(matchers, start_ms, end_ms, reading)
-        return found
 
 
 def estimated(

@@ -5,9 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import inf
 
-from schemas.tables import OF_WIDTH, Resolution
-from streamgauge.gateway.query.cost import Budget, Estimate, KnownSelections, estimated
-from streamgauge.gateway.query.explain import Looks
+from streamgauge.gateway.query.cost import Budget, Estimate, estimated
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest, invalid_parameter
 from streamgauge.promql.data.annotations import Annotations
 from streamgauge.promql.data.faults import InvalidQuery, QueryFault
@@ -19,12 +17,8 @@ from streamgauge.promql.syntax import durations
 from streamgauge.promql.syntax.ast import Expr
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.promql.syntax.parser import parse
-from streamgauge.rollup.rollups import Rollups
-from streamgauge.series.id_kernels import rows_of
-from streamgauge.series.matchers import Matcher
-from streamgauge.series.samples import Samples
 from streamgauge.store.reader import Reader, Reading
-from streamgauge.store.rollups import NoDigests
+from streamgauge.store.source import KnownSelections, ReaderSource
 
 _MAX_BYTES = 1 << 30
 _ERRORS = {
@@ -33,55 +27,6 @@ _ERRORS = {
     QueryFault.TOO_MUCH_MEMORY: ErrorType.COST_LIMIT,
     QueryFault.TOO_MANY_STEPS: ErrorType.BAD_DATA,
 }
-
-
-_WITHOUT_DIGESTS = "a percentile over rollups of series whose storage class keeps no digests"
-
-
-class ReaderSource:
-    """The samples and rollups of selectors from the store; remembers what was looked for, for explaining."""
-
-    def __init__(self, reader: Reader | KnownSelections, reading: Reading) -> None:
-        self._reader = reader
-        self._reading = reading
-        self.looks = Looks(reading)
-
-    def fetch(
-        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
-    ) -> tuple[Sequence[bytes], Samples]:
-        """What `streamgauge.promql.data.query.Source` asks for.
-
-        :raises DeadlinePassed, TooManySeries, TooManySamples: by the reading's limits.
-        """
-        begun = self.looks.begin()
-        selection = self._reader.select(matchers, start_ms, end_ms, self._reading)
-        samples = self._reader.raw(selection, start_ms, end_ms, self._reading)
-        self.looks.end(begun, matchers, Resolution.RAW, (start_ms, end_ms), len(samples.ids))
-        return [selection.labels[row] for row in rows_of(selection.ids, samples.ids).tolist()], samples
-
-    @property
-    def levels(self) -> Sequence[Level]:
-        """What `streamgauge.promql.data.query.RollupSource` asks for."""
-        return self._reader.levels()
-
-    def rollups(
-        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, width: int, wanted: Sequence[str]
-    ) -> tuple[Sequence[bytes], Rollups]:
-        """What `streamgauge.promql.data.query.RollupSource` asks for.
-
-        :raises DeadlinePassed, TooManySeries, TooManySamples: by the reading's limits.
-        :raises InvalidQuery: for percentiles of series that have none.
-        """
-        begun = self.looks.begin()
-        # the last window goes on, perhaps into another period of the index
-        selection = self._reader.select(matchers, start_ms, end_ms + width - 1, self._reading)
-        resolution = OF_WIDTH[width]
-        try:
-            found = self._reader.rollups(selection, resolution, start_ms, end_ms, wanted, self._reading)
-        except NoDigests:
-            raise InvalidQuery(QueryFault.NOT_SUPPORTED, _WITHOUT_DIGESTS) from None
-        self.looks.end(begun, matchers, resolution, (start_ms, end_ms), len(found.ids))
-        return [selection.labels[row] for row in rows_of(selection.ids, found.ids).tolist()], found
 
 
 def expression(text: str, parameter: str) -> Expr:

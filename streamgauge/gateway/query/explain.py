@@ -1,9 +1,8 @@
 """`explain=1`: how a query was answered, as JSON beside its data."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from schemas.tables import Resolution
 from streamgauge.gateway.cache.asked import Report
 from streamgauge.gateway.cache.sealed import resolution_of
 from streamgauge.gateway.formats import prometheus_json as answer
@@ -12,51 +11,7 @@ from streamgauge.promql.data.query import Query
 from streamgauge.promql.plan.planned_reads import PlannedReads
 from streamgauge.promql.syntax.ast import Expr, VectorSelector
 from streamgauge.promql.syntax.printer import canonical
-from streamgauge.series.matchers import Matcher
-from streamgauge.store.reading import Reading
-
-
-class Look(NamedTuple):
-    """What was read for a selector at once: times in ms, and how much that was."""
-
-    matchers: Sequence[Matcher]
-    resolution: Resolution
-    start: int
-    end: int
-    series: int
-    samples: int
-    blocks: int
-    bytes: int
-    lanes: Sequence[int]
-
-
-class Looks:
-    """The looks of one query, in their order."""
-
-    def __init__(self, reading: Reading) -> None:
-        self._reading = reading
-        self.all: list[Look] = []
-
-    def begin(self) -> tuple[int, int, int]:
-        """Before something is read."""
-        self._reading.lanes = set()
-        return self._counts()
-
-    def end(
-        self,
-        begun: tuple[int, int, int],
-        matchers: Sequence[Matcher],
-        resolution: Resolution,
-        times: tuple[int, int],
-        series: int,
-    ) -> None:
-        """After it. :param begun: what `begin` gave. :param times: that were asked for, ms."""
-        samples, blocks, size = (now - then for now, then in zip(self._counts(), begun, strict=True))
-        lanes = sorted(self._reading.lanes)
-        self.all.append(Look(matchers, resolution, *times, series, samples, blocks, size, lanes))
-
-    def _counts(self) -> tuple[int, int, int]:
-        return self._reading.samples, self._reading.blocks, self._reading.bytes
+from streamgauge.store.source import Look
 
 
 def explained(
