@@ -1,6 +1,7 @@
 """The second operator of the store job: new series to the index, off the path of the samples."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pyflink.common import Row
@@ -63,7 +64,7 @@ class IndexSeries(KeyedProcessFunction):
                     batch.InvalidBatch(batch.BatchFault.NOT_STORED, detail),
                     origin,
                     batch.key_of(key),
-                    lambda identity=identity: batch.single(decoded, identity),
+                    partial(batch.single, decoded, identity),
                 )
         lane = self._lane(key)
         if lane.is_sealed(minute):

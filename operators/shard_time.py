@@ -96,7 +96,7 @@ class ShardTime:
         self._stand_before(sent)
         runs = self._presence.runs
         # what comes late from before the run that the last tick lies in would make up the hole once more
-        if not (runs and sent < runs[0][0] <= self._last):
+        if not (runs and self._last is not None and sent < runs[0][0] <= self._last):
             self._presence.add(sent)
 
     def rest(self, sent: int) -> None:

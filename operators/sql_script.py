@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from py4j.protocol import Py4JJavaError
@@ -47,13 +48,17 @@ def keyed_rows(tables: StreamTableEnvironment, script: Script) -> KeyedStream:
     faults: list[Fault] = []
     for one in script.rules:
         view, rows = one.view, one.rows
-        made = _given(lambda text=view: tables.execute_sql(text), one.rule, faults, is_own=True)
+        made = _given(partial(tables.execute_sql, view), one.rule, faults, is_own=True)
         if made is not None:
-            stream = _given(lambda text=rows: tables.to_data_stream(tables.sql_query(text)), one.rule, faults)
+            stream = _given(partial(_stream, tables, rows), one.rule, faults)
             streams += [] if stream is None else [stream]
     if faults:
         raise RefusedRules(faults)
     return keyed_by_first_field(streams, Types.STRING(), LABELS_AND_VALUE, Types.INSTANT())
+
+
+def _stream(tables: StreamTableEnvironment, query: str) -> DataStream:
+    return tables.to_data_stream(tables.sql_query(query))
 
 
 def _given(
@@ -71,8 +76,8 @@ def _fault(text: str, rule: SqlRule, is_own: bool) -> Fault:
     causes = _CAUSE.findall(text)
     detail = next((one for one in reversed(causes) if one), text.strip().splitlines()[0])
     if _NO_TIME in detail:
-        column = rule.statement.time
-        detail = f"{column} is not the time of its rows any more: group by a window, and by its window_time"
+        time = rule.statement.time
+        detail = f"{time} is not the time of its rows any more: group by a window, and by its window_time"
     placed = next((one for one in causes if _PLACE.search(one)), "")
     place = _PLACE.search(placed) if is_own else None
     if place is None:

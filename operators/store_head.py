@@ -1,7 +1,8 @@
 """The first operator of the store job: every batch to the head at once."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyflink.common import Row, Types
@@ -64,7 +65,7 @@ class StoreHead(ProcessFunction):
         self._session.cluster.shutdown()
 
     def process_element(self, row: Row, context: ProcessFunction.Context) -> Iterator[object]:
-        from schemas.batch import HEARTBEAT, InvalidBatch
+        from schemas.batch import InvalidBatch
 
         key, version, sent, producer, partition, offset, payload, _ = Message(*row)
         origin = {
@@ -76,11 +77,12 @@ class StoreHead(ProcessFunction):
             place, batch, new, refused = self._decode(
                 key, {"version": version, "sent": sent}, payload, context.timestamp()
             )
-            set_aside = [*self._reject(place, payload, refused, origin, key)] if refused else []
+            set_aside = [*self._reject(place, payload or b"", refused, origin, key)] if refused else []
         except InvalidBatch as fault:
             yield from self._rejections.messages(fault, origin, key, lambda: payload)
             return
-        if payload != HEARTBEAT:
+        # a heartbeat is no batch
+        if batch is not None and payload is not None:
             yield from set_aside
             if len(refused) < len(batch.samples.ids):
                 self._head.write(place.lane, place.minute, partition, offset, payload)
@@ -91,7 +93,7 @@ class StoreHead(ProcessFunction):
             yield Row(place.lane, place.minute, partition, offset, payload if new else b"")
 
     def _decode(
-        self, key: bytes | None, headers: dict[str, bytes], payload: bytes | None, timestamp: int
+        self, key: bytes | None, headers: Mapping[str, bytes | None], payload: bytes | None, timestamp: int
     ) -> _Decoded:
         """The message, with the labels of new series checked."""
         from schemas import batch
@@ -118,7 +120,7 @@ class StoreHead(ProcessFunction):
         payload: bytes,
         refused: "dict[bytes, InvalidBatch]",
         origin: dict[str, str],
-        key: bytes,
+        key: bytes | None,
     ) -> Iterator[object]:
         """Set series aside, each as a batch of its own; the other series of the batch are stored.
 
@@ -128,6 +130,4 @@ class StoreHead(ProcessFunction):
 
         decoded = batch.decode(payload, place.lane, place.minute, self._config.layout.lanes, labels=True)
         for identity, fault in refused.items():
-            yield from self._rejections.messages(
-                fault, origin, key, lambda identity=identity: batch.single(decoded, identity)
-            )
+            yield from self._rejections.messages(fault, origin, key, partial(batch.single, decoded, identity))

@@ -31,7 +31,7 @@ class WaitingRows:
 
     def __init__(self, every_ms: int, last: int = 0, stored: Iterable[Place] = ()) -> None:
         self._every_ms = every_ms
-        self._waiting: dict[Place, None] = dict.fromkeys(tuple(place) for place in stored)
+        self._waiting: dict[Place, None] = dict.fromkeys((time, row) for time, row in stored)
         self._has_begun = bool(last)
         self._last: int | None = last or None
         if not last and self._waiting:

@@ -15,7 +15,7 @@ SETTLED_S = 15.0
 def restore_print() -> None:
     """Undo PyFlink's replacement of `print` in its workers, with which numba cannot be imported."""
     owner = getattr(builtins.print, "__self__", None)
-    if hasattr(owner, "_print"):
+    if owner is not None and hasattr(owner, "_print"):
         builtins.print = owner._print
 
 

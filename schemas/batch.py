@@ -7,6 +7,7 @@ Headers: `version`, `producer`, `sent` (the collector's clock, ms, decimal). A h
 """
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -136,7 +137,9 @@ def record_of(samples: Samples, labels: pa.BinaryArray) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
-def envelope(key: bytes | None, headers: dict[str, bytes] | None, timestamp: int, lanes: int) -> Envelope:
+def envelope(
+    key: bytes | None, headers: Mapping[str, bytes | None] | None, timestamp: int, lanes: int
+) -> Envelope:
     """Check what comes beside the value of a message.
 
     :param timestamp: the record timestamp in ms.
