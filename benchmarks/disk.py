@@ -30,6 +30,8 @@ from rich.table import Table
 
 from schemas.blocks import ON_TIME
 from schemas.tables import DIGEST, ROLLUP_COLUMNS, Resolution
+from sinks.cassandra.rebuild import BELOW, Rebuilder
+from sinks.cassandra.write_blocks import BlockStore
 from streamgauge.config import Config, Kept, Layout, Storage
 from streamgauge.local import jars
 from streamgauge.local.cassandra import EXPORTS, OPENS
@@ -39,9 +41,7 @@ from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import from_bytes, to_bytes
 from streamgauge.series.samples import MINUTE_MS, Samples, take
 from streamgauge.store import schema
-from streamgauge.store.rebuild import BELOW, Rebuilder
 from streamgauge.store.session import connect
-from streamgauge.store.write_blocks import BlockStore
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

@@ -23,6 +23,7 @@ from store_latency import latency_table, wait_until_indexed
 from usage import Usage
 
 from schemas.tables import INDEX_PERIOD_MS, index_period
+from sinks.cassandra.write_index import IndexStore
 from streamgauge.config import Config, Layout
 from streamgauge.series import ids as series_ids
 from streamgauge.series.labels import NAME
@@ -30,7 +31,6 @@ from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.store.read_index import IndexReader
 from streamgauge.store.reading import Reading
 from streamgauge.store.session import connect
-from streamgauge.store.write_index import IndexStore
 
 LANES = 128
 ROUNDS = 20

@@ -11,16 +11,16 @@ from load import Requests, by_lane, label_set, of_lane
 from schemas import batch, limits
 from schemas.blocks import ON_TIME
 from schemas.tables import Resolution
+from sinks.cassandra.rebuild import Rebuilder
+from sinks.cassandra.write_blocks import BlockStore
+from sinks.cassandra.write_head import HeadStore
+from sinks.cassandra.write_index import IndexStore
 from streamgauge.config import Config
 from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series import ids as series_ids
 from streamgauge.series.labels import canonical
 from streamgauge.series.samples import MINUTE_MS, Samples, take
 from streamgauge.store.progress import ProgressStore
-from streamgauge.store.rebuild import Rebuilder
-from streamgauge.store.write_blocks import BlockStore
-from streamgauge.store.write_head import HeadStore
-from streamgauge.store.write_index import IndexStore
 from streamgauge.times import now_ms
 
 HOUR_MS = 60 * MINUTE_MS

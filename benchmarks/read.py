@@ -16,6 +16,9 @@ import pyarrow as pa
 from schemas import batch
 from schemas.blocks import ON_TIME
 from schemas.tables import Resolution
+from sinks.cassandra.write_blocks import BlockStore
+from sinks.cassandra.write_head import HeadStore
+from sinks.cassandra.write_index import IndexStore
 from streamgauge.config import Config, read
 from streamgauge.gateway.query.queries import Queries
 from streamgauge.gateway.request.parameters import Form
@@ -28,9 +31,6 @@ from streamgauge.store import schema
 from streamgauge.store.progress import ProgressStore
 from streamgauge.store.reader import Reader, Reading
 from streamgauge.store.session import connect
-from streamgauge.store.write_blocks import BlockStore
-from streamgauge.store.write_head import HeadStore
-from streamgauge.store.write_index import IndexStore
 
 SERIES = 1000
 MINUTES = 60

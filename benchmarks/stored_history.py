@@ -11,16 +11,16 @@ from cassandra.cluster import Session
 from schemas import batch
 from schemas.blocks import ON_TIME
 from schemas.tables import MINUTE_MS, Resolution
+from sinks.cassandra.rebuild import Rebuilder
+from sinks.cassandra.write_blocks import BlockStore
+from sinks.cassandra.write_head import HeadStore
+from sinks.cassandra.write_index import IndexStore
 from streamgauge.config import Config
 from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series import ids as series_ids
 from streamgauge.series.labels import canonical
 from streamgauge.series.samples import Samples
 from streamgauge.store.progress import ProgressStore
-from streamgauge.store.rebuild import Rebuilder
-from streamgauge.store.write_blocks import BlockStore
-from streamgauge.store.write_head import HeadStore
-from streamgauge.store.write_index import IndexStore
 from streamgauge.times import now_ms
 
 STEP_MS = 15_000

@@ -6,6 +6,10 @@ import pyarrow as pa
 from schemas import batch
 from schemas.blocks import ON_TIME, late_part
 from schemas.tables import Resolution, StorageClass
+from sinks.cassandra.rebuild import Rebuilder
+from sinks.cassandra.write_blocks import BlockStore
+from sinks.cassandra.write_head import HeadStore
+from sinks.cassandra.write_index import IndexStore
 from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series import ids as series_ids
 from streamgauge.series import labels
@@ -13,10 +17,6 @@ from streamgauge.series.ids import Shards, lane_of
 from streamgauge.series.samples import MINUTE_MS, Samples, concat
 from streamgauge.store.changes import ChangeStore
 from streamgauge.store.progress import ProgressStore
-from streamgauge.store.rebuild import Rebuilder
-from streamgauge.store.write_blocks import BlockStore
-from streamgauge.store.write_head import HeadStore
-from streamgauge.store.write_index import IndexStore
 
 
 class Population:

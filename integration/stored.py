@@ -9,13 +9,13 @@ import numpy as np
 from schemas import blocks
 from schemas.columns import decode_column
 from schemas.tables import ROLLED, ROLLUP_BLOBS, Resolution
+from sinks.cassandra.write_blocks import BlockStore
 from streamgauge.config import Config
 from streamgauge.rollup.aggregates import COLUMNS
 from streamgauge.series import ids
 from streamgauge.series.labels import parse
 from streamgauge.store.progress import ProgressStore
 from streamgauge.store.session import connect
-from streamgauge.store.write_blocks import BlockStore
 
 MINUTE_MS = 60_000
 Series = dict[bytes, dict[int, float]]

@@ -8,14 +8,14 @@ import pytest
 
 from schemas.blocks import ON_TIME, late_part
 from schemas.tables import Resolution, ddl
+from sinks.cassandra.marks import Mark, MarkStore
+from sinks.cassandra.rebuild import Outcome, Rebuilder
+from sinks.cassandra.write_blocks import BlockStore
 from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series.samples import Samples
-from streamgauge.store.marks import Mark, MarkStore
 from streamgauge.store.progress import ProgressStore
-from streamgauge.store.rebuild import Outcome, Rebuilder
 from streamgauge.store.session import connect
 from streamgauge.store.stored_batches import StoredBatches
-from streamgauge.store.write_blocks import BlockStore
 from streamgauge.times import now_ms
 
 LANE = 0

@@ -12,17 +12,18 @@ from schemas.blocks import ON_TIME, late_part
 from schemas.limits import MAX_ROW_BYTES
 from schemas.row_directory import DIRECTORY_FORMAT
 from schemas.tables import Resolution
+from sinks.cassandra import cut_rows
+from sinks.cassandra.minutes import MinuteStore
+from sinks.cassandra.rebuild import Outcome, Rebuilder
+from sinks.cassandra.waiting import Waiting
+from sinks.cassandra.write_blocks import BlockStore
 from streamgauge.config import Storage
 from streamgauge.rollup.aggregates import COLUMNS, aggregate, merge
 from streamgauge.series.samples import Samples, concat, take
-from streamgauge.store import cut_rows, schema
-from streamgauge.store.minutes import MinuteStore
+from streamgauge.store import schema
 from streamgauge.store.read_blocks import BlockReader
 from streamgauge.store.reading import Reading
-from streamgauge.store.rebuild import Outcome, Rebuilder
 from streamgauge.store.session import connect
-from streamgauge.store.waiting import Waiting
-from streamgauge.store.write_blocks import BlockStore
 from streamgauge.times import now_ms
 
 KEYSPACE = "cut_rows_test"

@@ -10,6 +10,7 @@ from integration.conftest import HOUR_MS
 from integration.set_aside import RejectedMessages
 from integration.stored import wait_for
 from schemas import batch, limits
+from sinks.cassandra.write_index import IndexStore, is_about_size
 from streamgauge.series import ids
 from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import Matcher, MatchOp
@@ -18,7 +19,6 @@ from streamgauge.store.read_index import IndexReader
 from streamgauge.store.reader import Reader
 from streamgauge.store.reading import Reading
 from streamgauge.store.session import connect
-from streamgauge.store.write_index import IndexStore, is_about_size
 from streamgauge.times import now_ms
 
 

@@ -16,13 +16,13 @@ from operators.known_series import KnownSeries
 from schemas import batch
 from schemas.blocks import late_part
 from schemas.tables import Resolution
+from sinks.cassandra.write_blocks import BlockStore
 from streamgauge.series import ids as series_ids
 from streamgauge.series import labels
 from streamgauge.series.samples import Samples
 from streamgauge.store.changes import ChangeStore
 from streamgauge.store.progress import ProgressStore
 from streamgauge.store.session import connect
-from streamgauge.store.write_blocks import BlockStore
 
 pytestmark = pytest.mark.usefixtures("own_collector")
 

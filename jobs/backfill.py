@@ -16,9 +16,9 @@ from operators.environment import BY_MINUTES, arguments, environments
 from operators.raw_batches import batches_by_lane
 from operators.replay_minutes import REPLAYED, ReplayMinutes
 from operators.replay_range import InvalidRange, ReplayRange
+from sinks.cassandra import replay_report
+from sinks.cassandra.rebuild import Outcome
 from streamgauge.config import Config
-from streamgauge.store import replay_report
-from streamgauge.store.rebuild import Outcome
 from streamgauge.store.session import connect
 from streamgauge.times import timestamp
 

@@ -9,12 +9,12 @@ from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.open_minutes import MINUTE_MS, OpenMinutes
 from operators.worker import restore_print, show
+from sinks.cassandra.waiting import Waiting, by_partition
 from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good
-from streamgauge.store.waiting import Waiting, by_partition
 
 if TYPE_CHECKING:
-    from streamgauge.store.minutes import Written
+    from sinks.cassandra.minutes import Written
 
 CLOSED_MINUTE = Types.ROW_NAMED(["lane", "minute", "late"], [Types.INT(), Types.LONG(), Types.BOOLEAN()])
 _PLACE = Types.TUPLE([Types.LONG(), Types.INT(), Types.LONG()])
@@ -40,7 +40,7 @@ class CloseMinutes(KeyedProcessFunction):
     def open(self, context: RuntimeContext) -> None:
         restore_print()
         from schemas.tables import Resolution
-        from streamgauge.store.minutes import MinuteStore
+        from sinks.cassandra.minutes import MinuteStore
         from streamgauge.store.progress import ProgressStore
         from streamgauge.store.session import connect
 

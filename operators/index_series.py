@@ -33,9 +33,9 @@ class IndexSeries(KeyedProcessFunction):
 
     def open(self, context: RuntimeContext) -> None:
         restore_print()
+        from sinks.cassandra.write_index import IndexStore
         from streamgauge.store.progress import ProgressStore
         from streamgauge.store.session import connect
-        from streamgauge.store.write_index import IndexStore
 
         self._session = connect(self._config.cassandra)
         self._index = IndexStore(self._session, self._config.shards)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from schemas.tables import ROLLED, Resolution
-from streamgauge.store.marks import Mark
-from streamgauge.store.rebuild import ABOVE
+from sinks.cassandra.marks import Mark
+from sinks.cassandra.rebuild import ABOVE
 
 GROWTH = 3
 """How much longer a bucket waits each time that it was built again."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from streamgauge.store.waiting import Waiting
+from sinks.cassandra.waiting import Waiting
 
 MINUTE_MS = 60_000
 

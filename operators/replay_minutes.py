@@ -11,12 +11,12 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 
 from operators.open_minutes import MINUTE_MS
 from operators.worker import restore_print
+from sinks.cassandra.waiting import Waiting, by_partition
 from streamgauge.config import Config
-from streamgauge.store.waiting import Waiting, by_partition
 from streamgauge.times import LAST_DATE_MS
 
 if TYPE_CHECKING:
-    from streamgauge.store.minutes import Written
+    from sinks.cassandra.minutes import Written
 
 REPLAYED = Types.ROW_NAMED(
     ["lane", "minute", "samples", "changes"], [Types.INT(), Types.LONG(), Types.LONG(), Types.BOOLEAN()]
@@ -47,8 +47,8 @@ class ReplayMinutes(KeyedProcessFunction):
 
     def open(self, _: RuntimeContext) -> None:
         restore_print()
-        from streamgauge.store.marks import MarkStore
-        from streamgauge.store.minutes import MinuteStore
+        from sinks.cassandra.marks import MarkStore
+        from sinks.cassandra.minutes import MinuteStore
         from streamgauge.store.session import connect
 
         self._session = connect(self._config.cassandra)
@@ -106,7 +106,7 @@ class ReplayMinutes(KeyedProcessFunction):
 
     def _mark(self, lane: int) -> None:
         from schemas.tables import Resolution
-        from streamgauge.store.marks import Mark
+        from sinks.cassandra.marks import Mark
 
         marks = [
             Mark(Resolution.MIN1, minute, minute >= self._complete_from, self._origin)

@@ -15,8 +15,8 @@ from streamgauge.times import now_ms
 if TYPE_CHECKING:
     from operators.lane_levels import LaneLevels
     from schemas.tables import Resolution
-    from streamgauge.store.marks import Mark
-    from streamgauge.store.rebuild import Outcome
+    from sinks.cassandra.marks import Mark
+    from sinks.cassandra.rebuild import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +39,9 @@ class RollUp(KeyedProcessFunction):
     def open(self, context: RuntimeContext) -> None:
         restore_print()
         from schemas.tables import ROLLED, Resolution
-        from streamgauge.store.marks import MarkStore
+        from sinks.cassandra.marks import MarkStore
+        from sinks.cassandra.rebuild import Outcome, Rebuilder
         from streamgauge.store.progress import ProgressStore
-        from streamgauge.store.rebuild import Outcome, Rebuilder
         from streamgauge.store.session import connect
 
         self._session = connect(self._config.cassandra)
@@ -66,7 +66,7 @@ class RollUp(KeyedProcessFunction):
 
     def process_element(self, row: Row, context: KeyedProcessFunction.Context) -> None:
         from schemas.tables import Resolution
-        from streamgauge.store.marks import Mark
+        from sinks.cassandra.marks import Mark
 
         key, minute, late = row
         lane = self._lane(key)

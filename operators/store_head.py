@@ -45,9 +45,9 @@ class StoreHead(ProcessFunction):
 
     def open(self, context: RuntimeContext) -> None:
         restore_print()
-        from streamgauge.store.refused_series import RefusedSeries
+        from sinks.cassandra.refused_series import RefusedSeries
+        from sinks.cassandra.write_head import HeadStore
         from streamgauge.store.session import connect
-        from streamgauge.store.write_head import HeadStore
 
         self._session = connect(self._config.cassandra)
         self._head = HeadStore(self._session)

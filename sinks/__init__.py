@@ -1,1 +1,1 @@
-"""What leaves Flink for Kafka."""
+"""What leaves Flink: to Kafka and Cassandra."""

@@ -12,9 +12,9 @@ COMPUTES_WITH = ("numpy", "numba", "llvmlite", "pyarrow", "google-re2")
 
 
 def fingerprint(root: Path) -> str:
-    """16 hex digits of all Python source of the packages `streamgauge` and `schemas` below a folder."""
+    """16 hex digits of all Python source of the packages `schemas`, `sinks` and `streamgauge` below a folder."""
     source = sha256()
-    for package in ("schemas", "streamgauge"):
+    for package in ("schemas", "sinks", "streamgauge"):
         for file in sorted((root / package).rglob("*.py")):
             text = file.read_bytes()
             source.update(f"{file.relative_to(root)} {len(text)}\n".encode() + text)

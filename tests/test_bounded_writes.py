@@ -6,7 +6,7 @@ from cassandra.connection import ConnectionBusy, ConnectionShutdown
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.store.bounded_writes import BoundedWrites
+from sinks.cassandra.bounded_writes import BoundedWrites
 
 MOST, MOST_BYTES = 5, 40
 BUSY = NoHostAvailable("refused", {"host": ConnectionBusy("overloaded")})

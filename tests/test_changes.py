@@ -3,12 +3,13 @@
 from types import SimpleNamespace
 
 from schemas.tables import DAY_MS, MINUTE_MS, Resolution
+from sinks.cassandra import write_index
+from sinks.cassandra.write_index import IndexStore
 from streamgauge.series.ids import Shards, series_id
 from streamgauge.series.labels import canonical
-from streamgauge.store import changes, write_index
+from streamgauge.store import changes
 from streamgauge.store.changes import INDEX, ChangeStore, versions_of
 from streamgauge.store.reading import Reading
-from streamgauge.store.write_index import IndexStore
 
 NOON = 1_763_892_000_000
 

@@ -8,8 +8,8 @@ from operators import close_minutes
 from operators.close_minutes import CloseMinutes
 from operators.open_minutes import MINUTE_MS
 from schemas.tables import Resolution
+from sinks.cassandra.minutes import Written
 from streamgauge.config import Config
-from streamgauge.store.minutes import Written
 
 NOON = 1_763_892_000_000
 LANE = 3
@@ -48,7 +48,7 @@ class Lane:
         self.on_time, self.late = {}, []
         stored = SimpleNamespace(write_on_time=self._write_on_time, write_late=self._write_late)
         monkeypatch.setattr("streamgauge.store.session.connect", lambda _: None)
-        monkeypatch.setattr("streamgauge.store.minutes.MinuteStore", lambda *_: stored)
+        monkeypatch.setattr("sinks.cassandra.minutes.MinuteStore", lambda *_: stored)
         monkeypatch.setattr(
             "streamgauge.store.progress.ProgressStore",
             lambda _: SimpleNamespace(

@@ -9,10 +9,10 @@ from schemas import blocks, row_directory
 from schemas.blocks import MAX_SAMPLES, decode_raw
 from schemas.limits import MAX_ROW_BYTES
 from schemas.row_directory import DIRECTORY_FORMAT
+from sinks.cassandra import cut_rows
+from sinks.cassandra.cut_rows import counts_of, cut, decode_rollup, raw_blocks, stored_rows
 from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series.samples import Samples, concat, take
-from streamgauge.store import cut_rows
-from streamgauge.store.cut_rows import counts_of, cut, decode_rollup, raw_blocks, stored_rows
 
 MINUTE = 1_763_892_000_000
 SMALL = 700

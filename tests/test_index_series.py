@@ -89,7 +89,7 @@ class Index:
         self.sealed, self.done, self.timers = {}, [], []
         monkeypatch.setattr("streamgauge.store.session.connect", lambda _: None)
         monkeypatch.setattr(
-            "streamgauge.store.write_index.IndexStore",
+            "sinks.cassandra.write_index.IndexStore",
             lambda *_: SimpleNamespace(
                 write=lambda *at: self.done.append(("write", *at)) or {},
                 outdate_blocks=lambda *at: self.done.append(("outdate", *at)),
@@ -173,7 +173,7 @@ class Head:
         self.written = []
         head = SimpleNamespace(write=lambda *at: self.written.append(at[:4]), settle=lambda: 0)
         monkeypatch.setattr("streamgauge.store.session.connect", lambda _: None)
-        monkeypatch.setattr("streamgauge.store.write_head.HeadStore", lambda _: head)
+        monkeypatch.setattr("sinks.cassandra.write_head.HeadStore", lambda _: head)
         self.worker = _operator("store_head").StoreHead(Config())
         self.worker.open(SimpleNamespace(get_metrics_group=lambda: METRICS))
 

@@ -6,11 +6,11 @@ import pytest
 from schemas import blocks
 from schemas.columns import ROLLUP_FORMAT
 from schemas.tables import ROLLUP_BLOBS, Resolution, StorageClass
+from sinks.cassandra.cut_rows import encode_rollup
 from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series import ids, labels
 from streamgauge.series.ids import Shards, lanes_of
 from streamgauge.series.samples import Samples
-from streamgauge.store.cut_rows import encode_rollup
 from streamgauge.store.read_blocks import BlockReader
 from streamgauge.store.reading import Reading
 from streamgauge.store.rollups import NoDigests

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from schemas.tables import Resolution, StorageClass
+from sinks.cassandra import rebuild
+from sinks.cassandra.rebuild import Outcome, Rebuilder
 from streamgauge.series.ids import Shards
-from streamgauge.store import rebuild
-from streamgauge.store.rebuild import Outcome, Rebuilder
 
 MINUTE = 1_763_892_000_000
 KEPT = StorageClass("standard", dict.fromkeys(Resolution, 10**12))

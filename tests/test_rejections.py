@@ -8,11 +8,11 @@ from schemas.batch import MAX_DETAIL, BatchFault, Envelope, InvalidBatch, envelo
 from schemas.limits import MAX_INDEX_LABEL_BYTES, MAX_MESSAGE_BYTES, MAX_REJECTED_BYTES
 from schemas.tables import DAY_MS
 from schemas.topics import REJECTED, topics
+from sinks.cassandra.refused_series import RefusedSeries
 from streamgauge.config import Config
 from streamgauge.series.ids import from_bytes, series_id
 from streamgauge.series.labels import canonical
 from streamgauge.series.samples import Samples
-from streamgauge.store.refused_series import RefusedSeries
 
 NOW = 1_800_000_000_000
 LONG = Config.model_validate(

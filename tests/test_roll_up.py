@@ -7,8 +7,8 @@ import pytest
 
 from operators.roll_up import RollUp
 from schemas.tables import MINUTE_MS, ROLLED, Resolution
+from sinks.cassandra.marks import Mark
 from streamgauge.config import Config
-from streamgauge.store.marks import Mark
 
 NOON = 1_763_892_000_000
 
@@ -19,13 +19,13 @@ class Store:
     def __init__(self, monkeypatch):
         self.marks, self.read, self.begun = {}, [], {}
         monkeypatch.setattr("streamgauge.store.session.connect", lambda _: None)
-        monkeypatch.setattr("streamgauge.store.rebuild.Rebuilder", lambda *_: None)
+        monkeypatch.setattr("sinks.cassandra.rebuild.Rebuilder", lambda *_: None)
         monkeypatch.setattr(
             "streamgauge.store.progress.ProgressStore",
             lambda _: SimpleNamespace(read=self._progress, write=self._begin),
         )
         monkeypatch.setattr(
-            "streamgauge.store.marks.MarkStore",
+            "sinks.cassandra.marks.MarkStore",
             lambda _: SimpleNamespace(write=self.write, pending=self._pending, waiting=self._waiting),
         )
 

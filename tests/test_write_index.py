@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.limits import MAX_INDEX_WRITE_BYTES
-from streamgauge.store import write_index
-from streamgauge.store.write_index import ROWS_A_WRITE, id_chunks, row_batches
+from sinks.cassandra import write_index
+from sinks.cassandra.write_index import ROWS_A_WRITE, id_chunks, row_batches
 
 
 @given(st.lists(st.integers(0, MAX_INDEX_WRITE_BYTES + 10), max_size=30) | st.lists(st.just(1), max_size=250))

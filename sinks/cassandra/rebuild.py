@@ -13,12 +13,12 @@ from schemas.columns import ROLLUP_FORMAT
 from schemas.invalid_block import InvalidBlock
 from schemas.row_directory import DIRECTORY_FORMAT
 from schemas.tables import RAW_GRACE_MS, Resolution, StorageClass, ttl_seconds
+from sinks.cassandra.cut_rows import counts_of
+from sinks.cassandra.write_blocks import BlockStore, StoredRows
 from streamgauge.rollup.aggregates import Aggregates, aggregate, merge, together
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Shards
 from streamgauge.store.changes import ChangeStore
-from streamgauge.store.cut_rows import counts_of
-from streamgauge.store.write_blocks import BlockStore, StoredRows
 
 BELOW: Mapping[Resolution, Resolution] = {
     Resolution.MIN1: Resolution.RAW,

@@ -17,9 +17,9 @@ from cassandra.query import BatchStatement, BatchType
 
 from schemas.limits import MAX_INDEX_WRITE_BYTES
 from schemas.tables import INDEX_PERIOD_MS, INDEX_RETENTION_MS, index_period, ttl_seconds
+from sinks.cassandra.bounded_writes import write_all
 from streamgauge.series import labels as series_labels
 from streamgauge.series.ids import ID_BYTES, Shards
-from streamgauge.store.bounded_writes import write_all
 from streamgauge.store.changes import ChangeStore
 
 ROWS_A_WRITE = 100

@@ -11,7 +11,7 @@ from typing import Any
 from cassandra.cluster import Session
 
 from schemas.tables import MARK_RETENTION_MS, OUTCOME_RETENTION_MS, Resolution
-from streamgauge.store.rebuild import Outcome
+from sinks.cassandra.rebuild import Outcome
 from streamgauge.store.write_times import after
 
 

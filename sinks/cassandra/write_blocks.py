@@ -15,12 +15,12 @@ from schemas.columns import ROLLUP_FORMAT
 from schemas.invalid_block import BlockFault, InvalidBlock
 from schemas.row_directory import DIRECTORY_FORMAT
 from schemas.tables import RAW_GRACE_MS, ROLLED, ROLLUP_BLOBS, Resolution, StorageClass, ttl_seconds
+from sinks.cassandra.bounded_writes import write_all
+from sinks.cassandra.cut_rows import StoredRow, decode_rollup, raw_blocks, stored_rows
 from streamgauge.rollup.aggregates import Aggregates
 from streamgauge.series.id_ranges import below, parts_of
 from streamgauge.series.ids import Ids, Shards, groups_of, slices_of
 from streamgauge.series.samples import Samples, concat, take
-from streamgauge.store.bounded_writes import write_all
-from streamgauge.store.cut_rows import StoredRow, decode_rollup, raw_blocks, stored_rows
 from streamgauge.store.write_times import after
 
 ROWS_A_PAGE = 16

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from cassandra.cluster import Session
 
 from schemas.tables import ROLLED, Resolution
+from sinks.cassandra.marks import MarkStore
+from sinks.cassandra.rebuild import Outcome, Rebuilder
 from streamgauge.config import Config
-from streamgauge.store.marks import MarkStore
 from streamgauge.store.progress import ProgressStore
-from streamgauge.store.rebuild import Outcome, Rebuilder
 from streamgauge.times import now_ms
 
 EVERY_S = 5.0

@@ -5,7 +5,7 @@ import time
 from cassandra.cluster import Session
 
 from schemas.tables import HEAD_RETENTION_MS, ttl_seconds
-from streamgauge.store.bounded_writes import BoundedWrites
+from sinks.cassandra.bounded_writes import BoundedWrites
 
 MOST_UNDER_WAY = 128
 
