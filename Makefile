@@ -10,7 +10,7 @@ help:
 	@echo "make demo   set up, start the local stack with everything on it, and show a metric that went the whole way"
 	@echo "make stop   stop every process of the demo; its data stays"
 	@echo "make test   set up and run every test: pure ones, then those against the real stack"
-	@echo "make check  formatting, lint and types"
+	@echo "make check  formatting, lint, types and which room may import which"
 	@echo "make oracle build real Prometheus, with which tests/oracle compares; needs Go"
 	@echo "make alertmanager  build a real one, which integration/test_notify.py tells of alerts; needs Go"
 	@echo "make browser  fetch what the page is built with, and Chromium, in which integration/test_page.py looks at it; needs Node"
@@ -38,6 +38,7 @@ check: setup
 	$(VENV)/ruff format --check
 	$(VENV)/ruff check
 	$(VENV)/mypy
+	$(VENV)/lint-imports --no-cache
 
 oracle:
 	@scripts/oracle

@@ -12,8 +12,8 @@ import yaml
 from integration.served import serve
 from integration.stored import wait_for
 from schemas.protobuf import field, fields, integer, varint
+from streamgauge.config.gateway import Cost, Tls
 from streamgauge.gateway.auth.secrets import PasswordHash, new_token, token_hash
-from streamgauge.gateway.request.settings import Cost, Tls
 from streamgauge.series.labels import parse
 
 pytestmark = pytest.mark.usefixtures("own_collector")

@@ -25,10 +25,10 @@ from streamgauge import redis_client
 from streamgauge.cli import main
 from streamgauge.collect.broker_disks import disks
 from streamgauge.config import Alerts, Cassandra, Collector, Config, Flink, Gateway, Kafka, Local, Redis
-from streamgauge.connections import ClientTls, Sasl
+from streamgauge.config.connections import ClientTls, Sasl
+from streamgauge.flink_rest import FlinkRest
 from streamgauge.kafka_client import client_settings
 from streamgauge.local.container import all_run
-from streamgauge.local.flink_rest import FlinkRest
 from streamgauge.local.home import Home
 from streamgauge.local.ports import free_ports
 from streamgauge.local.service import address, environment

@@ -45,6 +45,26 @@ class Position(NamedTuple):
     sent_at: int = 0
 
 
+class Written(NamedTuple):
+    """A record for alerts.notified; None for an alert that is forgotten."""
+
+    partition: int
+    record: Notified | None
+
+
+class Assigned(NamedTuple):
+    """A partition of alerts.triggered that is to be read.
+
+    records: what is known of its alerts. history: the values that it held before anybody has read any. sent_at: when
+    (ms) something of it was sent last.
+    """
+
+    partition: int
+    records: Mapping[str, Notified]
+    history: Sequence[bytes]
+    sent_at: int = 0
+
+
 def key_of(change: Triggered) -> str:
     """The key of the alert that a change is of, or of the rule."""
     parts = [change.group, change.rule, *(part for pair in sorted(change.labels.items()) for part in pair)]

@@ -7,7 +7,7 @@ import click
 
 from streamgauge.cli_reach import kafka_listens
 from streamgauge.config import Config
-from streamgauge.notify.urls import check_url
+from streamgauge.config.urls import check_url
 
 
 @click.command()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from streamgauge.connections import Kafka, Sasl
+from streamgauge.config.connections import Kafka, Sasl
 from streamgauge.tls import UnusableCertificate
 
 _SECURITY = "org.apache.flink.kafka.shaded.org.apache.kafka.common.security"

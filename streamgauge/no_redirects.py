@@ -1,8 +1,11 @@
 """HTTP requests that go to the server that is named, and to no other."""
 
 import http.client
+import json
 import urllib.request
 from typing import Any
+
+from streamgauge.redaction import redacted
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -20,3 +23,17 @@ def open_url(request: urllib.request.Request | str, timeout_s: float) -> http.cl
     """
     answer: http.client.HTTPResponse = _OPENER.open(request, timeout=timeout_s)
     return answer
+
+
+def get_json(url: str, timeout_s: float = 5.0) -> object:
+    """The JSON document at a URL.
+
+    :raises OSError: no answer, or not a good one. :raises ValueError: not JSON.
+    """
+    try:
+        with open_url(url, timeout_s) as response:
+            return json.load(response)
+    except http.client.HTTPException as error:
+        # an invalid URL is in the error in pieces
+        detail = "not a URL" if isinstance(error, http.client.InvalidURL) else repr(error)
+        raise OSError(f"no HTTP at {redacted(url)}: {detail}") from None

@@ -2,7 +2,7 @@
 
 import ssl
 
-from streamgauge.connections import ClientTls
+from streamgauge.config.connections import ClientTls
 
 
 class UnusableCertificate(ValueError):

@@ -5,60 +5,13 @@ Without it each process compiles them at its first start, all at the same time.
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
 
 
-def queries() -> None:
-    """What PromQL calls."""
-    from streamgauge.promql.warm import warm
-
-    warm()
-
-
-def rollups() -> None:
-    """What becomes of a batch on its way through the jobs, and of what they store when it is read."""
-    import numpy as np
-    import pyarrow as pa
-
-    from schemas import batch, blocks, columns, digests
-    from streamgauge.rollup.aggregates import COLUMNS, aggregate, merge
-    from streamgauge.series import ids, labels
-    from streamgauge.series.id_kernels import rows_of
-    from streamgauge.series.samples import Samples, concat
-
-    data = [labels.canonical({"__name__": "m", "n": str(number)}) for number in range(2)]
-    packed = b"".join(sorted(ids.series_id(one) for one in data))
-    # many distinct values, so that the digests that are not exact have their turn
-    times, values = np.tile(np.arange(200) * 250, 2), np.random.default_rng(1).normal(size=400)
-    samples = Samples(ids.from_bytes(packed), np.array([0, 200, 400]), times, values)
-    one = batch.decode(batch.encode(samples, pa.array(data, pa.binary())), 0, 0, 1).samples
-    raw = blocks.decode_raw(blocks.encode_raw(one, 0), 0, 60_000, samples.ids)
-    # so often that the order of ids that come often has its turn, and alone what may not be written to
-    rolled = aggregate(concat([raw, one, concat([one])] * 2), 0)
-    again = merge([(0, rolled), (60_000, rolled)], 0)
-    again.quantiles([0.5, 0.99])
-    for name in COLUMNS:
-        columns.decode_column(name, columns.encode_column(name, again.columns[name]), 2)
-    if again.digests is not None:
-        digests.decode(digests.encode(again.digests), 2)
-    blocks.decode_ids(blocks.encode_ids(rolled.ids))
-    rows_of(rolled.ids, rolled.ids)
-
-
-def answers() -> None:
-    """What writes the answers of the gateway."""
-    import numpy as np
-
-    from streamgauge.gateway.formats import prometheus_json
-
-    rows = prometheus_json.Rows([{}], np.array([0, 1]), np.array([0]), np.array([1.0]))
-    list(prometheus_json.matrix([rows]))
-
-
-def alerts() -> None:
-    """What the alert job calls beside that."""
-    from streamgauge.rules.stream.warm import warm
-
-    warm()
+def _warm(module: str) -> None:
+    # numba is imported by nobody who only asks for the names
+    import_module(module).warm()
 
 
 def collector() -> None:
@@ -69,10 +22,10 @@ def collector() -> None:
 
 
 PARTS: Mapping[str, Callable[[], None]] = {
-    "rollups": rollups,
-    "queries": queries,
-    "answers": answers,
-    "alerts": alerts,
+    "rollups": partial(_warm, "streamgauge.rollup.warm"),
+    "queries": partial(_warm, "streamgauge.promql.warm"),
+    "answers": partial(_warm, "streamgauge.gateway.formats.warm"),
+    "alerts": partial(_warm, "streamgauge.rules.stream.warm"),
     "remote write": collector,
 }
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from streamgauge.collect.broker_connection import CORRELATION, MAX_ANSWER_BYTES, BrokerConnection
-from streamgauge.connections import Sasl
+from streamgauge.config.connections import Sasl
 
 PLAIN = Sasl(user="gauge", password=SecretStr("hush"), mechanism="PLAIN")
 TAKEN = struct.pack(">hih", 0, 1, 5) + b"PLAIN"

@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 
 from streamgauge import config as configuration
 from streamgauge.config import Cassandra, Config, Kafka, Local, Redis
-from streamgauge.connections import ClientTls, Credentials, MissingPassword, Sasl
+from streamgauge.config.connections import ClientTls, Credentials, MissingPassword, Sasl
 from streamgauge.gateway.api.status import Status
 from streamgauge.kafka_client import LOGIN_MODULES, client_settings, table_options
 from streamgauge.local import jars

@@ -6,10 +6,10 @@ from memory_reader import MemoryReader
 
 from streamgauge.config import Config
 from streamgauge.config import Gateway as Settings
+from streamgauge.config.gateway import Cost
 from streamgauge.gateway.http.app import Gateway
 from streamgauge.gateway.query.cost import estimated
 from streamgauge.gateway.query.evaluation import Evaluation, expression
-from streamgauge.gateway.request.settings import Cost
 from streamgauge.promql.data.levels import Level
 from streamgauge.promql.data.query import Query
 from streamgauge.store.reader import Reading

@@ -15,7 +15,7 @@ from redis import RedisError
 
 from streamgauge import redis_client
 from streamgauge.config import Cassandra, Config, Kafka, Local, Redis
-from streamgauge.connections import ClientTls, Sasl
+from streamgauge.config.connections import ClientTls, Sasl
 from streamgauge.local import credentials, redis
 from streamgauge.local.credentials import CannotSecure
 from streamgauge.local.home import Home

@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from streamgauge.config import Config
+from streamgauge.flink_rest import JobView, root_cause
 from streamgauge.local.crashes import MARK, last_crash
-from streamgauge.local.flink_rest import JobView, root_cause
 from streamgauge.local.home import Home
 from streamgauge.local.jobs import Submission, Submissions, _reason
 from streamgauge.local.keeper import Keeper, KeptJob

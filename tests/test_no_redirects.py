@@ -9,11 +9,11 @@ from http_server import serving
 
 from streamgauge.collect import fetch
 from streamgauge.collect.targets import Target
+from streamgauge.flink_rest import FlinkRest
 from streamgauge.gateway.api.collectors import Collectors
 from streamgauge.gateway.request.faults import InvalidRequest
 from streamgauge.gateway.request.parameters import Form
-from streamgauge.local.flink_rest import FlinkRest
-from streamgauge.local.service import get_json
+from streamgauge.no_redirects import get_json
 from streamgauge.notify.receiver import Alertmanager, SendFailed, Trouble
 from streamgauge.query.client import QueryFailed, ask
 from streamgauge.store.reading import Reading

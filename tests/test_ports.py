@@ -9,7 +9,8 @@ import pytest
 
 from streamgauge.local import ports
 from streamgauge.local.ports import free_ports
-from streamgauge.local.service import answers, get_json
+from streamgauge.local.service import answers
+from streamgauge.no_redirects import get_json
 
 
 def test_they_differ_are_free_and_not_the_kernels_to_give_away():

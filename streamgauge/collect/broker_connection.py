@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 
 from streamgauge.collect.scram import Scram
-from streamgauge.connections import Kafka, Sasl
+from streamgauge.config.connections import Kafka, Sasl
 from streamgauge.tls import client_context
 
 CLIENT = b"streamgauge"

@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from streamgauge.collect.broker_connection import TIMEOUT_S, Cursor, connect
 from streamgauge.collect.metrics import Metrics
 from streamgauge.config import Kafka
-from streamgauge.connections import MissingPassword
+from streamgauge.config.connections import MissingPassword
 from streamgauge.kafka_client import client_settings
 
 API_KEY, VERSION = 35, 4

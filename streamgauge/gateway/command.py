@@ -8,12 +8,14 @@ import uvloop
 from granian.constants import SSLProtocols
 from prometheus_client import disable_created_metrics
 
-from streamgauge import warm
 from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good
 from streamgauge.gateway.auth.accounts import Accounts
+from streamgauge.gateway.formats import warm as answers
 from streamgauge.gateway.http.app import Gateway, application
 from streamgauge.listening import Address
+from streamgauge.promql import warm as queries
+from streamgauge.rollup import warm as rollups
 from streamgauge.store import schema
 from streamgauge.store.audit import LOOK_BACK_MS, Audit
 from streamgauge.store.reader import Reader
@@ -50,9 +52,8 @@ def _serve_from(config: Config, address: Address) -> None:
     try:
         schema.check(session, config)
         # so that no query waits for kernels
-        warm.rollups()
-        warm.queries()
-        warm.answers()
+        for kernels in (rollups, queries, answers):
+            kernels.warm()
         reader = Reader(session, config.shards, config.storage_classes, index_fresh_s=INDEX_FRESH_S)
         store = schema.identity(session, config) if config.gateway.cache else ""
         # the same cluster, so what is prepared for one is for both

@@ -12,8 +12,8 @@ import threading
 
 from streamgauge import config as configuration
 from streamgauge.config import Config
+from streamgauge.flink_rest import FlinkRest
 from streamgauge.local import flink
-from streamgauge.local.flink_rest import FlinkRest
 from streamgauge.local.home import Home
 from streamgauge.local.jobs import JOBS, Submissions
 from streamgauge.local.keeper import Keeper

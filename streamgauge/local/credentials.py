@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from streamgauge.config import Config
-from streamgauge.connections import ClientTls, Credentials
+from streamgauge.config.connections import ClientTls, Credentials
 from streamgauge.local.home import Home
 from streamgauge.local.service import address
 

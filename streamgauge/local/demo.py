@@ -15,8 +15,8 @@ from schemas.tables import Resolution
 from streamgauge.config import Config
 from streamgauge.local.home import Home
 from streamgauge.local.process import last_lines
-from streamgauge.local.service import get_json
 from streamgauge.local.stack import Stack, StackError
+from streamgauge.no_redirects import get_json
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.store.reader import Reader, Reading

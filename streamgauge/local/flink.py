@@ -12,7 +12,8 @@ import yaml
 from streamgauge.config import Config
 from streamgauge.local import jars
 from streamgauge.local.home import ROOT, Home
-from streamgauge.local.service import Service, address, answers, get_json
+from streamgauge.local.service import Service, address, answers
+from streamgauge.no_redirects import get_json
 
 CONF = ROOT / "flink-conf"
 SLOTS_PER_PARALLELISM = 5

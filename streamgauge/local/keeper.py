@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from streamgauge.config import Config
-from streamgauge.local.flink_rest import ALIVE, FlinkRest, JobView
+from streamgauge.flink_rest import ALIVE, FlinkRest, JobView
 from streamgauge.local.home import Home
 from streamgauge.local.jobs import CLIENT, JOBS, Submission, SubmissionFailed, Submissions, new_id, submit
 from streamgauge.local.process import Backoff, kill_session, recorded_session

@@ -1,7 +1,6 @@
 """What the supervisor knows about a process that it keeps running."""
 
 import http.client
-import json
 import os
 import socket
 import sys
@@ -80,17 +79,3 @@ def answers(url: str) -> bool:
     except (OSError, ValueError, http.client.HTTPException):
         return False
     return True
-
-
-def get_json(url: str, timeout_s: float = 5.0) -> object:
-    """The JSON document at a URL.
-
-    :raises OSError: no answer, or not a good one. :raises ValueError: not JSON.
-    """
-    try:
-        with open_url(url, timeout_s) as response:
-            return json.load(response)
-    except http.client.HTTPException as error:
-        # an invalid URL is in the error in pieces
-        detail = "not a URL" if isinstance(error, http.client.InvalidURL) else repr(error)
-        raise OSError(f"no HTTP at {redacted(url)}: {detail}") from None

@@ -7,10 +7,10 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from schemas.alert_messages import Triggered, decode_triggered
-from schemas.notified_messages import Notified
+from schemas.notified_messages import Assigned, Written
 from schemas.rule_messages import InvalidMessage
 from streamgauge.notify.entry import ERROR
-from streamgauge.notify.ledger import Ledger, Verdict, Written
+from streamgauge.notify.ledger import Ledger, Verdict
 from streamgauge.notify.metrics import Metrics
 from streamgauge.notify.post import title
 from streamgauge.notify.sender import Receiver, Sender
@@ -23,19 +23,6 @@ WRITE_MS = 1000
 STOP_S = 15.0
 
 log = logging.getLogger(__name__)
-
-
-class Assigned(NamedTuple):
-    """A partition of alerts.triggered that is to be read.
-
-    records: what is known of its alerts. history: the values that it held before anybody has read any. sent_at: when
-    (ms) something of it was sent last.
-    """
-
-    partition: int
-    records: Mapping[str, Notified]
-    history: Sequence[bytes]
-    sent_at: int = 0
 
 
 class Journal(Protocol):

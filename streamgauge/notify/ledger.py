@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from schemas.alert_messages import Triggered
-from schemas.notified_messages import Notified, key_of
+from schemas.notified_messages import Notified, Written, key_of
 from streamgauge.notify.entry import FIRING, NOTHING, RESOLVED, Entry, text_of
 from streamgauge.notify.outbox import Outbox
 
@@ -36,13 +36,6 @@ class Delivery(NamedTuple):
     key: str
     change: Triggered
     again: bool
-
-
-class Written(NamedTuple):
-    """A record for alerts.notified; None for an alert that is forgotten."""
-
-    partition: int
-    record: Notified | None
 
 
 class Ledger:

@@ -26,7 +26,7 @@ def connect(cassandra: Cassandra, *, keyspace: bool = True, timeout_s: float = 1
     :param keyspace: whether to enter the keyspace, which must exist then.
     :param timeout_s: how long a request may take.
     :raises cassandra.cluster.NoHostAvailable: if no host answers, or none lets the user in.
-    :raises streamgauge.connections.MissingPassword: if the file of the password cannot be used.
+    :raises streamgauge.config.connections.MissingPassword: if the file of the password cannot be used.
     :raises streamgauge.tls.UnusableCertificate: likewise one of a certificate.
     """
     named, rows = (

@@ -12,8 +12,10 @@ from schemas.limits import MAX_MESSAGE_BYTES
 from schemas.notified_messages import (
     HEADERS,
     OFFSET_KEY,
+    Assigned,
     Notified,
     Position,
+    Written,
     decode,
     decode_position,
     encode,
@@ -23,8 +25,6 @@ from schemas.rule_messages import InvalidMessage
 from schemas.topics import NOTIFIED, TRIGGERED
 from streamgauge.config import Kafka
 from streamgauge.kafka_client import client_settings
-from streamgauge.notify.bridge import Assigned
-from streamgauge.notify.ledger import Written
 from streamgauge.topics.partition import TIMEOUT_S, end_of, passes, read_partition, text_of
 
 GROUP = "streamgauge-notify"

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from confluent_kafka import Consumer, TopicPartition
 
 from schemas.alert_messages import Triggered, decode_triggered
+from schemas.notified_messages import Assigned, Written
 from schemas.rule_messages import InvalidMessage
 from schemas.topics import ALERT_PARTITIONS, TRIGGERED
 from streamgauge.config import Kafka
-from streamgauge.notify.bridge import Assigned
-from streamgauge.notify.ledger import Written
 from streamgauge.topics.partition import end_of, read_partition, reader
 
 POLL_S = 0.5

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
+from streamgauge.config.gateway import Cost
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest
 from streamgauge.gateway.request.memory import Share
-from streamgauge.gateway.request.settings import Cost
 from streamgauge.promql.data.levels import Level
 from streamgauge.promql.data.query import MEBIBYTE, POINT_BYTES, SAMPLE_BYTES, Query
 from streamgauge.promql.plan.planned_reads import PlannedReads

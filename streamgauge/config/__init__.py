@@ -11,13 +11,13 @@ from pydantic import Field, field_validator, model_validator
 
 from schemas.rule_files import SEVERITIES
 from schemas.tables import STANDARD, Resolution, StorageClass
-from streamgauge.connections import REVEALED
-from streamgauge.connections import Cassandra as Cassandra
-from streamgauge.connections import Flink as Flink
-from streamgauge.connections import Kafka as Kafka
-from streamgauge.connections import Redis as Redis
-from streamgauge.gateway.request.settings import Gateway as Gateway
-from streamgauge.notify.urls import check_url
+from streamgauge.config.connections import REVEALED
+from streamgauge.config.connections import Cassandra as Cassandra
+from streamgauge.config.connections import Flink as Flink
+from streamgauge.config.connections import Kafka as Kafka
+from streamgauge.config.connections import Redis as Redis
+from streamgauge.config.gateway import Gateway as Gateway
+from streamgauge.config.urls import check_url
 from streamgauge.promql.syntax.literals import duration
 from streamgauge.promql.syntax.parser import selector
 from streamgauge.series.class_rules import ClassRules

@@ -5,7 +5,7 @@ from pathlib import Path
 import re2
 from pydantic import Field, field_validator
 
-from streamgauge.notify.urls import check_url
+from streamgauge.config.urls import check_url
 from streamgauge.yaml_file import Section
 
 
