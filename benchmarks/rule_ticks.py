@@ -19,7 +19,7 @@ from streamgauge.rules.applied.rule_sets import RuleSet
 from streamgauge.rules.compiled import Surroundings
 from streamgauge.rules.stream.asks import Terms
 from streamgauge.rules.stream.merge import GroupMerge
-from streamgauge.rules.stream.shard import ShardRules
+from streamgauge.rules.stream.shard_rules import ShardRules
 from streamgauge.rules.stream.window import Window
 from streamgauge.series.ids import ID_BYTES, from_bytes, lanes_of, series_id
 from streamgauge.series.labels import canonical

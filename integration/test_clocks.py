@@ -8,10 +8,11 @@ import pytest
 
 from schemas.blocks import ON_TIME, late_part
 from schemas.tables import Resolution, ddl
-from sinks.cassandra.marks import Mark, MarkStore
+from sinks.cassandra.marks import MarkStore
 from sinks.cassandra.rebuild import Outcome, Rebuilder
 from sinks.cassandra.write_blocks import BlockStore
 from streamgauge.rollup.aggregates import aggregate
+from streamgauge.rollup.marks import Mark
 from streamgauge.series.samples import Samples
 from streamgauge.store.progress import ProgressStore
 from streamgauge.store.session import connect

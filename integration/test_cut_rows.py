@@ -15,10 +15,10 @@ from schemas.tables import Resolution
 from sinks.cassandra import cut_rows
 from sinks.cassandra.minutes import MinuteStore
 from sinks.cassandra.rebuild import Outcome, Rebuilder
-from sinks.cassandra.waiting import Waiting
 from sinks.cassandra.write_blocks import BlockStore
 from streamgauge.config import Storage
 from streamgauge.rollup.aggregates import COLUMNS, aggregate, merge
+from streamgauge.rollup.waiting import Waiting
 from streamgauge.series.samples import Samples, concat, take
 from streamgauge.store import schema
 from streamgauge.store.read_blocks import BlockReader

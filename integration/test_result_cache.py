@@ -12,13 +12,13 @@ from redis import Redis
 
 from integration.stored import wait_for
 from operators.index_series import IndexSeries
-from operators.known_series import KnownSeries
 from schemas import batch
 from schemas.blocks import late_part
 from schemas.tables import Resolution
 from sinks.cassandra.write_blocks import BlockStore
 from streamgauge.series import ids as series_ids
 from streamgauge.series import labels
+from streamgauge.series.known_series import KnownSeries
 from streamgauge.series.samples import Samples
 from streamgauge.store.changes import ChangeStore
 from streamgauge.store.progress import ProgressStore

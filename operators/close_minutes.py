@@ -7,11 +7,11 @@ from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext, TimeDomain
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
-from operators.open_minutes import MINUTE_MS, OpenMinutes
 from operators.worker import restore_print, show
-from sinks.cassandra.waiting import Waiting, by_partition
 from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good
+from streamgauge.rollup.open_minutes import MINUTE_MS, OpenMinutes
+from streamgauge.rollup.waiting import Waiting, by_partition
 
 if TYPE_CHECKING:
     from sinks.cassandra.minutes import Written

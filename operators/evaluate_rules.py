@@ -16,7 +16,7 @@ from streamgauge.garbage import keep_for_good
 log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
-    from operators.shard import Shard
+    from streamgauge.rules.job.shard import Shard
 
 PART = Types.ROW_NAMED(
     ["group", "tick", "shard", "rule_set", "is_gone", "payload", "newest", "gap_ms", "state_bytes"],
@@ -32,13 +32,13 @@ PART = Types.ROW_NAMED(
         Types.LONG(),
     ],
 )
-"""The part of a shard in a group's tick; see `operators.group_ticks.Part`."""
+"""The part of a shard in a group's tick; see `streamgauge.rules.job.group_ticks.Part`."""
 _PLACE = Types.TUPLE([Types.LONG(), Types.INT(), Types.LONG(), Types.INT(), Types.LONG()])
 _PAYLOAD = Types.PRIMITIVE_ARRAY(Types.BYTE())
 
 
 class EvaluateRules(KeyedProcessFunction):
-    """Keyed by shard; `operators.shard` has what it does. Yields PARTs.
+    """Keyed by shard; `streamgauge.rules.job.shard` has what it does. Yields PARTs.
 
     Batches are kept compressed in Flink's state as long as any rule looks at them, and their samples in memory beside
     it. Ticks are cut by when a batch was sent, not by the times of its samples: whatever was sent up to a tick counts
@@ -74,9 +74,9 @@ class EvaluateRules(KeyedProcessFunction):
         self._rules.close()
 
     def process_element(self, row: Row, context: KeyedProcessFunction.Context) -> None:
-        from operators.shard import Place
         from schemas.batch import minute_of
         from schemas.topics import MAX_FUTURE_MS
+        from streamgauge.rules.job.shard import Place
 
         lane, sent, partition, offset, payload = row
         key = context.get_current_key()
@@ -129,8 +129,8 @@ class EvaluateRules(KeyedProcessFunction):
     def _taken_up(self, key: int) -> "Shard":
         from functools import partial
 
-        from operators.shard import Rules, Shard
-        from operators.shard_time import ShardTime
+        from streamgauge.rules.job.shard import Rules, Shard
+        from streamgauge.rules.job.shard_time import ShardTime
         from streamgauge.store.priming import prime
 
         return Shard(

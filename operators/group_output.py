@@ -14,8 +14,8 @@ from sinks.kafka import MESSAGE, TIMED_MESSAGE, send
 from streamgauge.config import Config
 
 if TYPE_CHECKING:
-    from operators.group_messages import Ticked
     from streamgauge.rules.group_state import GroupState
+    from streamgauge.rules.job.group_messages import Ticked
 
 TRIGGERED = OutputTag("triggered", MESSAGE)
 STATE = OutputTag("state", MESSAGE)

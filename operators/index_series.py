@@ -13,7 +13,7 @@ from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good
 
 if TYPE_CHECKING:
-    from operators.indexed_minutes import IndexedMinutes
+    from streamgauge.series.indexed_minutes import IndexedMinutes
 
 MINUTE_MS = 60_000
 
@@ -81,7 +81,7 @@ class IndexSeries(KeyedProcessFunction):
     def _lane(self, key: int) -> "IndexedMinutes":
         lane = self._lanes.get(key)
         if lane is None:
-            from operators.indexed_minutes import IndexedMinutes
+            from streamgauge.series.indexed_minutes import IndexedMinutes
 
             lane = self._lanes[key] = IndexedMinutes(self._begun.get(key, 0))
         return lane

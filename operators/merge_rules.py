@@ -10,15 +10,15 @@ from pyflink.datastream.state import MapStateDescriptor
 
 from operators.evaluate_rules import PART
 from operators.group_output import BYTES, StoredGroup, messages
-from operators.group_ticks import WAIT_MS, GroupTicks, Part, Parts
 from operators.worker import restore_print
 from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good
+from streamgauge.rules.job.group_ticks import WAIT_MS, GroupTicks, Part, Parts
 
 if TYPE_CHECKING:
-    from operators.group import AlertGroup
-    from operators.group_messages import Ticked
     from streamgauge.rules.applied.rule_sets import RuleSet
+    from streamgauge.rules.job.alert_group import AlertGroup
+    from streamgauge.rules.job.group_messages import Ticked
     from streamgauge.rules.stream.asks import StreamGroup
 
 
@@ -30,7 +30,8 @@ class UnreadableGroup(ValueError):
 
 
 class MergeRules(KeyedProcessFunction):
-    """Keyed by a group's key in alerts.rules; `operators.group` has what it does, `group_ticks` which ticks count.
+    """Keyed by a group's key in alerts.rules; in `streamgauge.rules.job`, `alert_group` has what it does, `group_ticks`
+    which ticks count.
 
     Yields what `operators.group_output` sends. State is written for what has changed only.
     """
@@ -139,8 +140,8 @@ class MergeRules(KeyedProcessFunction):
         return found
 
     def _taken_up(self, key: str) -> "tuple[GroupTicks, AlertGroup]":
-        from operators.group import AlertGroup
         from streamgauge.rules.group_codec import decode_written
+        from streamgauge.rules.job.alert_group import AlertGroup
 
         ticks = GroupTicks(self._config.alert_shards, self._stored.last)
         for (tick, shard), row in list(self._waiting.items()):
@@ -159,7 +160,7 @@ class MergeRules(KeyedProcessFunction):
         return ticks, group
 
     def _compiled(self, rules: "RuleSet", key: str) -> "StreamGroup":
-        from streamgauge.rules.stream.shard import stream_groups
+        from streamgauge.rules.stream.shard_rules import stream_groups
 
         groups, faults = stream_groups({key: rules.groups[key]}, self._terms)
         if key in faults:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 
-from operators.open_minutes import MINUTE_MS
 from operators.worker import restore_print
-from sinks.cassandra.waiting import Waiting, by_partition
 from streamgauge.config import Config
+from streamgauge.rollup.open_minutes import MINUTE_MS
+from streamgauge.rollup.waiting import Waiting, by_partition
 from streamgauge.times import LAST_DATE_MS
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class ReplayMinutes(KeyedProcessFunction):
 
     def _mark(self, lane: int) -> None:
         from schemas.tables import Resolution
-        from sinks.cassandra.marks import Mark
+        from streamgauge.rollup.marks import Mark
 
         marks = [
             Mark(Resolution.MIN1, minute, minute >= self._complete_from, self._origin)

@@ -13,10 +13,10 @@ from streamgauge.garbage import keep_for_good
 from streamgauge.times import now_ms
 
 if TYPE_CHECKING:
-    from operators.lane_levels import LaneLevels
     from schemas.tables import Resolution
-    from sinks.cassandra.marks import Mark
     from sinks.cassandra.rebuild import Outcome
+    from streamgauge.rollup.lane_levels import LaneLevels
+    from streamgauge.rollup.marks import Mark
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class RollUp(KeyedProcessFunction):
 
     def process_element(self, row: Row, context: KeyedProcessFunction.Context) -> None:
         from schemas.tables import Resolution
-        from sinks.cassandra.marks import Mark
+        from streamgauge.rollup.marks import Mark
 
         key, minute, late = row
         lane = self._lane(key)
@@ -95,7 +95,7 @@ class RollUp(KeyedProcessFunction):
     def _lane(self, key: int) -> "LaneLevels":
         lane = self._lanes.get(key)
         if lane is None:
-            from operators.lane_levels import LaneLevels
+            from streamgauge.rollup.lane_levels import LaneLevels
 
             progress = {level: lanes[key] for level, lanes in self._begun.items() if key in lanes}
             lane = self._lanes[key] = LaneLevels(progress, self._config.stream.rebuild_quiet_ms)

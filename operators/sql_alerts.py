@@ -14,8 +14,8 @@ from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good
 
 if TYPE_CHECKING:
-    from operators.sql_group import SqlGroup
-    from operators.waiting_rows import WaitingRows
+    from streamgauge.rules.job.sql_group import SqlGroup
+    from streamgauge.rules.job.waiting_rows import WaitingRows
 
 LABELS_AND_VALUE = Types.ROW([Types.MAP(Types.STRING(), Types.STRING()), Types.DOUBLE()])
 """A row of a rule, its time beside it. Without labels: time goes on; with a value: there were samples."""
@@ -23,7 +23,7 @@ _PLACE = Types.TUPLE([Types.LONG(), Types.STRING()])
 
 
 class SqlAlerts(KeyedProcessFunction):
-    """Keyed by a rule's key; `operators.sql_group` has what it does. Yields what `operators.group_output` sends.
+    """Keyed by a rule's key; `streamgauge.rules.job.sql_group` has what it does. Yields what `group_output` sends.
 
     A tick comes at every multiple of what the rule says, whether there are rows or not.
 
@@ -110,8 +110,8 @@ class SqlAlerts(KeyedProcessFunction):
         return found
 
     def _taken_up(self, key: str) -> "tuple[SqlGroup, WaitingRows]":
-        from operators.sql_group import SqlGroup
-        from operators.waiting_rows import WaitingRows
+        from streamgauge.rules.job.sql_group import SqlGroup
+        from streamgauge.rules.job.waiting_rows import WaitingRows
         from streamgauge.rules.sql.reader import EVERY_MS
 
         rule = self._rules.get(key)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from pyflink.common import Row, Types
 from pyflink.datastream import ProcessFunction, RuntimeContext
 
-from operators.known_series import KnownSeries
 from operators.message import Message
 from operators.rejections import Rejections
 from operators.worker import restore_print
 from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good
+from streamgauge.series.known_series import KnownSeries
 
 if TYPE_CHECKING:
     from schemas.batch import Batch, Envelope, InvalidBatch

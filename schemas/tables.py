@@ -62,6 +62,14 @@ ROLLED = tuple(Resolution)[1:]
 """The resolutions above the samples, the finest first."""
 OF_WIDTH = {resolution.value.width_ms: resolution for resolution in ROLLED}
 """Those resolutions by the width (ms) of their windows."""
+BELOW: Mapping[Resolution, Resolution] = {
+    Resolution.MIN1: Resolution.RAW,
+    Resolution.MIN5: Resolution.MIN1,
+    Resolution.HOUR1: Resolution.MIN5,
+    Resolution.DAY1: Resolution.HOUR1,
+}
+"""What each level is built from."""
+ABOVE: Mapping[Resolution, Resolution] = {below: level for level, below in BELOW.items()}
 HEAD_RETENTION_MS = 6 * HOUR_MS
 RAW_GRACE_MS = HOUR_MS
 """Raw parts outlive their retention by this, so that a late rebuild still finds them."""

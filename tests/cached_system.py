@@ -5,7 +5,6 @@ from collections import Counter
 import numpy as np
 from model_store import BEGIN, KEPT, LANES, ModelStore, label_set
 
-from operators.known_series import KNOWN_LIMIT
 from streamgauge.gateway.cache.asked import Asked
 from streamgauge.gateway.cache.ranges import Ranges
 from streamgauge.promql.data.annotations import Annotations
@@ -14,6 +13,7 @@ from streamgauge.promql.data.vectors import Vector
 from streamgauge.promql.engine.evaluation import evaluate
 from streamgauge.promql.syntax import durations
 from streamgauge.promql.syntax.parser import parse
+from streamgauge.series.known_series import KNOWN_LIMIT
 from streamgauge.store.reading import Reading
 
 MINUTE = 60_000

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from operators.indexed_minutes import IndexedMinutes
-from operators.known_series import KNOWN_LIMIT, KnownSeries
 from schemas.tables import MINUTE_MS, Resolution, StorageClass, index_period
 from streamgauge.promql.data.levels import SAMPLES, Level
 from streamgauge.series.ids import from_bytes, lane_of, series_id, split, to_bytes
+from streamgauge.series.indexed_minutes import IndexedMinutes
+from streamgauge.series.known_series import KNOWN_LIMIT, KnownSeries
 from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import fulfils
 from streamgauge.series.samples import Samples, between, concat

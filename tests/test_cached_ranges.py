@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from model_store import BEGIN, LANES, label_set
 
-from operators.known_series import KNOWN_LIMIT
 from schemas.tables import Resolution
 from streamgauge.gateway.cache.refusals import Refusal
 from streamgauge.gateway.cache.values import ValueFault, seal
@@ -20,6 +19,7 @@ from streamgauge.gateway.request.faults import ErrorType, InvalidRequest
 from streamgauge.promql.data.faults import InvalidQuery
 from streamgauge.promql.data.query import Query
 from streamgauge.series.ids import lane_of, series_id
+from streamgauge.series.known_series import KNOWN_LIMIT
 from streamgauge.series.samples import STALE
 from streamgauge.store.reading import Damage, Reading
 
@@ -214,9 +214,12 @@ def test_whatever_is_behind_kept_answers_are_those_that_are_computed():
     ("where", "broken"),
     [
         # the store job hands on the first batch of a series only
-        ("operators.known_series.KnownSeries.hand_on", lambda real: lambda *at: real(*at) and bool(at[3])),
+        (
+            "streamgauge.series.known_series.KnownSeries.hand_on",
+            lambda real: lambda *at: real(*at) and bool(at[3]),
+        ),
         # what comes late outdates nothing
-        ("operators.indexed_minutes.IndexedMinutes.is_sealed", lambda _: lambda *_: False),
+        ("streamgauge.series.indexed_minutes.IndexedMinutes.is_sealed", lambda _: lambda *_: False),
         # answers are kept while the index is behind
         ("streamgauge.gateway.cache.sealed.is_indexed", lambda _: lambda *_: True),
     ],

@@ -6,10 +6,10 @@ import pytest
 
 from operators import close_minutes
 from operators.close_minutes import CloseMinutes
-from operators.open_minutes import MINUTE_MS
 from schemas.tables import Resolution
 from sinks.cassandra.minutes import Written
 from streamgauge.config import Config
+from streamgauge.rollup.open_minutes import MINUTE_MS
 
 NOON = 1_763_892_000_000
 LANE = 3

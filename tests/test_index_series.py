@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from operators.known_series import MOST_MINUTES, KnownSeries
 from schemas import batch
 from schemas.tables import HOUR_MS, INDEX_PERIOD_MS, MINUTE_MS, index_period
 from streamgauge.config import Config
 from streamgauge.series.ids import from_bytes, lane_of, series_id
+from streamgauge.series.known_series import MOST_MINUTES, KnownSeries
 from streamgauge.series.labels import canonical
 from streamgauge.series.samples import Samples
 from streamgauge.times import now_ms

@@ -1,8 +1,8 @@
 """When buckets are built, named by what happens to a lane."""
 
-from operators.lane_levels import AT_A_TIME, LaneLevels
 from schemas.tables import DAY_MS, HOUR_MS, MINUTE_MS, Resolution
-from sinks.cassandra.marks import Mark
+from streamgauge.rollup.lane_levels import AT_A_TIME, LaneLevels
+from streamgauge.rollup.marks import Mark
 
 MIN1, MIN5, HOUR1, DAY1 = Resolution.MIN1, Resolution.MIN5, Resolution.HOUR1, Resolution.DAY1
 DAY = 1_763_856_000_000

@@ -1,4 +1,4 @@
-from operators.open_minutes import MINUTE_MS, OpenMinutes, Waiting
+from streamgauge.rollup.open_minutes import MINUTE_MS, OpenMinutes, Waiting
 
 ONE = Waiting(0, 1, b"one")
 TWO = Waiting(0, 2, b"two")

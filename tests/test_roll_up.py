@@ -7,8 +7,8 @@ import pytest
 
 from operators.roll_up import RollUp
 from schemas.tables import MINUTE_MS, ROLLED, Resolution
-from sinks.cassandra.marks import Mark
 from streamgauge.config import Config
+from streamgauge.rollup.marks import Mark
 
 NOON = 1_763_892_000_000
 

@@ -5,29 +5,14 @@ replayed. A mark that is done stays for some hours with what became of it.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any
 
 from cassandra.cluster import Session
 
 from schemas.tables import MARK_RETENTION_MS, OUTCOME_RETENTION_MS, Resolution
 from sinks.cassandra.rebuild import Outcome
+from streamgauge.rollup.marks import Mark
 from streamgauge.store.write_times import after
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A bucket of a lane that waits.
-
-    complete: what it is built from need not be older than the mark, for a replay has written all of it anew.
-    origin: the replay that asks for it, or empty. written_us: its write time where it was read from the store.
-    """
-
-    level: Resolution
-    window_start: int
-    complete: bool = False
-    origin: str = ""
-    written_us: int = field(default=0, compare=False)
 
 
 class MarkStore:

@@ -8,10 +8,10 @@ from cassandra.cluster import Session
 from schemas.batch import InvalidBatch, decode, labels_by_id
 from schemas.blocks import ON_TIME, late_part
 from schemas.tables import Resolution
-from sinks.cassandra.waiting import Waiting
 from sinks.cassandra.write_blocks import BlockStore
 from streamgauge.config import Config
 from streamgauge.rollup.aggregates import aggregate
+from streamgauge.rollup.waiting import Waiting
 from streamgauge.series.known_classes import KnownClasses
 from streamgauge.series.samples import Samples, concat
 from streamgauge.store.changes import ChangeStore

@@ -3,7 +3,7 @@
 On time, late, replayed or after lost state: the same samples give the same bytes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 import numpy as np
@@ -12,7 +12,7 @@ from cassandra.cluster import Session
 from schemas.columns import ROLLUP_FORMAT
 from schemas.invalid_block import InvalidBlock
 from schemas.row_directory import DIRECTORY_FORMAT
-from schemas.tables import RAW_GRACE_MS, Resolution, StorageClass, ttl_seconds
+from schemas.tables import BELOW, RAW_GRACE_MS, Resolution, StorageClass, ttl_seconds
 from sinks.cassandra.cut_rows import counts_of
 from sinks.cassandra.write_blocks import BlockStore, StoredRows
 from streamgauge.rollup.aggregates import Aggregates, aggregate, merge, together
@@ -20,14 +20,6 @@ from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Shards
 from streamgauge.store.changes import ChangeStore
 
-BELOW: Mapping[Resolution, Resolution] = {
-    Resolution.MIN1: Resolution.RAW,
-    Resolution.MIN5: Resolution.MIN1,
-    Resolution.HOUR1: Resolution.MIN5,
-    Resolution.DAY1: Resolution.HOUR1,
-}
-"""What each level is built from."""
-ABOVE: Mapping[Resolution, Resolution] = {below: level for level, below in BELOW.items()}
 MARGIN_MS = 60_000
 """So long before its parts expire a bucket is no longer built from them."""
 

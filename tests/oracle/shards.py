@@ -9,7 +9,7 @@ from streamgauge.rules.applied.rule_sets import RuleSet
 from streamgauge.rules.evaluation import alert_series
 from streamgauge.rules.stream.asks import Terms
 from streamgauge.rules.stream.merge import GroupMerge
-from streamgauge.rules.stream.shard import ShardRules
+from streamgauge.rules.stream.shard_rules import ShardRules
 from streamgauge.rules.stream.window import Window
 from streamgauge.series.ids import from_bytes, series_id
 from streamgauge.series.labels import canonical

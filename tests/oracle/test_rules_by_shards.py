@@ -20,7 +20,7 @@ from streamgauge.rules.compiled import Surroundings, compile_group
 from streamgauge.rules.evaluation import Evaluation, FromSource
 from streamgauge.rules.group_run import GroupRun
 from streamgauge.rules.reader import parse
-from streamgauge.rules.stream.shard import METADATA_LABELS
+from streamgauge.rules.stream.shard_rules import METADATA_LABELS
 from streamgauge.rules.unit_tests.memory import Memory
 from streamgauge.rules.unit_tests.series_notation import labels, values
 

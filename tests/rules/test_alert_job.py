@@ -8,10 +8,6 @@ import copy
 import numpy as np
 import pytest
 
-from operators.group import AlertGroup
-from operators.group_ticks import GroupTicks
-from operators.shard import Place, Rules, Shard
-from operators.shard_time import ShardTime
 from schemas import alert_messages, batch
 from schemas.rule_messages import RuleMessage
 from streamgauge.config import Alerts
@@ -22,9 +18,13 @@ from streamgauge.rules.compiled import Surroundings, compile_group
 from streamgauge.rules.evaluation import Point
 from streamgauge.rules.group_run import GroupRun
 from streamgauge.rules.group_state import GroupState
+from streamgauge.rules.job.alert_group import AlertGroup
+from streamgauge.rules.job.group_ticks import GroupTicks
+from streamgauge.rules.job.shard import Place, Rules, Shard
+from streamgauge.rules.job.shard_time import ShardTime
 from streamgauge.rules.recorded_batches import batches
 from streamgauge.rules.stream.asks import Terms
-from streamgauge.rules.stream.shard import stream_groups
+from streamgauge.rules.stream.shard_rules import stream_groups
 from streamgauge.rules.unit_tests.memory import Memory
 from streamgauge.series.samples import empty
 

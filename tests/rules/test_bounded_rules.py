@@ -5,7 +5,6 @@ from dataclasses import asdict
 
 import pytest
 
-from operators.group_messages import GroupMessages, Moment, Ticked
 from operators.pieces import PIECE_BYTES, Pieces
 from schemas import limits
 from schemas.alert_messages import decode_status, decode_triggered
@@ -18,6 +17,7 @@ from streamgauge.rules.applied.rule_sets import MAX_RULES_BYTES
 from streamgauge.rules.compiled import Surroundings, compile_group
 from streamgauge.rules.evaluation import Evaluation, FromSource, Point
 from streamgauge.rules.group_state import GroupState, Origin, Outcome
+from streamgauge.rules.job.group_messages import GroupMessages, Moment, Ticked
 from streamgauge.rules.unit_tests.memory import Memory
 from streamgauge.series.labels import canonical
 

@@ -1,6 +1,6 @@
 """Paths that the parts of a group's ticks take."""
 
-from operators.group_ticks import MAX_WAITING, WAIT_MS, GroupTicks, Part, Taken
+from streamgauge.rules.job.group_ticks import MAX_WAITING, WAIT_MS, GroupTicks, Part, Taken
 
 NOON = 1_763_892_000_000
 PART = Part("v1", False, b"part", NOON, 0, 0)

@@ -1,6 +1,6 @@
 """Paths that a shard's time takes."""
 
-from operators.shard_time import HOLE_MS, Hole, Presence, ShardTime
+from streamgauge.rules.job.shard_time import HOLE_MS, Hole, Presence, ShardTime
 
 NOON = 1_763_892_000_000
 

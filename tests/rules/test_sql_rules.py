@@ -8,8 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.sql_group import SqlGroup
-from operators.waiting_rows import WaitingRows
 from schemas import alert_messages
 from schemas.batch import InvalidBatch
 from schemas.batch_packing import pack
@@ -18,6 +16,8 @@ from streamgauge.promql.syntax.parser import selector
 from streamgauge.rules import alert_codec, group_codec
 from streamgauge.rules.compiled import Surroundings
 from streamgauge.rules.group_state import GroupState
+from streamgauge.rules.job.sql_group import SqlGroup
+from streamgauge.rules.job.waiting_rows import WaitingRows
 from streamgauge.rules.sql.reader import parse
 from streamgauge.rules.sql.sampler import Sampler
 from streamgauge.rules.sql.script import render

@@ -16,7 +16,7 @@ from streamgauge.rules.evaluation import Point
 from streamgauge.rules.stream.asks import Terms
 from streamgauge.rules.stream.merge import NOTHING, GroupMerge, MixedPartials
 from streamgauge.rules.stream.partials import InvalidPartial, decode, encode
-from streamgauge.rules.stream.shard import METADATA_LABELS, ShardRules
+from streamgauge.rules.stream.shard_rules import METADATA_LABELS, ShardRules
 from streamgauge.rules.stream.window import Window
 from streamgauge.series.ids import from_bytes, series_id
 from streamgauge.series.labels import canonical

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from operators.sql_group import Found
+from streamgauge.rules.job.sql_group import Found
 
 Place = tuple[int, str]
 """What a row is kept under: its time (ms) and its content."""

@@ -8,9 +8,8 @@ that it was, it may wait longer, so that a client which catches up on hours does
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from schemas.tables import ROLLED, Resolution
-from sinks.cassandra.marks import Mark
-from sinks.cassandra.rebuild import ABOVE
+from schemas.tables import ABOVE, ROLLED, Resolution
+from streamgauge.rollup.marks import Mark
 
 GROWTH = 3
 """How much longer a bucket waits each time that it was built again."""

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from operators.group_ticks import Part
-from operators.shard_time import ShardTime
 from schemas.batch import Batch, InvalidBatch, decode
 from schemas.batch_packing import pack
 from streamgauge.rules.applied.rule_sets import RuleSet
 from streamgauge.rules.applied.timeline import Timeline
+from streamgauge.rules.job.group_ticks import Part
+from streamgauge.rules.job.shard_time import ShardTime
 from streamgauge.rules.stream.asks import Terms
 from streamgauge.rules.stream.reach import Conditions, Reach
-from streamgauge.rules.stream.shard import ShardRules
+from streamgauge.rules.stream.shard_rules import ShardRules
 from streamgauge.rules.stream.window import Window
 from streamgauge.series.samples import Samples
 

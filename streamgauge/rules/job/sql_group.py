@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from operators.group_messages import GroupMessages, Moment, Ticked
 from schemas.rule_files import NoData
 from schemas.rule_messages import encode_group
 from streamgauge.config import Alerts
@@ -13,6 +12,7 @@ from streamgauge.rules.alerts import Failure, Observed, Result
 from streamgauge.rules.compiled import Surroundings, outside_of
 from streamgauge.rules.evaluation import ALERT_NAME, Evaluation, FromSource, Point
 from streamgauge.rules.group_state import GroupState, Origin, Outcome, identities
+from streamgauge.rules.job.group_messages import GroupMessages, Moment, Ticked
 from streamgauge.rules.sql.rule import SqlRule
 
 Found = tuple[Mapping[str, str], float]

@@ -5,14 +5,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from operators.group_messages import GroupMessages, Moment, Ticked
-from operators.group_ticks import Parts
 from streamgauge.config import Alerts
 from streamgauge.promql.data.query import Source
 from streamgauge.rules.applied.rule_sets import RuleSet
 from streamgauge.rules.evaluation import Point
 from streamgauge.rules.group_state import GroupState, Outcome, identities, origin_of
 from streamgauge.rules.intervals import interval_of
+from streamgauge.rules.job.group_messages import GroupMessages, Moment, Ticked
+from streamgauge.rules.job.group_ticks import Parts
 from streamgauge.rules.stream.asks import StreamGroup, Terms
 from streamgauge.rules.stream.merge import GroupMerge, MixedPartials
 from streamgauge.rules.stream.partials import InvalidPartial

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sinks.cassandra.waiting import Waiting
+from streamgauge.rollup.waiting import Waiting
 
 MINUTE_MS = 60_000
 
