@@ -46,7 +46,7 @@ def test_a_file():
     assert found.rule.labels == {"team": "web", "severity": "critical"}
     assert found.rule.annotations["summary"].startswith("{{ $labels.instance }} has")
     assert found.rule.expr.startswith("SELECT labels")
-    assert found.samples == 'http_errors{job="web"}'
+    assert found.statement.queries == ('http_errors{job="web"}',)
     assert found.statement.labels == ["instance"]
     assert found.statement.calls[0].matchers == selector('http_errors{job="web"}')
 
@@ -120,7 +120,7 @@ def test_the_time_is_put_into_every_branch_of_a_union():
     assert found.with_views(lambda call: call.selector).endswith("FROM b           ")
     assert found.with_views(lambda _: "x").count("SELECT ALL ts, `value`") == 1
     assert found.with_views(lambda _: "x").count("SELECT ts, `value`") == 1
-    assert rule(text).samples == "a or b"
+    assert rule(text).statement.queries == ("a", "b")
 
 
 def test_what_stands_in_strings_and_comments_is_not_looked_at():
