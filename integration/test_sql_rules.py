@@ -195,19 +195,19 @@ def test_rules_that_flink_refuses_are_named_with_their_places(stack, tmp_path):
     ran = _run(stack, tmp_path / "missing")
     assert ran.returncode != 0
     assert f"{tmp_path / 'missing'}:1:1: no such folder" in ran.stdout + ran.stderr
-    (tmp_path / "a.sql").write_text(ERRORS.replace("AVG(`value`) AS", "AVG(nothing) AS"))
+    (tmp_path / "a.sql").write_text(ERRORS.replace("AVG(`value`) AS", "AVG(instance) AS"))
     (tmp_path / "b.sql").write_text(
         "-- name: Counted\nSELECT ts, labels['x'] AS x, MAX(`value`) AS `value`\n"
         "FROM samples('http_errors') GROUP BY ts, labels['x']\n"
     )
     shutil.copy(EXAMPLE, tmp_path / "c.sql")
     (tmp_path / EXAMPLE.name).write_text(
-        EXAMPLE.read_text().replace("Checkout", "Other").replace("SUM(`value`)", "SUM(`valu`)", 1)
+        EXAMPLE.read_text().replace("Checkout", "Other").replace("SUM(`value`)", "SUM(total)", 1)
     )
     ran = _run(stack, tmp_path)
     assert ran.returncode != 0
     said = ran.stdout + ran.stderr
-    assert f"{tmp_path / 'a.sql'}:6:44: Column 'nothing' not found in any table" in said
+    assert f"{tmp_path / 'a.sql'}:6:44: Column 'instance' not found in any table" in said
     assert f"{tmp_path / 'b.sql'}:1:4: ts is not the time of its rows any more: group by a window" in said
     page = (ROOT / "docs" / "rules.md").read_text()
     shown = re.search(rf"^    rules/({EXAMPLE.name}:9:.*)$", page, re.MULTILINE)

@@ -7,9 +7,9 @@ that is gone, and a marker that closes the set and names all groups of it, chang
     key /NAMESPACE/FILE/GROUP  the same, of a file in a namespace
     key /set                   value {"version":..., "effective_from":..., "groups":{KEY: DIGEST, ...}}
 
-FILE is the name of a rule file without folder and ending; it and NAMESPACE hold no slash. Headers of all: `format` (1), `rule_set` (its version) and
-`effective_from` (ms, text): the first tick at which the set counts. A digest is xxh3-128 of a value, a version that of
-the digests, both in hexadecimal.
+FILE is the name of a rule file without folder and ending; it and NAMESPACE hold no slash. Headers of all: `format`
+(1), `rule_set` (its version) and `effective_from` (ms, text): the first tick at which the set counts. A digest is
+xxh3-128 of a value, a version that of the digests, both in hexadecimal.
 """
 
 import json

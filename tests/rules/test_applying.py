@@ -1,5 +1,6 @@
 """`rules apply` in namespaces and on a terminal: whose groups it replaces, and what it does before anybody agrees."""
 
+import os
 import pty
 
 import click
@@ -143,7 +144,7 @@ def test_nobody_is_asked_where_nothing_changes(run, topic):
 def terminal(monkeypatch):
     """Standard input is a terminal, at which these lines were typed."""
     ours, theirs = pty.openpty()
-    with open(ours, "wb", buffering=0) as keyboard, open(theirs) as screen:
+    with os.fdopen(ours, "wb", buffering=0) as keyboard, os.fdopen(theirs) as screen:
         monkeypatch.setattr("sys.stdin", screen)
         yield lambda *lines: keyboard.write("".join(f"{line}\n" for line in lines).encode())
 

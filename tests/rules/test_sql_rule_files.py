@@ -101,9 +101,14 @@ def test_a_call_over_several_lines_keeps_the_lines():
     [
         ("SELECT `value`, labels['a'] AS a FROM samples('up')", "ts", ["a"]),
         ("SELECT s.ts, s.`value`, s.labels['a'] a FROM samples('up') AS s", "ts", ["a"]),
-        ("SELECT DISTINCT window_time, window_start, `a``b`, 1 AS `value` FROM samples('up')", "window_time", ["a`b"]),
         (
-            "WITH w AS (SELECT window_time, `value` FROM samples('up')) SELECT `value`, 'x' AS `from` FROM w",
+            "SELECT DISTINCT window_time, window_start, 'x' AS `a``b`, 1 AS `value`"
+            " FROM TABLE(TUMBLE(TABLE samples('up'), DESCRIPTOR(ts), INTERVAL '1' MINUTE))",
+            "window_time",
+            ["a`b"],
+        ),
+        (
+            "WITH w AS (SELECT ts AS window_time, `value` FROM samples('up')) SELECT `value`, 'x' AS `from` FROM w",
             "window_time",
             ["from"],
         ),

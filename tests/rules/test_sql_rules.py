@@ -49,7 +49,8 @@ def rule(header=HEADER, select=SELECT, file="a.sql"):
 
 def test_a_script_has_a_view_for_each_selector_and_two_statements_for_each_rule():
     other = rule(
-        "-- name: It's\n-- no_data: alert\n-- every: 90m\n", "SELECT `a``b`, ts, `value` FROM samples('up')"
+        "-- name: It's\n-- no_data: alert\n-- every: 90m\n",
+        "SELECT labels['a'] AS `a``b`, ts, `value` FROM samples('up')",
     )
     third = rule("-- name: Third\n")
     script = render([rule(), other, third])
