@@ -17,6 +17,7 @@ from integration.stored import wait_for
 from schemas import batch
 from schemas.topics import ALERT_STATE, RAW
 from streamgauge.local.home import ROOT
+from streamgauge.rules.alert_output import NO_EXTERNAL_URL
 from streamgauge.store.partition import headers_of, read_partition
 
 EXAMPLE = ROOT / "rules" / "checkout_errors.sql"
@@ -99,6 +100,7 @@ def running(stack, tmp_path):
     others = set(stack.python_workers())
     ran = _run(stack, tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert (ran.stdout + ran.stderr).count(NO_EXTERNAL_URL) == 1
     job = re.search(r"JobID ([0-9a-f]{32})", ran.stdout)[1]
     yield lambda: [one for one in stack.python_workers() if one not in others]
     httpx.patch(f"{stack.config.flink.rest}/jobs/{job}?mode=cancel")
