@@ -15,7 +15,9 @@ from streamgauge.series.labels import NAME
 MIN_ERROR_BYTES = 64
 """Of an error that is told, however many rules fail."""
 UNTOLD = "more errors than are told"
-NO_EXTERNAL_URL = "alerts.external_url is not set: links in alerts are paths, /graph?..., which lead nowhere elsewhere"
+NO_EXTERNAL_URL = (
+    "alerts.external_url is not set: links in alerts are paths, /graph?..., which lead nowhere elsewhere"
+)
 """What who makes and who sends links says of them, once, when it starts."""
 
 
