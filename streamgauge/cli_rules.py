@@ -172,13 +172,13 @@ def _surroundings(config: Config) -> "Surroundings":
 @rules.command()
 @click.argument("files", nargs=-1, required=True, type=_FILES)
 @_namespace("Of these files: they replace none of another namespace, whatever their names are.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Apply without asking.")
 @click.pass_obj
 def apply(config: Config, files: tuple[Path, ...], namespace: str, yes: bool) -> None:
-    """Show what FILES change, ask, and give a running system their rules; it takes them together, a few seconds later.
+    """Show what FILES change, and after a yes give a running system their rules.
 
-    Groups of files that are not named stay as they are. Without a terminal to ask on, nothing is applied unless --yes
-    is given.
+    It takes them together, a few seconds later. Groups of files that are not named stay as they are. Without a terminal
+    to ask on, nothing is applied unless --yes is given.
     """
     from streamgauge.rules.applied import command
     from streamgauge.times import now_ms

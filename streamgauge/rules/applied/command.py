@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import click
 
@@ -31,7 +32,8 @@ class Topic(Protocol):
         ...
 
 
-class _Change(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Change:
     """What would be published, and what that changes, for people."""
 
     publication: Publication
