@@ -208,3 +208,15 @@ def test_a_change_that_is_no_longer_what_was_shown_is_not_published(topic, appli
     assert code == 1
     assert "other rules were applied meanwhile" in err[0]
     assert [len(group.rules) for group in RuleSets(topic.messages).last.groups.values()] == [0]
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])
+def test_on_a_terminal_the_command_asks(topic, tmp_path, monkeypatch, capsys, terminal, answer, code):
+    monkeypatch.setattr(cli_rules, "_Topic", lambda _: topic)
+    (tmp_path / "room.yml").write_text(RULES)
+    terminal(answer)
+    with pytest.raises(SystemExit) as ended:
+        main(["rules", "apply", str(tmp_path / "room.yml")], standalone_mode=False)
+    assert ended.value.code == code
+    assert "1 rule added: apply? [y/N]: " in capsys.readouterr().err
+    assert topic.groups == ({"room/rooms"} if code == 0 else set())
