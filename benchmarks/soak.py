@@ -216,7 +216,7 @@ def _apply_rules(stack: Stack) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "soak.yml"
         file.write_text(RULES)
-        apply = command(stack, "rules", "apply", str(file))
+        apply = command(stack, "rules", "apply", "--yes", str(file))
         subprocess.run(apply, check=True, stdout=sys.stderr)
 
 

@@ -92,7 +92,7 @@ class Rules:
         self._applied.add(name)
         with self._patch.context() as patch:
             patch.setattr(time, "time_ns", lambda: self._stream.now * 1_000_000)
-            arguments = ["--config", str(self._stack.home.config), "rules", "apply", str(file)]
+            arguments = ["--config", str(self._stack.home.config), "rules", "apply", "--yes", str(file)]
             result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 0, result.output
         time.sleep(0.5)

@@ -47,6 +47,7 @@ def _crash_python_workers(stack):
     assert JOBS <= left.count(f"{MARK}Segmentation fault") <= crashed, left
     assert "Current thread " in left
     wait_for(lambda: _failure(stack).startswith(_CRASH), 30, lambda: _failure(stack))
+    assert _row(stack, "taskmanager")["failed_at"] > time.time() - 300
 
 
 def _lives(process):
@@ -58,9 +59,12 @@ def _lives(process):
 
 def _failure(stack):
     """The last failure of the TaskManager, as `streamgauge status` tells it."""
+    return _row(stack, "taskmanager")["last_failure"]
+
+
+def _row(stack, name):
     found = CliRunner().invoke(main, ["--config", str(stack.home.config), "status", "--json"])
-    rows = json.loads(found.output)["rows"]
-    return next(row["last_failure"] for row in rows if row["name"] == "taskmanager")
+    return next(row for row in json.loads(found.output)["rows"] if row["name"] == name)
 
 
 def _kill_taskmanager(stack):

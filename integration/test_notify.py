@@ -43,7 +43,7 @@ def forget_what_was_read(config) -> None:
 def apply(stack, folder, text) -> None:
     """Apply rules and wait until they count."""
     (folder / "notify.yml").write_text(text)
-    arguments = ["--config", str(stack.home.config), "rules", "apply", str(folder / "notify.yml")]
+    arguments = ["--config", str(stack.home.config), "rules", "apply", "--yes", str(folder / "notify.yml")]
     ran = CliRunner().invoke(main, arguments)
     assert ran.exit_code == 0, ran.output
     topic = RuleTopic(stack.config.kafka)

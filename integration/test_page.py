@@ -141,7 +141,8 @@ def alerts(stack, gateway, tmp_path_factory):
 
 
 def _apply(stack, file):
-    ran = CliRunner().invoke(main, ["--config", str(stack.home.config), "rules", "apply", str(file)])
+    arguments = ["--config", str(stack.home.config), "rules", "apply", "--yes", str(file)]
+    ran = CliRunner().invoke(main, arguments)
     assert ran.exit_code == 0, ran.output
 
 

@@ -59,7 +59,7 @@ def test_a_rule_set_is_published_and_read_back(config, rules, tmp_path):
     assert settings.result()["cleanup.policy"].value == "compact"
     assert RuleSets(topic.read()).last.groups == {}
     before = time.time() * 1000
-    assert rules("apply", "a.yml", "b.yml")[1][-1].endswith("4 rules added")
+    assert rules("apply", "--yes", "a.yml", "b.yml")[1][-1].endswith("4 rules added")
     found = RuleSets(topic.read())
     assert sorted(found.last.groups) == ["a/hosts", "b/hosts"]
     assert found.last.effective_from > before
@@ -67,9 +67,16 @@ def test_a_rule_set_is_published_and_read_back(config, rules, tmp_path):
     assert rules("diff", "a.yml") == (0, ["nothing changes"])
     (tmp_path / "b.yml").write_text("groups: []")
     assert rules("diff", "b.yml")[0] == 2
-    assert rules("apply", "b.yml")[1][-1].endswith("2 rules removed")
+    assert rules("apply", "--yes", "b.yml")[1][-1].endswith("2 rules removed")
     assert rules("list")[1][1:3] == ["a/hosts every 10s", "  record: warm:count: count(temperature > bool 0)"]
     assert topic.read()[-2].value is None
+    assert rules("apply", "--yes", "--namespace", "shop", "a.yml")[1][-1].endswith("2 rules added")
+    assert sorted(RuleSets(topic.read()).last.groups) == ["/shop/a/hosts", "a/hosts"]
+    (tmp_path / "a.yml").write_text("groups: []")
+    # nobody can be asked
+    assert rules("apply", "--namespace", "shop", "a.yml")[0] == 1
+    assert rules("apply", "--yes", "--namespace", "shop", "a.yml")[1][-1].endswith("2 rules removed")
+    assert sorted(RuleSets(topic.read()).last.groups) == ["a/hosts"]
 
 
 def test_a_follower_reads_to_the_end_and_then_sees_each_set_that_is_published(config, rules, tmp_path):
@@ -79,7 +86,7 @@ def test_a_follower_reads_to_the_end_and_then_sees_each_set_that_is_published(co
         assert follower.poll() == []
         for text in (FILE, "groups: []"):
             (tmp_path / "followed.yml").write_text(text)
-            assert rules("apply", "followed.yml")[0] == 0
+            assert rules("apply", "--yes", "followed.yml")[0] == 0
             found = []
             wait_for(lambda found=found: found.extend(follower.poll()) or found, 30)
             wait_for(lambda found=found: found.extend(follower.poll()) or found[-1].key == MARKER_KEY, 30)

@@ -125,7 +125,7 @@ def test_a_sample_is_found_and_an_alert_fires_where_everybody_has_to_log_in(
     file = tmp_path / "secured.yml"
     file.write_text(RULES)
     own = HOME / "conf" / "streamgauge.yml"
-    applied = CliRunner().invoke(main, ["--config", str(own), "rules", "apply", str(file)])
+    applied = CliRunner().invoke(main, ["--config", str(own), "rules", "apply", "--yes", str(file)])
     assert applied.exit_code == 0, applied.output
     collector, gateway = (
         f"http://{each}/api/v1" for each in (config.collector.listen, config.gateway.listen)

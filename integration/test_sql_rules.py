@@ -17,6 +17,7 @@ from integration.stored import wait_for
 from schemas import batch
 from schemas.topics import ALERT_STATE, RAW
 from streamgauge.local.home import ROOT
+from streamgauge.rules.alert_output import NO_EXTERNAL_URL
 from streamgauge.topics.partition import headers_of, read_partition
 
 EXAMPLE = ROOT / "rules" / "checkout_errors.sql"
@@ -99,6 +100,7 @@ def running(stack, tmp_path):
     others = set(stack.python_workers())
     ran = _run(stack, tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert (ran.stdout + ran.stderr).count(NO_EXTERNAL_URL) == 1
     job = re.search(r"JobID ([0-9a-f]{32})", ran.stdout)[1]
     yield lambda: [one for one in stack.python_workers() if one not in others]
     httpx.patch(f"{stack.config.flink.rest}/jobs/{job}?mode=cancel")
@@ -195,19 +197,19 @@ def test_rules_that_flink_refuses_are_named_with_their_places(stack, tmp_path):
     ran = _run(stack, tmp_path / "missing")
     assert ran.returncode != 0
     assert f"{tmp_path / 'missing'}:1:1: no such folder" in ran.stdout + ran.stderr
-    (tmp_path / "a.sql").write_text(ERRORS.replace("AVG(`value`) AS", "AVG(nothing) AS"))
+    (tmp_path / "a.sql").write_text(ERRORS.replace("AVG(`value`) AS", "AVG(instance) AS"))
     (tmp_path / "b.sql").write_text(
         "-- name: Counted\nSELECT ts, labels['x'] AS x, MAX(`value`) AS `value`\n"
         "FROM samples('http_errors') GROUP BY ts, labels['x']\n"
     )
     shutil.copy(EXAMPLE, tmp_path / "c.sql")
     (tmp_path / EXAMPLE.name).write_text(
-        EXAMPLE.read_text().replace("Checkout", "Other").replace("SUM(`value`)", "SUM(`valu`)", 1)
+        EXAMPLE.read_text().replace("Checkout", "Other").replace("SUM(`value`)", "SUM(total)", 1)
     )
     ran = _run(stack, tmp_path)
     assert ran.returncode != 0
     said = ran.stdout + ran.stderr
-    assert f"{tmp_path / 'a.sql'}:6:44: Column 'nothing' not found in any table" in said
+    assert f"{tmp_path / 'a.sql'}:6:44: Column 'instance' not found in any table" in said
     assert f"{tmp_path / 'b.sql'}:1:4: ts is not the time of its rows any more: group by a window" in said
     page = (ROOT / "docs" / "rules.md").read_text()
     shown = re.search(rf"^    rules/({EXAMPLE.name}:9:.*)$", page, re.MULTILINE)

@@ -52,10 +52,10 @@ def watched(config, run, name, tmp_path):
     assert httpx.post(f"http://{config.collector.listen}/api/v1/push", json=sample).status_code == 204
     file = tmp_path / f"{name}.yml"
     file.write_text(RULES)
-    run("rules", "apply", str(file))
+    run("rules", "apply", "--yes", str(file))
     yield name
     file.write_text("groups: []")
-    run("rules", "apply", str(file))
+    run("rules", "apply", "--yes", str(file))
 
 
 def _rule(config, file):

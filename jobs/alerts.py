@@ -3,6 +3,8 @@
 flink run -d --jarfile flink-sql-connector-kafka.jar -py jobs/alerts.py --config streamgauge.yml
 """
 
+import sys
+
 from pyflink.common import Types
 from pyflink.table import StreamTableEnvironment
 
@@ -12,6 +14,7 @@ from operators.group_output import send_alerts
 from operators.merge_rules import MergeRules
 from operators.raw_batches import Start, batches_by_shard
 from streamgauge.config import Config
+from streamgauge.rules.alert_output import NO_EXTERNAL_URL
 
 NAME = "streamgauge-alerts"
 
@@ -35,6 +38,8 @@ def build(tables: StreamTableEnvironment, config: Config) -> None:
 
 if __name__ == "__main__":
     configuration, _ = arguments(__doc__)
+    if not configuration.alerts.external_url:
+        print(NO_EXTERNAL_URL, file=sys.stderr)
     # a partition that is held up must not be taken for one without samples
     environment, table_environment = environments(configuration, bundles=BY_TICKS, idle_s=0)
     build(table_environment, configuration)

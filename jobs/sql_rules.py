@@ -18,6 +18,7 @@ from operators.raw_batches import Start, batches
 from operators.sql_alerts import SqlAlerts
 from operators.sql_script import RefusedRules, keyed_rows
 from streamgauge.config import Config
+from streamgauge.rules.alert_output import NO_EXTERNAL_URL
 from streamgauge.rules.sql.reader import read_folder
 from streamgauge.rules.sql.rule import SqlRule
 from streamgauge.rules.sql.script import TABLE, render
@@ -58,6 +59,8 @@ if __name__ == "__main__":
     found, faults = read_folder(given.rules, configuration.rules.severities)
     if faults:
         sys.exit("\n".join(map(str, faults)))
+    if not configuration.alerts.external_url:
+        print(NO_EXTERNAL_URL, file=sys.stderr)
     # a partition that is held up must not be taken for one without samples
     environment, table_environment = environments(configuration, bundles=BY_TICKS, idle_s=0)
     try:

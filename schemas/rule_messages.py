@@ -3,15 +3,17 @@
 A rule set is published in one transaction: a message for each group that is new or has changed, a tombstone for each
 that is gone, and a marker that closes the set and names all groups of it, changed or not.
 
-    key FILE/GROUP  value {"name":..., "interval_ms":..., "rules":[...]}, or none: the group is gone
-    key /set        value {"version":..., "effective_from":..., "groups":{KEY: DIGEST, ...}}
+    key FILE/GROUP             value {"name":..., "interval_ms":..., "rules":[...]}, or none: the group is gone
+    key /NAMESPACE/FILE/GROUP  the same, of a file in a namespace
+    key /set                   value {"version":..., "effective_from":..., "groups":{KEY: DIGEST, ...}}
 
-FILE is the name of a rule file without folder and ending. Headers of all: `format` (1), `rule_set` (its version) and
-`effective_from` (ms, text): the first tick at which the set counts. A digest is xxh3-128 of a value, a version that of
-the digests, both in hexadecimal.
+FILE is the name of a rule file without folder and ending; it and NAMESPACE hold no slash. Headers of all: `format`
+(1), `rule_set` (its version) and `effective_from` (ms, text): the first tick at which the set counts. A digest is
+xxh3-128 of a value, a version that of the digests, both in hexadecimal.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -23,6 +25,10 @@ from schemas.rule_files import Group, NoData, Rule, RuleKind
 
 FORMAT = 1
 MARKER_KEY = "/set"
+SQL = "sql"
+"""The file of rules in SQL, whose keys in alerts.state are `/sql/NAME`; no namespace is called so."""
+MAX_NAMESPACE_BYTES = 64
+_NAMESPACE = re.compile(rf"[a-zA-Z0-9][\w.-]{{0,{MAX_NAMESPACE_BYTES - 1}}}", re.ASCII)
 
 
 class MessageFault(StrEnum):
@@ -62,14 +68,39 @@ class Marker:
     groups: Mapping[str, str]
 
 
+def file_in(namespace: str, name: str) -> str:
+    """A file as readers of rules name it: NAMESPACE/FILE, and FILE without a namespace.
+
+    :param name: without folder and ending.
+    """
+    return f"{namespace}/{name}" if namespace else name
+
+
 def key_of(file: str, group: str) -> str:
-    """The key of a group of a file, which is named without folder and ending."""
-    return f"{file}/{group}"
+    """The key of a group of a file, which is named as `file_in` does."""
+    return f"/{file}/{group}" if "/" in file else f"{file}/{group}"
 
 
 def file_of(key: str) -> str:
-    """The file of a group's key; that of a rule in SQL stands for all of these."""
-    return key.lstrip("/").partition("/")[0]
+    """The file of a group's key, as `file_in` names it; `sql` for a rule in SQL."""
+    if not key.startswith("/"):
+        return key.partition("/")[0]
+    namespace, _, rest = key[1:].partition("/")
+    return SQL if namespace == SQL else file_in(namespace, rest.partition("/")[0])
+
+
+def check_namespace(name: str) -> None:
+    """Refuse what cannot name a namespace.
+
+    :raises ValueError: then, with what is wrong.
+    """
+    if name == SQL:
+        raise ValueError(f"{SQL} is the name under which rules in SQL are shown")
+    if not _NAMESPACE.fullmatch(name):
+        raise ValueError(
+            f"{name[:MAX_NAMESPACE_BYTES]!r} is no name of 1 to {MAX_NAMESPACE_BYTES} letters, digits, "
+            "dots, hyphens and underscores that begins with a letter or a digit"
+        )
 
 
 def digest(value: bytes) -> str:

@@ -1,7 +1,7 @@
 """`streamgauge rules ...`: what a command needs is imported inside it."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,23 @@ if TYPE_CHECKING:
     from streamgauge.rules.compiled import Surroundings
 
 _FILES = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+def _checked_namespace(_context: click.Context, _parameter: click.Parameter, given: str | None) -> str:
+    from schemas.rule_messages import check_namespace
+
+    if given is None:
+        return ""
+    try:
+        check_namespace(given)
+    except ValueError as fault:
+        raise click.ClickException(f"--namespace: {fault}") from None
+    return given
+
+
+def _namespace(does: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The option that names a namespace. does: what the command does in it, for its help."""
+    return click.option("--namespace", metavar="NAME", callback=_checked_namespace, help=does)
 
 
 class _Topic:
@@ -154,22 +171,30 @@ def _surroundings(config: Config) -> "Surroundings":
 
 @rules.command()
 @click.argument("files", nargs=-1, required=True, type=_FILES)
+@_namespace("Of these files: they replace none of another namespace, whatever their names are.")
+@click.option("--yes", is_flag=True, help="Apply without asking.")
 @click.pass_obj
-def apply(config: Config, files: tuple[Path, ...]) -> None:
-    """Give a running system the rules of FILES; it takes them together, a few seconds later."""
+def apply(config: Config, files: tuple[Path, ...], namespace: str, yes: bool) -> None:
+    """Show what FILES change, and after a yes give a running system their rules.
+
+    It takes them together, a few seconds later. Groups of files that are not named stay as they are. Without a terminal
+    to ask on, nothing is applied unless --yes is given.
+    """
     from streamgauge.rules.applied import command
     from streamgauge.times import now_ms
 
-    sys.exit(command.apply(files, config.rules.severities, _Topic(config), now_ms))
+    agrees = None if yes else command.ask
+    sys.exit(command.apply(files, config.rules.severities, _Topic(config), now_ms, agrees, namespace))
 
 
 @rules.command("list")
+@_namespace("Show its rules only.")
 @click.pass_obj
-def applied(config: Config) -> None:
+def applied(config: Config, namespace: str) -> None:
     """Show the rules that are applied."""
     from streamgauge.rules.applied import command
 
-    sys.exit(command.show(_Topic(config)))
+    sys.exit(command.show(_Topic(config), namespace))
 
 
 @rules.command()
@@ -187,9 +212,10 @@ def costs(config: Config, as_json: bool) -> None:
 
 @rules.command()
 @click.argument("files", nargs=-1, required=True, type=_FILES)
+@_namespace("Of these files.")
 @click.pass_obj
-def diff(config: Config, files: tuple[Path, ...]) -> None:
+def diff(config: Config, files: tuple[Path, ...], namespace: str) -> None:
     """Show what applying FILES would change; exit code 2 if that is anything."""
     from streamgauge.rules.applied import command
 
-    sys.exit(command.diff(files, config.rules.severities, _Topic(config)))
+    sys.exit(command.diff(files, config.rules.severities, _Topic(config), namespace))

@@ -30,7 +30,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """What Flink says of a job. since_ms: when it entered its state, in ms of the epoch."""
+    """What Flink says of a job. since_ms, failed_ms: when it entered its state, and failed last, in ms of the epoch."""
 
     state: str
     since_ms: int
@@ -39,6 +39,7 @@ class JobView:
     cause: str
     failed_checkpoints: int = 0
     last_checkpoint: Checkpoint | None = None
+    failed_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +70,16 @@ class FlinkRest:
         checkpoints = self._get(f"/jobs/{job}/checkpoints")
         counts = checkpoints.get("counts", {})
         restarts = self._metric(job, "numRestarts")
+        cause, failed_ms = self._failure(job)
         return JobView(
             state=about["state"],
             since_ms=about["timestamps"].get(about["state"], 0),
             checkpoints=counts.get("completed", 0),
             restarts=restarts,
-            cause=self.cause(job),
+            cause=cause,
             failed_checkpoints=counts.get("failed", 0),
             last_checkpoint=_last(checkpoints),
+            failed_ms=failed_ms,
         )
 
     def newest(self) -> dict[str, str]:
@@ -106,12 +109,6 @@ class FlinkRest:
         wanted = urlencode({"get": ",".join(names), "agg": "sum"})
         return [int(float(each["sum"])) for each in self._get(f"{metrics}?{wanted}")]
 
-    def cause(self, job: str) -> str:
-        """The innermost cause of the job's newest failure in one line, empty if it never failed."""
-        history = self._get(f"/jobs/{job}/exceptions?maxExceptions=1")["exceptionHistory"]
-        entries = history.get("entries", [])
-        return root_cause(entries[0]["stacktrace"]) if entries else ""
-
     def stop_with_savepoint(self, jobs: list[str], deadline: float) -> dict[str, str]:
         """Stop jobs together; gives the path of the savepoint for each that made it by the deadline.
 
@@ -140,6 +137,12 @@ class FlinkRest:
         """Ask for the end of a job."""
         request = urllib.request.Request(f"{self._url}/jobs/{job}?mode=cancel", method="PATCH")
         open_url(request, 5).close()
+
+    def _failure(self, job: str) -> tuple[str, int]:
+        """The innermost cause of the newest failure in one line, and its time in ms; nothing if there was none."""
+        history = self._get(f"/jobs/{job}/exceptions?maxExceptions=1")["exceptionHistory"]
+        entries = history.get("entries", [])
+        return (root_cause(entries[0]["stacktrace"]), entries[0]["timestamp"]) if entries else ("", 0)
 
     def _get(self, path: str) -> Any:
         return get_json(self._url + path)

@@ -45,6 +45,26 @@ test("rules show how their evaluation does", async () => {
   });
 });
 
+function sqlRule(name: string, samples: readonly string[]): object {
+  const rule = { type: "alerting", name, query: "SELECT ts, `value` FROM samples('a')", samples, labels: {}, annotations: {}, alerts: [] };
+  return { ...rule, state: "inactive", health: "ok", duration: 0, keepFiringFor: 0, evaluationTime: 0, lastEvaluation: "" };
+}
+
+test("a rule in SQL leads to the samples that it reads", async () => {
+  const rules = [sqlRule("Two", ["errors{job=\"web\"}", "requests"]), sqlRule("Unread", [])];
+  const group = { name: "Two", file: "sql", rules, interval: 60, evaluationTime: 0, lastEvaluation: "2026-11-24T10:00:00Z" };
+  await onPage("rules", async (page) => {
+    await page.route("**/api/v1/rules*", (route) => route.fulfill({ json: { status: "success", data: { groups: [group] } } }));
+    await page.reload();
+    const links = page.locator("a.expression");
+    await links.first().waitFor();
+    assert.equal(await links.count(), 1, "none to a query that is no PromQL");
+    const { searchParams } = new URL((await links.getAttribute("href")) ?? "", page.url());
+    assert.deepEqual([...searchParams.keys()], ["g0.expr", "g0.tab", "g1.expr", "g1.tab"]);
+    assert.deepEqual([searchParams.get("g0.expr"), searchParams.get("g1.expr")], ['errors{job="web"}', "requests"]);
+  });
+});
+
 const TARGETS = {
   status: "success",
   data: {

@@ -13,6 +13,8 @@ export interface Alert {
 interface RuleBase {
   readonly name: string;
   readonly query: string;
+  /** Of a rule in SQL: what it reads, as PromQL. */
+  readonly samples?: readonly string[];
   readonly labels: Labels;
   readonly health: string;
   readonly lastError?: string;

@@ -91,7 +91,12 @@ function sayTime(said: URLSearchParams, prefix: string, time: TimeState): void {
   }
 }
 
-/** A link to one query. */
-export function graphLink(expr: string, tab: Tab = "graph"): string {
-  return `graph?${new URLSearchParams({ "g0.expr": expr, "g0.tab": tab }).toString()}`;
+/** A link to queries. */
+export function graphLink(exprs: string | readonly string[], tab: Tab = "graph"): string {
+  const said = new URLSearchParams();
+  [exprs].flat().forEach((expr, at) => {
+    said.set(`g${at}.expr`, expr);
+    said.set(`g${at}.tab`, tab);
+  });
+  return `graph?${said.toString()}`;
 }

@@ -44,4 +44,9 @@ test("an address holds only so many queries", () => {
 
 test("a link to a query is read back", () => {
   assert.equal(decode(graphLink("a == 1", "table").split("?")[1] ?? "").panels[0]?.expr, "a == 1");
+  const { panels } = decode(graphLink(["a", 'b{c="&"}'], "table").split("?")[1] ?? "");
+  assert.deepEqual(panels, [
+    { ...EMPTY_PANEL, expr: "a", tab: "table" },
+    { ...EMPTY_PANEL, expr: 'b{c="&"}', tab: "table" },
+  ]);
 });

@@ -25,7 +25,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class KeptJob:
-    """A job as `status` shows it. resubmissions: after the first of this keeper; since: s of the epoch."""
+    """A job as `status` shows it. resubmissions: after the first of this keeper; times: s of the epoch.
+
+    failed_at: when it failed first since it was well, newest_at: when it did last. recovered: whether it has completed
+    a checkpoint since then.
+    """
 
     name: str
     state: str = "waiting"
@@ -36,6 +40,21 @@ class KeptJob:
     restarts: int = 0
     resubmissions: int = 0
     last_failure: str = ""
+    failed_at: float = 0.0
+    newest_at: float = 0.0
+    recovered: bool = False
+
+    def fail(self, failure: str, at: float) -> None:
+        """Note a failure, which may be known already."""
+        if at < self.newest_at or (failure, at) == (self.last_failure, self.newest_at):
+            return
+        if self.recovered or not self.last_failure:
+            self.failed_at = at
+        self.last_failure, self.newest_at, self.recovered = failure, at, False
+
+    def forget_failure(self) -> None:
+        """Begin as if it had never failed."""
+        self.last_failure, self.failed_at, self.newest_at, self.recovered = "", 0.0, 0.0, False
 
 
 class Keeper:
@@ -87,9 +106,9 @@ class Keeper:
                     _move(job, "waiting")
                 except Exception as error:
                     failure = f"{type(error).__name__}: {error}"
-                    if failure != job.last_failure:
+                    if failure != job.last_failure or job.recovered:
                         log.exception("job not looked after: job=%s", job.name)
-                    job.last_failure = failure
+                        job.fail(failure, time.time())
                     _move(job, "waiting")
 
     def _look_after(self, job: KeptJob) -> None:
@@ -100,7 +119,7 @@ class Keeper:
                 self._submitted.discard(job.id)
             if marker.read_text() == WITHOUT_STATE:
                 self._submissions.forget(job.name)
-                job.last_failure = ""
+                job.forget_failure()
                 marker.write_text("")
             _move(job, "stopped")
             return
@@ -120,10 +139,11 @@ class Keeper:
         job.id, job.restored_from = submission.id, submission.restored_from
         job.state, job.since = view.state, view.since_ms / 1000
         job.checkpoints, job.restarts = view.checkpoints, view.restarts
-        job.last_failure = view.cause or job.last_failure
+        if view.cause:
+            job.fail(view.cause, view.failed_ms / 1000)
         if view.state == "RUNNING" and view.checkpoints:
-            # what an earlier submission failed with says nothing of the snapshots that there are now
-            job.last_failure = view.cause
+            checkpoint_ms = view.last_checkpoint.at_ms if view.last_checkpoint else 0
+            job.recovered = checkpoint_ms / 1000 >= job.newest_at
             self._backoffs[job.name].reset()
             self._submissions.forget_older(job.name)
 
@@ -131,10 +151,12 @@ class Keeper:
         return self._may_submit() and self._rest.free_slots() >= self._parallelism
 
     def _submit(self, job: KeptJob, previous: Submission | None) -> None:
-        if previous and previous.restored_from and any(words in job.last_failure for words in UNUSABLE):
+        # what it has recovered from says nothing of the snapshots that there are now
+        is_refused = not job.recovered and any(words in job.last_failure for words in UNUSABLE)
+        if previous and previous.restored_from and is_refused:
             log.warning("snapshots refused: job=%s cause=%s", job.name, job.last_failure)
             self._submissions.set_aside(job.name)
-            job.last_failure = ""
+            job.forget_failure()
         submission = Submission(new_id(), self._submissions.snapshot(job.name))
         self._submissions.remember(job.name, submission)
         _move(job, "submitting")
@@ -144,7 +166,7 @@ class Keeper:
         try:
             submit(job.name, submission, self._home, self._environment)
         except SubmissionFailed as failure:
-            job.last_failure = str(failure)
+            job.fail(str(failure), time.time())
             _move(job, "not submitted")
 
     def _stop_jobs(self, jobs: list[KeptJob]) -> None:

@@ -60,7 +60,10 @@ class Backoff:
 
 
 class Process:
-    """The life of one service. `step` moves it on; times are seconds of one clock."""
+    """The life of one service. `step` moves it on; times are seconds of one clock.
+
+    failed_at: when it failed first since it served. recovered: whether it has served since it failed last.
+    """
 
     def __init__(self, service: Service, home: Home, environment: Mapping[str, str], now: float) -> None:
         self.service = service
@@ -68,6 +71,8 @@ class Process:
         self.since = now
         self.restarts = 0
         self.last_failure = ""
+        self.failed_at = now
+        self.recovered = True
         self._home = home
         self._environment = environment
         self._child: subprocess.Popen[bytes] | None = None
@@ -103,7 +108,7 @@ class Process:
             return
         self._look_at = now + LOOK_S
         if crash := self._watch.seen():
-            self.last_failure = f"a worker crashed: {crash}"
+            self.last_failure, self.failed_at = f"a worker crashed: {crash}", now
 
     def _start_if_due(self, now: float, may_start: bool) -> None:
         if self.state is ProcessState.DONE or (self.state is ProcessState.FAILED and now < self._deadline):
@@ -151,7 +156,9 @@ class Process:
             self._move(ProcessState.STOPPED, now)
 
     def _failed(self, now: float, failure: str) -> None:
-        self.last_failure = failure
+        if self.recovered:
+            self.failed_at = now
+        self.last_failure, self.recovered = failure, False
         self.restarts += 1
         self._deadline = now + self._backoff.next()
         self._move(ProcessState.FAILED, now)
@@ -170,6 +177,8 @@ class Process:
     def _move(self, state: ProcessState, now: float) -> None:
         if state is not self.state:
             self.state, self.since = state, now
+        if state in (ProcessState.READY, ProcessState.DONE):
+            self.recovered = True
 
 
 def start_in_session(

@@ -4,11 +4,15 @@ import contextlib
 import json
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import psutil
 from rich.table import Table
+from rich.text import Text
 
 from streamgauge.local.audited import Audited, audited, lines
 from streamgauge.local.process import ProcessState, session_members
@@ -23,7 +27,10 @@ TROUBLED_STATES = (ProcessState.FAILED, "FAILED", "RESTARTING", "FAILING", "not 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A process or a job. since: seconds of the epoch; memory in bytes; checkpoints of jobs only."""
+    """A process or a job. Times are seconds of the epoch; memory in bytes; checkpoints of jobs only.
+
+    failed_at: when it failed first since it was well. recovered: whether it has been well since it failed last.
+    """
 
     name: str
     kind: str
@@ -35,6 +42,13 @@ class Row:
     memory: int | None = None
     job: str = ""
     checkpoints: int | None = None
+    failed_at: float = 0.0
+    recovered: bool = False
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether its last failure is one of now."""
+        return bool(self.last_failure) and not self.recovered and self.state not in STOPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +71,12 @@ class Status:
         is_missing = self.audit is not None and bool(self.audit.missing)
         return self.supervised and serves and not self.troubles and not is_missing
 
+    @property
+    def failed_first(self) -> str:
+        """The name of what failed first of all that fails now, and may be why the others do; "" if nothing does."""
+        failing = [(row.failed_at, row.name) for row in self.rows if row.is_failing]
+        return min(failing)[1] if failing else ""
+
 
 def look(stack: Stack) -> Status:
     """Read what the supervisor published, and measure the memory of what runs."""
@@ -72,6 +92,7 @@ def look(stack: Stack) -> Status:
             last_failure=each["last_failure"],
             pid=each["pid"],
             memory=_memory(each["pid"]) if each["pid"] else None,
+            **_times(each),
         )
         for name, each in state.get("processes", {}).items()
     ]
@@ -85,6 +106,7 @@ def look(stack: Stack) -> Status:
             last_failure=each["last_failure"],
             job=each["id"],
             checkpoints=each["checkpoints"],
+            **_times(each),
         )
         for name, each in state.get("jobs", {}).items()
     ]
@@ -101,7 +123,9 @@ def look(stack: Stack) -> Status:
 def show(status: Status, *, as_json: bool) -> None:
     """Print the status."""
     if as_json:
-        print(json.dumps({"well": status.well, **asdict(status)}, indent=1))
+        print(
+            json.dumps({"well": status.well, "failed_first": status.failed_first, **asdict(status)}, indent=1)
+        )
         return
     console = terminal()
     if not status.supervised:
@@ -113,6 +137,11 @@ def show(status: Status, *, as_json: bool) -> None:
         console.print("\n".join(lines(status.audit)), style=style, highlight=False)
     for trouble in status.troubles:
         console.print(trouble, style="red", markup=False)
+
+
+def _times(published: Mapping[str, Any]) -> dict[str, Any]:
+    """When it failed, and whether that is over; a supervisor of a former build does not say."""
+    return {name: published[name] for name in ("failed_at", "recovered") if name in published}
 
 
 def _full_disk(folder: Path) -> list[str]:
@@ -138,11 +167,20 @@ def _table(status: Status) -> Table:
             "" if row.memory is None else f"{row.memory / 2**20:.0f} MB",
             str(row.restarts),
             "" if row.checkpoints is None else str(row.checkpoints),
-            row.last_failure.replace("[", r"\["),
+            _failure(row, is_first=row.name == status.failed_first),
         )
     memory = sum(row.memory or 0 for row in status.rows)
     table.add_row("[dim]together[/]", "", "", "", f"{memory / 2**20:.0f} MB")
     return table
+
+
+def _failure(row: Row, *, is_first: bool) -> Text:
+    """A failure with its time, grey if it is over."""
+    if not row.last_failure:
+        return Text()
+    when = datetime.fromtimestamp(row.failed_at).strftime("%m-%d %H:%M:%S ") if row.failed_at else ""
+    text = Text(f"{when}{row.last_failure}", style="" if row.is_failing else "dim")
+    return Text.assemble(("first: ", "bold red"), text) if is_first else text
 
 
 def _colour(state: str) -> str:

@@ -13,6 +13,7 @@ from streamgauge.config import Config
 from streamgauge.notify.bridge import Bridge, Journal, Terms
 from streamgauge.notify.receiver import Alertmanager
 from streamgauge.promql.syntax.literals import duration
+from streamgauge.rules.alert_output import NO_EXTERNAL_URL
 from streamgauge.times import now_ms
 
 HOUR_MS = 3_600_000
@@ -56,6 +57,8 @@ def run(config: Config, opened: Open, holds: Holds) -> None:
     start_http_server(int(port), host, bridge.metrics.registry)
     names = " ".join(each.name for each in receivers)
     log.info("notify: alertmanagers=%s metrics=%s", names, settings.listen)
+    if not config.alerts.external_url:
+        log.warning(NO_EXTERNAL_URL)
     _until_told(bridge, opened)
 
 

@@ -15,6 +15,10 @@ from streamgauge.series.labels import NAME
 MIN_ERROR_BYTES = 64
 """Of an error that is told, however many rules fail."""
 UNTOLD = "more errors than are told"
+NO_EXTERNAL_URL = (
+    "alerts.external_url is not set: links in alerts are paths, /graph?..., which lead nowhere elsewhere"
+)
+"""What who makes and who sends links says of them, once, when it starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +59,18 @@ def triggered(change: Change, about: About) -> Triggered:
         tick=transition.tick,
         delay_ms=about.delay_ms,
         interval_ms=about.interval_ms,
-        generator_url=generator_url(about.external_url, change.origin.expr),
+        generator_url=generator_url(about.external_url, change.origin.queries),
         detail=transition.detail,
     )
 
 
-def generator_url(external_url: str, expr: str) -> str:
-    """Where an expression is shown, in Prometheus's form; of one that no URL can hold, the page alone."""
+def generator_url(external_url: str, queries: Sequence[str]) -> str:
+    """Where queries are shown, each by itself, in Prometheus's form; the page alone for what no URL can hold."""
     page = f"{external_url.rstrip('/')}/graph"
-    url = f"{page}?g0.expr={quote_plus(expr, errors='replace')}&g0.tab=1"
+    shown = [
+        f"g{at}.expr={quote_plus(query, errors='replace')}&g{at}.tab=1" for at, query in enumerate(queries)
+    ]
+    url = f"{page}?{'&'.join(shown)}"
     return url if len(url) <= MAX_URL_BYTES else page
 
 

@@ -11,12 +11,14 @@ from streamgauge.rules.group_state import Origin
 
 def encode_origins(origins: Mapping[str, Origin]) -> str:
     """The rules of a group, in their order, by their identities."""
-    return json.dumps(dict(origins), separators=(",", ":"))
+    flat = {identity: [origin.name, *origin.queries] for identity, origin in origins.items()}
+    return json.dumps(flat, separators=(",", ":"))
 
 
 def decode_origins(data: str | None) -> dict[str, Origin]:
     """What `encode_origins` gave; nothing of nothing."""
-    return {identity: Origin(*parts) for identity, parts in json.loads(data or "{}").items()}
+    parts = json.loads(data or "{}").items()
+    return {identity: Origin(name, tuple(queries)) for identity, (name, *queries) in parts}
 
 
 def encode_given(given: Iterable[Labels]) -> bytes:

@@ -27,10 +27,10 @@ Found = Result | list[Point] | Failure
 
 
 class Origin(NamedTuple):
-    """A rule as what came of it names it, even after it is gone."""
+    """A rule as what came of it names it, even after it is gone. queries: in PromQL, those to which its links lead."""
 
     name: str
-    expr: str
+    queries: tuple[str, ...]
 
 
 class Change(NamedTuple):
@@ -156,7 +156,7 @@ class GroupState:
 
 def origin_of(rule: Rule) -> Origin:
     """How what comes of a rule names it."""
-    return Origin(rule.name, rule.expr)
+    return Origin(rule.name, (rule.expr,))
 
 
 def _count(found: Found) -> int:

@@ -1,13 +1,23 @@
 """How the bridge is configured and started."""
 
+import logging
+import runpy
+import signal
+import sys
+from types import SimpleNamespace
+
 import pytest
 from click.testing import CliRunner
 
+from operators import environment
 from streamgauge import config as configuration
 from streamgauge.cli import main
-from streamgauge.config import Config, Notify
-from streamgauge.local.home import Home
+from streamgauge.config import Alerts, Config, Notify
+from streamgauge.local.home import ROOT, Home
+from streamgauge.local.ports import free_ports
 from streamgauge.local.services import services
+from streamgauge.notify import command
+from streamgauge.rules.alert_output import NO_EXTERNAL_URL
 from streamgauge.yaml_file import InvalidFile
 
 
@@ -55,3 +65,47 @@ def test_the_local_stack_has_a_bridge_where_an_alertmanager_is_named(tmp_path):
     assert "notify" not in names(Config())
     [bridge] = set(names(Config(notify=Notify(alertmanagers=("http://am:9093",))))) - set(names(Config()))
     assert bridge == "notify"
+
+
+class Started(Exception):
+    """It has come as far as where Kafka or Flink is needed."""
+
+
+def started(*_, **__):
+    raise Started
+
+
+URLS = pytest.mark.parametrize(("url", "said"), [("", 1), ("https://metrics.example.org", 0)])
+
+
+@URLS
+def test_links_that_lead_nowhere_are_told_when_the_bridge_starts(url, said, caplog):
+    [port] = free_ports(1)
+    config = Config(alerts=Alerts(external_url=url), notify=Notify(listen=f"127.0.0.1:{port}"))
+    before = [(number, signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGINT)]
+    try:
+        with caplog.at_level(logging.WARNING), pytest.raises(Started):
+            command.run(config, started, lambda change: change)
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+    assert caplog.messages.count(NO_EXTERNAL_URL) == said
+
+
+@URLS
+@pytest.mark.parametrize("job", ["alerts", "sql_rules"])
+def test_links_that_lead_nowhere_are_told_when_a_job_that_makes_them_starts(
+    job, url, said, monkeypatch, capsys, tmp_path
+):
+    (tmp_path / "streamgauge.yml").write_text(f"alerts: {{external_url: '{url}'}}")
+    rules = ["--rules", str(ROOT / "rules")] if job == "sql_rules" else []
+    monkeypatch.setattr(sys, "argv", [job, "--config", str(tmp_path / "streamgauge.yml"), *rules])
+    # Cassandra and Flink are not there
+    monkeypatch.setattr(
+        environment, "connect", lambda _: SimpleNamespace(cluster=SimpleNamespace(shutdown=print))
+    )
+    monkeypatch.setattr(environment, "check", lambda *_: None)
+    monkeypatch.setattr(environment, "environments", started)
+    with pytest.raises(Started):
+        runpy.run_path(str(ROOT / "jobs" / f"{job}.py"), run_name="__main__")
+    assert capsys.readouterr().err.count(NO_EXTERNAL_URL) == said

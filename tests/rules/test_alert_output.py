@@ -35,6 +35,11 @@ def test_no_digit_of_a_value_is_lost(value):
 
 def test_an_expression_is_shown_where_prometheus_shows_it():
     assert (
-        generator_url("https://metrics.example.org/", 'up{job="a b"} == 0')
+        generator_url("https://metrics.example.org/", ['up{job="a b"} == 0'])
         == "https://metrics.example.org/graph?g0.expr=up%7Bjob%3D%22a+b%22%7D+%3D%3D+0&g0.tab=1"
     )
+
+
+def test_what_a_rule_in_sql_reads_is_shown_query_by_query():
+    assert generator_url("", ["a", "b{}"]) == "/graph?g0.expr=a&g0.tab=1&g1.expr=b%7B%7D&g1.tab=1"
+    assert generator_url("http://x", ["a" * 9000, "b" * 9000]) == "http://x/graph"

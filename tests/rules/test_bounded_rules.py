@@ -79,7 +79,7 @@ def observed(labels):
 @pytest.mark.parametrize("labels", BAD, ids=lambda labels: f"{len(labels)} labels")
 def test_a_series_above_a_limit_is_an_error_of_its_rule_and_all_others_count(labels):
     state, outcome = GroupState(), Outcome()
-    state.adopt({"alert": Origin("Hot", ""), "record": Origin("a:b", "")}, NOON)
+    state.adopt({"alert": Origin("Hot", ("",)), "record": Origin("a:b", ("",))}, NOON)
     others = [{"instance": "a"}, {"instance": "b"}]
     found = Result([*map(observed, [others[0], labels, others[1]])])
     written = state.take("alert", compiled(ALERT), NOON, found, outcome)
@@ -99,7 +99,7 @@ def test_a_series_above_a_limit_is_an_error_of_its_rule_and_all_others_count(lab
 @pytest.mark.parametrize("labels", GOOD, ids=lambda labels: f"{len(labels)} labels")
 def test_what_is_at_a_limit_counts(labels):
     state, outcome = GroupState(), Outcome()
-    state.adopt({"alert": Origin("Hot", ""), "record": Origin("a:b", "")}, NOON)
+    state.adopt({"alert": Origin("Hot", ("",)), "record": Origin("a:b", ("",))}, NOON)
     assert len(state.take("alert", compiled(ALERT), NOON, Result([observed(labels)]), outcome)) == 2
     point = Point({**labels, "__name__": "a:b"}, 1.0)
     assert state.take("record", compiled(RECORD), NOON, [point], outcome) == [point]
@@ -108,7 +108,7 @@ def test_what_is_at_a_limit_counts(labels):
 
 def test_the_alert_of_no_data_is_held_against_the_limits_too():
     state, outcome = GroupState(), Outcome()
-    state.adopt({"alert": Origin("Hot", "")}, NOON)
+    state.adopt({"alert": Origin("Hot", ("",))}, NOON)
     missing = Result([], (), frozenset(), observed(BAD[0]))
     assert state.take("alert", compiled(ALERT), NOON, missing, outcome) == []
     assert outcome.errors[0].startswith("1 of 1 series left out: ")
@@ -125,7 +125,7 @@ def test_no_message_of_a_rule_is_larger_than_a_topic_takes():
     rule = compiled(worst(enumerate("x\1\\ü")))
     evaluation = Evaluation(FromSource(Memory(), Surroundings()), Surroundings(), NOON)
     state = GroupState()
-    state.adopt({"alert": Origin("Hot", rule.rule.expr)}, NOON)
+    state.adopt({"alert": Origin("Hot", (rule.rule.expr,))}, NOON)
     messages = GroupMessages("f/g", state, Alerts(), 8)
     found = [evaluation.observed(rule, Point({"instance": str(at)}, 1.0)) for at in range(10)]
     ticked = Ticked(Outcome())
@@ -173,7 +173,7 @@ def test_what_no_topic_takes_is_left_out_and_counted_and_the_rest_is_told():
     """Only an earlier version can have left it in the state."""
     pairs = [(("instance", "a"),), (("instance", "x" * 5_000_000),)]
     alerts = {one: Alert(one, (), 1.0, one, AlertState.FIRING, NOON, NOON) for one in pairs}
-    state = GroupState({"alert": RuleState(alerts)}, origins={"alert": Origin("Hot", "")})
+    state = GroupState({"alert": RuleState(alerts)}, origins={"alert": Origin("Hot", ("",))})
     ticked = Ticked(Outcome())
     messages = GroupMessages("f/g", state, Alerts(), 8)
     state.take("alert", compiled(ALERT), NOON + 5000, Result(), ticked.outcome)

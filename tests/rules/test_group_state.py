@@ -80,11 +80,13 @@ def test_what_is_kept_comes_back_to_the_bit():
     ]
     given = frozenset({(("__name__", "a"),), (("__name__", "b"), ("x", "y"))})
     assert group_codec.decode_given(group_codec.encode_given(given)) == given
-    origins = {"2": Origin("b", "c"), "1": Origin("a", "b")}
+    origins = {"2": Origin("b", ("c", "d")), "1": Origin("a", ("b",))}
     assert list(group_codec.decode_origins(group_codec.encode_origins(origins)).items()) == list(
         origins.items()
     )
     assert group_codec.decode_origins(None) == {}
+    # as it was always written
+    assert group_codec.encode_origins({"1": Origin("a", ("b",))}) == '{"1":["a","b"]}'
 
 
 def test_what_cannot_be_stored_is_left_out_of_batches_and_a_value_wins_over_a_marker():

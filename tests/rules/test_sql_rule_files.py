@@ -46,7 +46,7 @@ def test_a_file():
     assert found.rule.labels == {"team": "web", "severity": "critical"}
     assert found.rule.annotations["summary"].startswith("{{ $labels.instance }} has")
     assert found.rule.expr.startswith("SELECT labels")
-    assert found.samples == 'http_errors{job="web"}'
+    assert found.statement.queries == ('http_errors{job="web"}',)
     assert found.statement.labels == ["instance"]
     assert found.statement.calls[0].matchers == selector('http_errors{job="web"}')
 
@@ -101,9 +101,14 @@ def test_a_call_over_several_lines_keeps_the_lines():
     [
         ("SELECT `value`, labels['a'] AS a FROM samples('up')", "ts", ["a"]),
         ("SELECT s.ts, s.`value`, s.labels['a'] a FROM samples('up') AS s", "ts", ["a"]),
-        ("SELECT DISTINCT window_time, window_start, `a``b`, 1 AS `value` FROM samples('up')", "window_time", ["a`b"]),
         (
-            "WITH w AS (SELECT window_time, `value` FROM samples('up')) SELECT `value`, 'x' AS `from` FROM w",
+            "SELECT DISTINCT window_time, window_start, 'x' AS `a``b`, 1 AS `value`"
+            " FROM TABLE(TUMBLE(TABLE samples('up'), DESCRIPTOR(ts), INTERVAL '1' MINUTE))",
+            "window_time",
+            ["a`b"],
+        ),
+        (
+            "WITH w AS (SELECT ts AS window_time, `value` FROM samples('up')) SELECT `value`, 'x' AS `from` FROM w",
             "window_time",
             ["from"],
         ),
@@ -120,7 +125,7 @@ def test_the_time_is_put_into_every_branch_of_a_union():
     assert found.with_views(lambda call: call.selector).endswith("FROM b           ")
     assert found.with_views(lambda _: "x").count("SELECT ALL ts, `value`") == 1
     assert found.with_views(lambda _: "x").count("SELECT ts, `value`") == 1
-    assert rule(text).samples == "a or b"
+    assert rule(text).statement.queries == ("a", "b")
 
 
 def test_what_stands_in_strings_and_comments_is_not_looked_at():

@@ -2,6 +2,7 @@
 
 import json
 import math
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from schemas import alert_messages
 from schemas.batch import InvalidBatch
 from schemas.batch_packing import pack
 from streamgauge.config import Alerts
+from streamgauge.promql.syntax.parser import parse as parse_promql
 from streamgauge.promql.syntax.parser import selector
 from streamgauge.rules import alert_codec, group_codec
 from streamgauge.rules.compiled import Surroundings
@@ -47,7 +49,8 @@ def rule(header=HEADER, select=SELECT, file="a.sql"):
 
 def test_a_script_has_a_view_for_each_selector_and_two_statements_for_each_rule():
     other = rule(
-        "-- name: It's\n-- no_data: alert\n-- every: 90m\n", "SELECT `a``b`, ts, `value` FROM samples('up')"
+        "-- name: It's\n-- no_data: alert\n-- every: 90m\n",
+        "SELECT labels['a'] AS `a``b`, ts, `value` FROM samples('up')",
     )
     third = rule("-- name: Third\n")
     script = render([rule(), other, third])
@@ -243,9 +246,30 @@ def test_inactive_pending_firing_resolved():
     assert firing.annotations == {"summary": "a at 6"}
     assert (firing.value, firing.interval_ms, firing.rule_set) == ("6e+00", EVERY, rule().version)
     assert firing.generator_url == "http://x/graph?g0.expr=errors%7Bjob%3D%22web%22%7D&g0.tab=1"
+    assert parse_promql(parse_qs(urlsplit(firing.generator_url).query)["g0.expr"][0])
     assert json.loads(running.shown["/sql/High#"])["rules"][0]["health"] == "ok"
     assert running.shown["/sql/High#0"] is None
     assert running.written
+
+
+def test_the_link_of_an_alert_leads_to_all_that_its_rule_reads():
+    join = "SELECT a.ts AS ts, a.`value` FROM samples('errors') a JOIN samples('requests') b ON a.ts = b.ts"
+    running = Running(rule(HEADER.replace("1m", "0s"), join))
+    running.tick(0, A)
+    link = parse_qs(urlsplit(running.changes[0].generator_url).query)
+    assert (link["g0.expr"], link["g1.expr"]) == (["errors"], ["requests"])
+
+
+def test_a_state_with_the_one_query_of_a_former_build_goes_on():
+    join = "SELECT a.ts AS ts, a.`value` FROM samples('errors') a JOIN samples('requests') b ON a.ts = b.ts"
+    running = Running(rule(HEADER.replace("1m", "0s"), join))
+    running.tick(0, A)
+    running.origins = running.origins.replace('"errors","requests"', '"errors or requests"')
+    running.take_up(rule(HEADER.replace("1m", "0s"), join))
+    running.tick(1, A)
+    running.tick(2)
+    assert running.path == [("firing", 0), ("resolved", 2)]
+    assert "g1.expr=requests" in running.changes[-1].generator_url
 
 
 def test_a_restart_changes_nothing():

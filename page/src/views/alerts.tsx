@@ -82,7 +82,7 @@ function AlertRow({ rule, group, now }: Placed & { readonly now: number }): JSX.
       <Health rule={rule} />
       {alerts.length > 0 && <ActiveAlerts alerts={alerts} now={now} />}
       <div class="details">
-        <Expression text={rule.query} />
+        <Expression rule={rule} />
         <span class="dim">
           {rule.duration > 0 && `for ${formatDuration(rule.duration * 1000)} `}
           {rule.keepFiringFor > 0 && `keep firing for ${formatDuration(rule.keepFiringFor * 1000)}`}

@@ -20,11 +20,14 @@ export function askRules(kind: "alert" | "", signal: AbortSignal): Promise<Answe
   return ask<Groups>("rules", kind === "" ? {} : { type: kind }, { signal });
 }
 
-/** An expression that leads to its query. */
-export function Expression({ text }: { readonly text: string }): JSX.Element {
+/** The expression of a rule, which leads to its query; one in SQL to those of the samples that it reads. */
+export function Expression({ rule }: { readonly rule: Rule }): JSX.Element {
+  const queries = rule.samples ?? [rule.query];
+  const text = <code>{rule.query}</code>;
+  if (queries.length === 0) return <span class="expression">{text}</span>;
   return (
-    <Link class="expression" href={graphLink(text, "table")} title="Query this">
-      <code>{text}</code>
+    <Link class="expression" href={graphLink(queries, "table")} title={rule.samples ? "Query its samples" : "Query this"}>
+      {text}
     </Link>
   );
 }

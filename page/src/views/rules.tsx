@@ -50,7 +50,7 @@ export function RulesView(): JSX.Element {
       {loaded.error !== null && <Trouble error={loaded.error} isOld={loaded.value !== null} />}
       <Remarks warnings={loaded.value?.warnings ?? []} />
       {found.map((group) => (
-        <Group key={`${group.file}/${group.name}`} group={group} now={now} />
+        <Group key={`${group.file}//${group.name}`} group={group} now={now} />
       ))}
       {loaded.value !== null && found.length === 0 && (
         <Notice tone="plain">
@@ -100,7 +100,7 @@ function RuleRow({ rule }: { readonly rule: Rule }): JSX.Element {
         <LabelList labels={rule.labels} />
       </td>
       <td>
-        <Expression text={rule.query} />
+        <Expression rule={rule} />
         <Health rule={rule} />
       </td>
       <td>

@@ -18,6 +18,8 @@ from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.rules.applied.board import GroupView, RuleView
 from streamgauge.rules.evaluation import ALERTS
 from streamgauge.rules.intervals import interval_of
+from streamgauge.rules.sql.statement import parse as parse_sql
+from streamgauge.rules.sql.tokens import InvalidSql
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, all_match
 from streamgauge.series.regexes import RegexAllowance
@@ -185,6 +187,7 @@ def _rule(view: RuleView, group: GroupView, with_alerts: bool) -> dict[str, Any]
     shared: dict[str, Any] = {
         "name": rule.name,
         "query": rule.expr if group.is_sql else _canonical(rule.expr),
+        **({"samples": _selectors(rule.expr)} if group.is_sql else {}),
         "labels": _sorted({**group.group.labels, **rule.labels}),
         "health": health.health,
         "evaluationTime": health.seconds,
@@ -209,6 +212,14 @@ def _canonical(expression: str) -> str:
         return printer.canonical(parser.parse(expression))
     except InvalidExpression:
         return expression
+
+
+def _selectors(select: str) -> Sequence[str]:
+    """What a rule in SQL reads, as PromQL; nothing if a job of another build took the rule."""
+    try:
+        return parse_sql(select).queries
+    except InvalidSql:
+        return ()
 
 
 def _state(view: RuleView, group: GroupView) -> str:

@@ -44,7 +44,7 @@ class GroupView:
 
     @property
     def file(self) -> str:
-        """The name of its file, without folder and ending."""
+        """Its file: FILE or NAMESPACE/FILE, without folder and ending."""
         return file_of(self.key)
 
 

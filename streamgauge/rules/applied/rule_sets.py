@@ -109,7 +109,7 @@ class Publication:
 def publication(read: RuleSets, files: Mapping[str, Sequence[Group]], now: int) -> Publication:
     """The set in which these files have these groups, and all other files those that they had.
 
-    :param read: all messages up to the end. :param files: groups by the files' names without folder and ending.
+    :param read: all messages up to the end. :param files: groups by their files, named as `file_in` does.
     :param now: ms.
     """
     groups = {key: group for key, group in read.last.groups.items() if file_of(key) not in files}

@@ -68,7 +68,7 @@ class SqlGroup:
     def _adopted(self, tick: int) -> Ticked:
         origins = {}
         if self.rule is not None:
-            origins = {one: Origin(self.rule.rule.name, self.rule.samples) for one in self._rules}
+            origins = {one: Origin(self.rule.rule.name, self.rule.statement.queries) for one in self._rules}
         if self.state.origins == origins:
             return Ticked(Outcome(), are_new=self.rule is None)
         return Ticked(self.state.adopt(origins, tick), are_new=True)

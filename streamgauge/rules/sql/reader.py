@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import yaml
@@ -11,16 +12,21 @@ from streamgauge.promql.syntax.literals import duration_text
 from streamgauge.rules.entries import EntryReader, Texts, plain
 from streamgauge.rules.faults import Fault, FileFault, Place
 from streamgauge.rules.positions import Lines
+from streamgauge.rules.sql.columns import SAMPLES, unknown_columns
 from streamgauge.rules.sql.rule import SqlRule
 from streamgauge.rules.sql.statement import Statement
 from streamgauge.rules.sql.statement import parse as parse_statement
-from streamgauge.rules.sql.tokens import InvalidSql
+from streamgauge.rules.sql.tokens import InvalidSql, tokens
 from streamgauge.rules.yaml_tree import Entry, YamlTree
 
 SUFFIX = ".sql"
 EVERY_MS = 60_000
 """How far apart the ticks of a rule are that says nothing of it and whose windows do not either."""
 SEVERITY = "severity"
+MAX_SHOWN = 100
+"""Characters of a name in a fault."""
+MAX_UNKNOWN = 20
+"""Columns of a file that are told to be unknown."""
 MAX_CHARACTERS = 65_536
 """Of a file: readers of alerts learn of the rule from a message that holds it."""
 
@@ -83,6 +89,10 @@ def parse(file: str, text: str, severities: Collection[str] | None = None) -> Re
     statement = None
     try:
         statement = parse_statement(text)
+        for token, meant in islice(unknown_columns(list(tokens(text))), MAX_UNKNOWN):
+            hint = f"did you mean `{meant}`?" if meant else f"samples has {', '.join(SAMPLES)}"
+            detail = f'no column is called "{token.value[:MAX_SHOWN]}", {hint}'
+            tree.add(Lines(text).place(token.start), FileFault.BAD_SQL, detail)
     except InvalidSql as fault:
         place = Lines(text).place(min(fault.position, len(text)))
         tree.add(place, FileFault.BAD_SQL, fault.detail)

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import xxhash
 
 from schemas.rule_files import Group, Rule
+from schemas.rule_messages import SQL
 from streamgauge.rules.sql.statement import SamplesCall, Statement
-
-KEY_PREFIX = "/sql/"
-"""Of the keys of these rules' groups; none of alerts.rules begins with a slash but the marker, `/set`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class SqlRule:
     @property
     def key(self) -> str:
         """Of its group, which has no other rule."""
-        return f"{KEY_PREFIX}{self.rule.name}"
+        return f"/{SQL}/{self.rule.name}"
 
     @property
     def group(self) -> Group:
@@ -35,11 +33,6 @@ class SqlRule:
     def version(self) -> str:
         """The same for the same file."""
         return xxhash.xxh3_128_hexdigest(f"{self.every_ms} {self.statement.text}".encode())
-
-    @property
-    def samples(self) -> str:
-        """What it reads, as PromQL."""
-        return " or ".join(dict.fromkeys(call.selector for call in self.statement.calls))
 
 
 def distinct(rules: Sequence[SqlRule]) -> list[SamplesCall]:

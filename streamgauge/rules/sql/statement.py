@@ -42,6 +42,11 @@ class Statement:
     inserted_at: Sequence[int]
     step_ms: int | None
 
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """The selectors, each once, as PromQL. `or` between them would drop what has equal labels."""
+        return tuple(dict.fromkeys(call.selector for call in self.calls))
+
     def with_views(self, name: Callable[[SamplesCall], str]) -> str:
         """The text with each `samples(...)` replaced; lines stay where they are, and columns where they can."""
         edits = [
