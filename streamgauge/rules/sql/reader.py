@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from itertools import islice
 from pathlib import Path
 
@@ -167,7 +168,7 @@ def _header(text: str) -> tuple[str, int]:
     """The comments at the top as YAML, every character where it stands in the file, and how far they go."""
     lines = []
     size = 0
-    for line in text.splitlines(keepends=True):
+    for line in StringIO(text):
         if line.strip() and not line.startswith("--"):
             break
         size += len(line)
