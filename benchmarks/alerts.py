@@ -41,7 +41,7 @@ from streamgauge.collect.remote_write_request import compress, encode
 from streamgauge.config import Config, Layout
 from streamgauge.local.stack import Stack
 from streamgauge.rules.applied.rule_sets import RuleSets, publication
-from streamgauge.rules.reader import read
+from streamgauge.rules.files.reader import read
 from streamgauge.topics.rule_topic import RuleTopic
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "oracle"))

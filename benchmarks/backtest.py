@@ -15,9 +15,9 @@ from rich.table import Table
 
 from streamgauge.rules.backtest.run import Backtest, Span
 from streamgauge.rules.backtest.stretch import cut
-from streamgauge.rules.compiled import Surroundings, compile_group
-from streamgauge.rules.evaluation import Evaluation, FromSource
-from streamgauge.rules.reader import parse
+from streamgauge.rules.files.reader import parse
+from streamgauge.rules.machine.compiled import Surroundings, compile_group
+from streamgauge.rules.machine.evaluation import Evaluation, FromSource
 from streamgauge.series.labels import NAME, canonical
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import Samples, empty

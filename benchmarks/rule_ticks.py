@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from schemas.rule_files import Group, Rule, RuleKind
-from streamgauge.rules.alerts import Failure, Result
 from streamgauge.rules.applied.rule_sets import RuleSet
-from streamgauge.rules.compiled import Surroundings
-from streamgauge.rules.stream.asks import Terms
-from streamgauge.rules.stream.merge import GroupMerge
-from streamgauge.rules.stream.shard_rules import ShardRules
-from streamgauge.rules.stream.window import Window
+from streamgauge.rules.machine.alerts import Failure, Result
+from streamgauge.rules.machine.compiled import Surroundings
+from streamgauge.rules.stream.compile.asks import Terms
+from streamgauge.rules.stream.merging.merge import GroupMerge
+from streamgauge.rules.stream.samples.window import Window
+from streamgauge.rules.stream.shard.shard_rules import ShardRules
 from streamgauge.series.ids import ID_BYTES, from_bytes, lanes_of, series_id
 from streamgauge.series.labels import canonical
 from streamgauge.series.order import order_of

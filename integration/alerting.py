@@ -19,9 +19,9 @@ from schemas.rule_messages import InvalidMessage
 from schemas.topics import ALERT_PARTITIONS, ALERT_STATE, TRIGGERED
 from streamgauge.cli import main
 from streamgauge.rules.applied.rule_sets import RuleSets
-from streamgauge.rules.compiled import Surroundings, compile_group
-from streamgauge.rules.group_run import GroupRun
-from streamgauge.rules.group_state import Change, identities, origin_of
+from streamgauge.rules.machine.compiled import Surroundings, compile_group
+from streamgauge.rules.machine.group_run import GroupRun
+from streamgauge.rules.machine.group_state import Change, identities, origin_of
 from streamgauge.rules.unit_tests.memory import Memory
 from streamgauge.topics.partition import read_partition
 from streamgauge.topics.rule_topic import RuleTopic

@@ -7,7 +7,7 @@ import yaml
 from integration.alerting import every_change, series, state
 from integration.stored import wait_for
 from schemas.alert_messages import decode_status
-from streamgauge.rules.evaluation import ALERTS, FOR_STATE
+from streamgauge.rules.machine.evaluation import ALERTS, FOR_STATE
 from streamgauge.series.ids import split, to_bytes
 from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import Matcher, MatchOp

@@ -14,7 +14,7 @@ from streamgauge.local.home import ROOT
 from streamgauge.promql.syntax.ast import VectorSelector
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.promql.syntax.walk import walk
-from streamgauge.rules.reader import read
+from streamgauge.rules.files.reader import read
 
 RULES = """\
 groups:

@@ -14,7 +14,7 @@ from operators.group_output import send_alerts
 from operators.merge_rules import MergeRules
 from operators.raw_batches import Start, batches_by_shard
 from streamgauge.config import Config
-from streamgauge.rules.alert_output import NO_EXTERNAL_URL
+from streamgauge.rules.machine.alert_output import NO_EXTERNAL_URL
 
 NAME = "streamgauge-alerts"
 

@@ -18,7 +18,7 @@ from operators.raw_batches import Start, batches
 from operators.sql_alerts import SqlAlerts
 from operators.sql_script import RefusedRules, keyed_rows
 from streamgauge.config import Config
-from streamgauge.rules.alert_output import NO_EXTERNAL_URL
+from streamgauge.rules.machine.alert_output import NO_EXTERNAL_URL
 from streamgauge.rules.sql.reader import read_folder
 from streamgauge.rules.sql.rule import SqlRule
 from streamgauge.rules.sql.script import TABLE, render

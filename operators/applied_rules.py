@@ -5,8 +5,8 @@ import time
 from streamgauge.config import Config
 from streamgauge.rules.applied.rule_sets import RuleSet
 from streamgauge.rules.applied.timeline import Timeline
-from streamgauge.rules.compiled import Surroundings
-from streamgauge.rules.stream.asks import Terms
+from streamgauge.rules.machine.compiled import Surroundings
+from streamgauge.rules.stream.compile.asks import Terms
 from streamgauge.topics.rule_follower import RuleFollower
 
 POLL_S = 0.1

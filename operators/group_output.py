@@ -14,8 +14,8 @@ from sinks.kafka import MESSAGE, TIMED_MESSAGE, send
 from streamgauge.config import Config
 
 if TYPE_CHECKING:
-    from streamgauge.rules.group_state import GroupState
     from streamgauge.rules.job.group_messages import Ticked
+    from streamgauge.rules.machine.group_state import GroupState
 
 TRIGGERED = OutputTag("triggered", MESSAGE)
 STATE = OutputTag("state", MESSAGE)
@@ -40,7 +40,7 @@ def messages(ticked: "Ticked", sent: int) -> Iterator[object]:
     """
     from schemas.alert_messages import HEADERS
     from schemas.batch import headers_of, key_of
-    from streamgauge.rules.recorded_batches import PRODUCER
+    from streamgauge.rules.machine.recorded_batches import PRODUCER
 
     headers = {name: text.encode() for name, text in HEADERS.items()}
     for tag, found in ((TRIGGERED, ticked.triggered), (STATE, ticked.state)):
@@ -67,9 +67,9 @@ class StoredGroup:
 
     def read(self) -> "GroupState":
         """What was written."""
-        from streamgauge.rules import alert_codec
-        from streamgauge.rules.group_codec import decode_given, decode_origins
-        from streamgauge.rules.group_state import GroupState
+        from streamgauge.rules.machine import alert_codec
+        from streamgauge.rules.machine.group_codec import decode_given, decode_origins
+        from streamgauge.rules.machine.group_state import GroupState
 
         return GroupState(
             {identity: alert_codec.decode(data) for identity, data in self._alerts.read().items()},
@@ -79,8 +79,8 @@ class StoredGroup:
 
     def write(self, tick: int, state: "GroupState", ticked: "Ticked") -> None:
         """What a tick has changed."""
-        from streamgauge.rules import alert_codec
-        from streamgauge.rules.group_codec import encode_given, encode_origins
+        from streamgauge.rules.machine import alert_codec
+        from streamgauge.rules.machine.group_codec import encode_given, encode_origins
 
         self._last.update(tick)
         if ticked.are_new:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streamgauge.rules.applied.rule_sets import RuleSet
     from streamgauge.rules.job.alert_group import AlertGroup
     from streamgauge.rules.job.group_messages import Ticked
-    from streamgauge.rules.stream.asks import StreamGroup
+    from streamgauge.rules.stream.compile.asks import StreamGroup
 
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ class MergeRules(KeyedProcessFunction):
         yield from messages(ticked, tick + self._config.alerts.lag_ms)
 
     def _store_written(self, tick: int, group: "AlertGroup", ticked: "Ticked") -> None:
-        from streamgauge.rules.group_codec import encode_written
+        from streamgauge.rules.machine.group_codec import encode_written
 
         if group.reads_own:
             self._written.put(tick, encode_written(ticked.outcome.written))
@@ -140,8 +140,8 @@ class MergeRules(KeyedProcessFunction):
         return found
 
     def _taken_up(self, key: str) -> "tuple[GroupTicks, AlertGroup]":
-        from streamgauge.rules.group_codec import decode_written
         from streamgauge.rules.job.alert_group import AlertGroup
+        from streamgauge.rules.machine.group_codec import decode_written
 
         ticks = GroupTicks(self._config.alert_shards, self._stored.last)
         for (tick, shard), row in list(self._waiting.items()):
@@ -160,7 +160,7 @@ class MergeRules(KeyedProcessFunction):
         return ticks, group
 
     def _compiled(self, rules: "RuleSet", key: str) -> "StreamGroup":
-        from streamgauge.rules.stream.shard_rules import stream_groups
+        from streamgauge.rules.stream.shard.shard_rules import stream_groups
 
         groups, faults = stream_groups({key: rules.groups[key]}, self._terms)
         if key in faults:

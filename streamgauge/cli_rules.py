@@ -13,7 +13,7 @@ from streamgauge.config import Config
 if TYPE_CHECKING:
     from schemas.rule_messages import RuleMessage
     from streamgauge.rules.backtest.command import Asked
-    from streamgauge.rules.compiled import Surroundings
+    from streamgauge.rules.machine.compiled import Surroundings
 
 _FILES = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -64,7 +64,7 @@ def rules() -> None:
 @click.pass_obj
 def check(config: Config, files: tuple[Path, ...], lint_fatal: bool) -> None:
     """Report every error in rule FILES, those in SQL too, with its place; without FILES read standard input."""
-    from streamgauge.rules import command
+    from streamgauge.rules.files import command
 
     sys.exit(command.check(files, config.rules.severities, lint_fatal))
 
@@ -74,7 +74,7 @@ def check(config: Config, files: tuple[Path, ...], lint_fatal: bool) -> None:
 @click.option("--run", "only", metavar="REGEX", help="Run the tests with such names only.")
 def test(files: tuple[Path, ...], only: str | None) -> None:
     """Run unit tests of rules, FILES in promtool's format."""
-    from streamgauge.rules import command
+    from streamgauge.rules.files import command
 
     sys.exit(command.test(files, only))
 
@@ -139,8 +139,8 @@ def _on_topic(config: Config, asked: "Asked") -> int:
 
     from schemas.topics import RAW
     from streamgauge.rules.backtest.command import run
-    from streamgauge.rules.compiled import CompiledGroup
-    from streamgauge.rules.stream.reach import reach_of
+    from streamgauge.rules.machine.compiled import CompiledGroup
+    from streamgauge.rules.stream.compile.reach import reach_of
     from streamgauge.topics.topic_source import TopicSource
 
     surroundings = _surroundings(config)
@@ -164,7 +164,7 @@ def _on_topic(config: Config, asked: "Asked") -> int:
 
 
 def _surroundings(config: Config) -> "Surroundings":
-    from streamgauge.rules.compiled import Surroundings
+    from streamgauge.rules.machine.compiled import Surroundings
 
     return Surroundings(lookback_ms=config.gateway.lookback_s * 1000)
 
@@ -203,7 +203,7 @@ def applied(config: Config, namespace: str) -> None:
 def costs(config: Config, as_json: bool) -> None:
     """Show what each rule costs where it runs, rules in SQL too: those that look at most samples first."""
     from streamgauge.cli_board import groups_now
-    from streamgauge.rules import costs as command
+    from streamgauge.rules.machine import costs as command
     from streamgauge.terminal import terminal
 
     kafka_listens(config)

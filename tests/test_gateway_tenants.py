@@ -19,7 +19,7 @@ from streamgauge.gateway.auth.secrets import PasswordHash, new_token, token_hash
 from streamgauge.gateway.http.app import Gateway
 from streamgauge.rules.applied.board import Board
 from streamgauge.rules.applied.rule_sets import RuleSets, publication
-from streamgauge.rules.reader import read
+from streamgauge.rules.files.reader import read
 from streamgauge.times import now_ms
 
 NOW_S = int(time.time())

@@ -8,7 +8,7 @@ import pytest
 
 from schemas import column_kernels, time_kernels
 from streamgauge.promql.data import label_kernels
-from streamgauge.rules.stream import window_kernels
+from streamgauge.rules.stream.samples import window_kernels
 from streamgauge.series import id_kernels
 from streamgauge.series.hash_factor import FACTOR
 

@@ -22,8 +22,8 @@ from streamgauge.collect.series_table import SeriesTable
 from streamgauge.collect.target_series import TargetSeries
 from streamgauge.collect.targets import Target, read_targets
 from streamgauge.config import Config
-from streamgauge.rules import recorded_batches
-from streamgauge.rules.evaluation import Point
+from streamgauge.rules.machine import recorded_batches
+from streamgauge.rules.machine.evaluation import Point
 from streamgauge.series.ids import from_bytes, series_id
 from streamgauge.series.labels import canonical, parse
 from streamgauge.series.samples import Samples

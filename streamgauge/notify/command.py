@@ -13,7 +13,7 @@ from streamgauge.config import Config
 from streamgauge.notify.bridge import Bridge, Journal, Terms
 from streamgauge.notify.receiver import Alertmanager
 from streamgauge.promql.syntax.literals import duration
-from streamgauge.rules.alert_output import NO_EXTERNAL_URL
+from streamgauge.rules.machine.alert_output import NO_EXTERNAL_URL
 from streamgauge.times import now_ms
 
 HOUR_MS = 3_600_000

@@ -7,7 +7,7 @@ from schemas.alert_messages import Triggered
 from schemas.cut_texts import cut_all
 from schemas.limits import MAX_ANNOTATIONS_BYTES, MAX_MESSAGE_BYTES
 from schemas.notified_messages import Notified
-from streamgauge.rules.alerts import RESOLVED_RETENTION_MS, AlertState
+from streamgauge.rules.machine.alerts import RESOLVED_RETENTION_MS, AlertState
 
 FIRING, RESOLVED, ERROR = AlertState.FIRING.value, AlertState.RESOLVED.value, AlertState.ERROR.value
 MOST_CHANGES = 64

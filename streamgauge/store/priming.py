@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from streamgauge.config import Config
-from streamgauge.rules.stream.reach import Conditions, Reach
-from streamgauge.rules.stream.selectors import Selector, SelectorIndex
+from streamgauge.rules.stream.compile.reach import Conditions, Reach
+from streamgauge.rules.stream.compile.selectors import Selector, SelectorIndex
 from streamgauge.series.ids import from_bytes, lanes_of, split, to_bytes
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, MatchOp, metric_of

@@ -8,7 +8,7 @@ from schemas.notified_messages import decode, encode, key_of
 from streamgauge.notify import entry as entry_module
 from streamgauge.notify import ledger as module
 from streamgauge.notify.ledger import GAP_MS, Ledger, Verdict
-from streamgauge.rules.alerts import RESOLVED_RETENTION_MS
+from streamgauge.rules.machine.alerts import RESOLVED_RETENTION_MS
 
 RESEND_MS = 60_000
 MEMORY_MS = 24 * 3_600_000

@@ -17,7 +17,7 @@ from streamgauge.local.home import ROOT, Home
 from streamgauge.local.ports import free_ports
 from streamgauge.local.services import services
 from streamgauge.notify import command
-from streamgauge.rules.alert_output import NO_EXTERNAL_URL
+from streamgauge.rules.machine.alert_output import NO_EXTERNAL_URL
 from streamgauge.yaml_file import InvalidFile
 
 

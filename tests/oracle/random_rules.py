@@ -7,10 +7,10 @@ from typing import Any
 from schemas.rule_files import Group
 from streamgauge.promql.data.vectors import written
 from streamgauge.promql.syntax.parser import parse as parse_expression
-from streamgauge.rules.compiled import Surroundings, compile_group
-from streamgauge.rules.evaluation import points
-from streamgauge.rules.group_run import GroupRun
-from streamgauge.rules.reader import parse
+from streamgauge.rules.files.reader import parse
+from streamgauge.rules.machine.compiled import Surroundings, compile_group
+from streamgauge.rules.machine.evaluation import points
+from streamgauge.rules.machine.group_run import GroupRun
 from streamgauge.rules.unit_tests.memory import Memory
 from streamgauge.rules.unit_tests.series_notation import labels, values
 

@@ -4,13 +4,13 @@ from random import Random
 
 import numpy as np
 
-from streamgauge.rules.alerts import Failure, RuleState, step
 from streamgauge.rules.applied.rule_sets import RuleSet
-from streamgauge.rules.evaluation import alert_series
-from streamgauge.rules.stream.asks import Terms
-from streamgauge.rules.stream.merge import GroupMerge
-from streamgauge.rules.stream.shard_rules import ShardRules
-from streamgauge.rules.stream.window import Window
+from streamgauge.rules.machine.alerts import Failure, RuleState, step
+from streamgauge.rules.machine.evaluation import alert_series
+from streamgauge.rules.stream.compile.asks import Terms
+from streamgauge.rules.stream.merging.merge import GroupMerge
+from streamgauge.rules.stream.samples.window import Window
+from streamgauge.rules.stream.shard.shard_rules import ShardRules
 from streamgauge.series.ids import from_bytes, series_id
 from streamgauge.series.labels import canonical
 from streamgauge.series.samples import STALE, Samples

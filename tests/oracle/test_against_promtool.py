@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from random_rules import RandomRules, expectations
 
 from streamgauge.cli import main
-from streamgauge.rules.reader import read
+from streamgauge.rules.files.reader import read
 
 FILES = 60
 TEMPLATES = Path(__file__).parent.parent / "rules" / "templates.txt"

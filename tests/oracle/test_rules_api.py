@@ -11,7 +11,7 @@ from rules_client import KnownBoard, RulesClient
 from schemas.alert_messages import ActiveAlert, GroupStatus, RuleHealth, encode, state_key
 from streamgauge.rules.applied.board import Board
 from streamgauge.rules.applied.rule_sets import RuleSets, publication
-from streamgauge.rules.reader import read
+from streamgauge.rules.files.reader import read
 
 FILE = """\
 groups:

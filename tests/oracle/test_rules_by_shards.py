@@ -15,12 +15,12 @@ from shards import StreamRun
 
 from schemas.rule_files import Group, Rule, RuleKind
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
-from streamgauge.rules.alerts import Failure
-from streamgauge.rules.compiled import Surroundings, compile_group
-from streamgauge.rules.evaluation import Evaluation, FromSource
-from streamgauge.rules.group_run import GroupRun
-from streamgauge.rules.reader import parse
-from streamgauge.rules.stream.shard_rules import METADATA_LABELS
+from streamgauge.rules.files.reader import parse
+from streamgauge.rules.machine.alerts import Failure
+from streamgauge.rules.machine.compiled import Surroundings, compile_group
+from streamgauge.rules.machine.evaluation import Evaluation, FromSource
+from streamgauge.rules.machine.group_run import GroupRun
+from streamgauge.rules.stream.shard.shard_rules import METADATA_LABELS
 from streamgauge.rules.unit_tests.memory import Memory
 from streamgauge.rules.unit_tests.series_notation import labels, values
 

@@ -11,20 +11,21 @@ import pytest
 from schemas import alert_messages, batch
 from schemas.rule_messages import RuleMessage
 from streamgauge.config import Alerts
-from streamgauge.rules import alert_codec, group_codec, reader
 from streamgauge.rules.applied.rule_sets import RuleSets, publication
 from streamgauge.rules.applied.timeline import Timeline
-from streamgauge.rules.compiled import Surroundings, compile_group
-from streamgauge.rules.evaluation import Point
-from streamgauge.rules.group_run import GroupRun
-from streamgauge.rules.group_state import GroupState
+from streamgauge.rules.files import reader
 from streamgauge.rules.job.alert_group import AlertGroup
 from streamgauge.rules.job.group_ticks import GroupTicks
 from streamgauge.rules.job.shard import Place, Rules, Shard
 from streamgauge.rules.job.shard_time import ShardTime
-from streamgauge.rules.recorded_batches import batches
-from streamgauge.rules.stream.asks import Terms
-from streamgauge.rules.stream.shard_rules import stream_groups
+from streamgauge.rules.machine import alert_codec, group_codec
+from streamgauge.rules.machine.compiled import Surroundings, compile_group
+from streamgauge.rules.machine.evaluation import Point
+from streamgauge.rules.machine.group_run import GroupRun
+from streamgauge.rules.machine.group_state import GroupState
+from streamgauge.rules.machine.recorded_batches import batches
+from streamgauge.rules.stream.compile.asks import Terms
+from streamgauge.rules.stream.shard.shard_rules import stream_groups
 from streamgauge.rules.unit_tests.memory import Memory
 from streamgauge.series.samples import empty
 

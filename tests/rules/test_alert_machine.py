@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.rule_files import NoData
-from streamgauge.rules import alert_codec
-from streamgauge.rules.alert_codec import InvalidState, StateFault
-from streamgauge.rules.alerts import (
+from streamgauge.rules.machine import alert_codec
+from streamgauge.rules.machine.alert_codec import InvalidState, StateFault
+from streamgauge.rules.machine.alerts import (
     Alert,
     AlertState,
     Failure,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.rules.alert_output import generator_url
+from streamgauge.rules.machine.alert_output import generator_url
 from streamgauge.rules.templates.formatting import exponential
 
 

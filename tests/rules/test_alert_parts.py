@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from schemas.alert_messages import ActiveAlert, encode, place_of, state_key
 from schemas.rule_messages import InvalidMessage
-from streamgauge.rules import alert_parts as module
-from streamgauge.rules.alert_parts import KnownAlerts, ToldAlerts
+from streamgauge.rules.machine import alert_parts as module
+from streamgauge.rules.machine.alert_parts import KnownAlerts, ToldAlerts
 
 PLACE = "web/hosts", 0
 PART_BYTES = 300

@@ -20,9 +20,9 @@ from streamgauge.rules.backtest.command import Asked, run
 from streamgauge.rules.backtest.dependencies import components, dependencies
 from streamgauge.rules.backtest.run import Backtest, Span
 from streamgauge.rules.backtest.show import show
-from streamgauge.rules.compiled import Surroundings, compile_group
-from streamgauge.rules.group_run import GroupRun
-from streamgauge.rules.reader import parse
+from streamgauge.rules.files.reader import parse
+from streamgauge.rules.machine.compiled import Surroundings, compile_group
+from streamgauge.rules.machine.group_run import GroupRun
 from streamgauge.rules.unit_tests.memory import Memory
 from streamgauge.rules.unit_tests.series_notation import labels, values
 

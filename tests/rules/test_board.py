@@ -7,9 +7,9 @@ import pytest
 from schemas.alert_messages import ActiveAlert, GroupStatus, RuleHealth, encode, place_of, state_key
 from schemas.rule_files import Group, Rule, RuleKind
 from schemas.rule_messages import InvalidMessage, encode_group
-from streamgauge.rules.alert_parts import ToldAlerts
 from streamgauge.rules.applied.board import SILENT_MS, Board
 from streamgauge.rules.applied.rule_sets import DELAY_MS, RuleSets, publication
+from streamgauge.rules.machine.alert_parts import ToldAlerts
 
 DOWN = Rule(RuleKind.ALERT, "Down", "up == 0")
 HOT = Rule(RuleKind.ALERT, "Hot", "temperature > 80")

@@ -10,14 +10,14 @@ from schemas import limits
 from schemas.alert_messages import decode_status, decode_triggered
 from schemas.rule_files import Group, Rule, RuleKind
 from streamgauge.config import Alerts
-from streamgauge.rules import alert_codec
-from streamgauge.rules.alert_output import UNTOLD
-from streamgauge.rules.alerts import Alert, AlertState, Failure, Observed, Result, RuleState
 from streamgauge.rules.applied.rule_sets import MAX_RULES_BYTES
-from streamgauge.rules.compiled import Surroundings, compile_group
-from streamgauge.rules.evaluation import Evaluation, FromSource, Point
-from streamgauge.rules.group_state import GroupState, Origin, Outcome
 from streamgauge.rules.job.group_messages import GroupMessages, Moment, Ticked
+from streamgauge.rules.machine import alert_codec
+from streamgauge.rules.machine.alert_output import UNTOLD
+from streamgauge.rules.machine.alerts import Alert, AlertState, Failure, Observed, Result, RuleState
+from streamgauge.rules.machine.compiled import Surroundings, compile_group
+from streamgauge.rules.machine.evaluation import Evaluation, FromSource, Point
+from streamgauge.rules.machine.group_state import GroupState, Origin, Outcome
 from streamgauge.rules.unit_tests.memory import Memory
 from streamgauge.series.labels import canonical
 

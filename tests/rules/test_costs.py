@@ -7,8 +7,8 @@ from rich.console import Console
 
 from schemas.alert_messages import RuleHealth
 from schemas.rule_files import Group, Rule, RuleKind
-from streamgauge.rules import costs
 from streamgauge.rules.applied.board import GroupView, RuleView
+from streamgauge.rules.machine import costs
 
 
 def _groups():

@@ -4,12 +4,12 @@ import math
 import struct
 
 from schemas.rule_files import Group, Rule, RuleKind
-from streamgauge.rules import group_codec
-from streamgauge.rules.alerts import Observed, Result
-from streamgauge.rules.compiled import compile_group
-from streamgauge.rules.evaluation import Point
-from streamgauge.rules.group_state import GroupState, Origin, Outcome, identities, origin_of
-from streamgauge.rules.recorded_batches import batches
+from streamgauge.rules.machine import group_codec
+from streamgauge.rules.machine.alerts import Observed, Result
+from streamgauge.rules.machine.compiled import compile_group
+from streamgauge.rules.machine.evaluation import Point
+from streamgauge.rules.machine.group_state import GroupState, Origin, Outcome, identities, origin_of
+from streamgauge.rules.machine.recorded_batches import batches
 from streamgauge.series.samples import STALE, STALE_BITS
 
 NOON = 1_763_892_000_000

@@ -7,11 +7,11 @@ from click.testing import CliRunner
 
 from streamgauge.cli import main
 from streamgauge.rules.backtest.run import Backtest, Span
-from streamgauge.rules.compiled import Surroundings, compile_group
-from streamgauge.rules.evaluation import Evaluation, FromSource
-from streamgauge.rules.group_run import GroupRun
-from streamgauge.rules.group_state import GroupState, Outcome, identities, origin_of
-from streamgauge.rules.reader import parse
+from streamgauge.rules.files.reader import parse
+from streamgauge.rules.machine.compiled import Surroundings, compile_group
+from streamgauge.rules.machine.evaluation import Evaluation, FromSource
+from streamgauge.rules.machine.group_run import GroupRun
+from streamgauge.rules.machine.group_state import GroupState, Outcome, identities, origin_of
 from streamgauge.rules.unit_tests.memory import Memory
 from streamgauge.series.samples import STALE
 from tests.limit_cases import LIMITS, labels_of

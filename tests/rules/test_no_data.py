@@ -2,7 +2,7 @@ import pytest
 
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.promql.syntax.printer import canonical
-from streamgauge.rules.no_data import asks_for_absence, without_conditions
+from streamgauge.rules.machine.no_data import asks_for_absence, without_conditions
 
 
 @pytest.mark.parametrize(

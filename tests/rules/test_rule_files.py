@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.rule_files import SEVERITIES, NoData, RuleKind
-from streamgauge.rules.faults import FileFault, Place
-from streamgauge.rules.positions import Lines
-from streamgauge.rules.reader import parse, read
+from streamgauge.rules.files.faults import FileFault, Place
+from streamgauge.rules.files.positions import Lines
+from streamgauge.rules.files.reader import parse, read
 
 
 def faults(text: str) -> list[str]:

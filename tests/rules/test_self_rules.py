@@ -5,7 +5,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from streamgauge.cli import main
-from streamgauge.rules.reader import read
+from streamgauge.rules.files.reader import read
 
 RULES = Path(__file__).parents[2] / "rules"
 

@@ -15,11 +15,11 @@ from schemas.batch_packing import pack
 from streamgauge.config import Alerts
 from streamgauge.promql.syntax.parser import parse as parse_promql
 from streamgauge.promql.syntax.parser import selector
-from streamgauge.rules import alert_codec, group_codec
-from streamgauge.rules.compiled import Surroundings
-from streamgauge.rules.group_state import GroupState
 from streamgauge.rules.job.sql_group import SqlGroup
 from streamgauge.rules.job.waiting_rows import WaitingRows
+from streamgauge.rules.machine import alert_codec, group_codec
+from streamgauge.rules.machine.compiled import Surroundings
+from streamgauge.rules.machine.group_state import GroupState
 from streamgauge.rules.sql.reader import parse
 from streamgauge.rules.sql.sampler import Sampler
 from streamgauge.rules.sql.script import render

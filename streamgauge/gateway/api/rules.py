@@ -16,8 +16,8 @@ from streamgauge.gateway.request.parameters import Form, quoted
 from streamgauge.promql.syntax import parser, printer
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.rules.applied.board import GroupView, RuleView
-from streamgauge.rules.evaluation import ALERTS
-from streamgauge.rules.intervals import interval_of
+from streamgauge.rules.machine.evaluation import ALERTS
+from streamgauge.rules.machine.intervals import interval_of
 from streamgauge.rules.sql.statement import parse as parse_sql
 from streamgauge.rules.sql.tokens import InvalidSql
 from streamgauge.series.labels import NAME

@@ -14,8 +14,8 @@ from schemas.alert_messages import (
 )
 from schemas.rule_files import Group, Rule
 from schemas.rule_messages import RuleMessage, decode_group, file_of
-from streamgauge.rules.alert_parts import KnownAlerts
 from streamgauge.rules.applied.rule_sets import RuleSet, RuleSets
+from streamgauge.rules.machine.alert_parts import KnownAlerts
 
 _KEPT_SETS = 16
 SILENT_MS = 3_600_000

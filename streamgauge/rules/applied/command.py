@@ -14,7 +14,7 @@ from schemas.rule_messages import RuleMessage, file_in, file_of, key_of
 from streamgauge.promql.syntax.literals import duration_text
 from streamgauge.rules.applied.difference import Count, Line, difference
 from streamgauge.rules.applied.rule_sets import Publication, RuleSet, RuleSets, oversized, publication
-from streamgauge.rules.command import usable_groups
+from streamgauge.rules.files.command import usable_groups
 
 OK, FAILED, DIFFERENT = 0, 1, 2
 _COLOURS = {"-": "red", "+": "green", "~": "yellow"}

@@ -23,7 +23,7 @@ from schemas.rule_messages import (
     key_of,
     version_of,
 )
-from streamgauge.rules.intervals import interval_of
+from streamgauge.rules.machine.intervals import interval_of
 
 DELAY_MS = 5000
 """From the moment in which a set is published to the first tick at which it counts, so that all have read it."""

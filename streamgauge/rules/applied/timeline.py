@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from schemas.rule_messages import RuleMessage
 from streamgauge.rules.applied.rule_sets import RuleSet, RuleSets
-from streamgauge.rules.intervals import interval_of
+from streamgauge.rules.machine.intervals import interval_of
 
 
 class Timeline:

@@ -11,8 +11,8 @@ import click
 from streamgauge.promql.data.query import Source
 from streamgauge.rules.backtest import show
 from streamgauge.rules.backtest.run import Backtest, Span
-from streamgauge.rules.command import usable_groups
-from streamgauge.rules.compiled import CompiledGroup, Surroundings, compile_group
+from streamgauge.rules.files.command import usable_groups
+from streamgauge.rules.machine.compiled import CompiledGroup, Surroundings, compile_group
 from streamgauge.terminal import terminal
 
 OK, FAILED = 0, 1

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from streamgauge.promql.syntax.ast import Expr, Subquery, VectorSelector
 from streamgauge.promql.syntax.walk import walk
-from streamgauge.rules.compiled import CompiledGroup, CompiledRule
-from streamgauge.rules.evaluation import ALERT_NAME, ALERTS, FOR_STATE
+from streamgauge.rules.machine.compiled import CompiledGroup, CompiledRule
+from streamgauge.rules.machine.evaluation import ALERT_NAME, ALERTS, FOR_STATE
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, metric_of
 

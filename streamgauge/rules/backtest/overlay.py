@@ -9,7 +9,7 @@ import numpy as np
 
 from streamgauge.promql.data.vectors import Times, Values
 from streamgauge.rules.backtest.stretch import Stretch
-from streamgauge.rules.evaluation import ALERT_NAME, ALERTS, FOR_STATE
+from streamgauge.rules.machine.evaluation import ALERT_NAME, ALERTS, FOR_STATE
 from streamgauge.series.labels import NAME, SEPARATOR
 from streamgauge.series.matchers import Matcher, fulfils, metric_of, named
 from streamgauge.series.samples import STALE_BITS, Samples

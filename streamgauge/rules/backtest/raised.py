@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from streamgauge.promql.syntax.ast import Binary, BinaryOp, Expr
 from streamgauge.promql.syntax.walk import bare
-from streamgauge.rules.alerts import Alert, AlertState, Labels, Transition
+from streamgauge.rules.machine.alerts import Alert, AlertState, Labels, Transition
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ import numpy as np
 from schemas.rule_files import NoData
 from streamgauge.promql.data.query import Source
 from streamgauge.promql.data.vectors import Mask, Times, Values
-from streamgauge.rules.alerts import Failure, Labels, Observed, Result, RuleState, Transition, step
 from streamgauge.rules.backtest.overlay import Overlay
 from streamgauge.rules.backtest.raised import Episodes
 from streamgauge.rules.backtest.track import Part, Track, Tracker
-from streamgauge.rules.compiled import CompiledRule
-from streamgauge.rules.evaluation import (
+from streamgauge.rules.machine.alerts import Failure, Labels, Observed, Result, RuleState, Transition, step
+from streamgauge.rules.machine.compiled import CompiledRule
+from streamgauge.rules.machine.evaluation import (
     ALERTS,
     FOR_STATE,
     SAME_LABELS,
@@ -24,7 +24,7 @@ from streamgauge.rules.evaluation import (
     over_limit,
     recorded_labels,
 )
-from streamgauge.rules.within_limits import fault_of, left_out, result_within_limits
+from streamgauge.rules.machine.within_limits import fault_of, left_out, result_within_limits
 from streamgauge.series.samples import STALE
 
 _NOTHING = Track()

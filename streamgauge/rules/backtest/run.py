@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from itertools import chain
 
 from streamgauge.promql.data.query import Source
-from streamgauge.rules.alerts import Transition
 from streamgauge.rules.backtest.dependencies import Component, Place, dependencies
 from streamgauge.rules.backtest.overlay import Overlay
 from streamgauge.rules.backtest.raised import Episodes, Report, RuleSummary, wants_lowest
 from streamgauge.rules.backtest.rule_run import AlertRun, RecordingRun, Written
 from streamgauge.rules.backtest.stretch import Stretch
 from streamgauge.rules.backtest.track import Tracker
-from streamgauge.rules.compiled import CompiledGroup, CompiledRule, Surroundings
-from streamgauge.rules.intervals import interval_of
+from streamgauge.rules.machine.alerts import Transition
+from streamgauge.rules.machine.compiled import CompiledGroup, CompiledRule, Surroundings
+from streamgauge.rules.machine.intervals import interval_of
 
 TICKS = 500
 """Of a stretch, as far as its length allows: the samples of a selector are held for all of it."""

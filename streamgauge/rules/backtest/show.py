@@ -11,9 +11,9 @@ from rich.text import Text
 
 from streamgauge.promql.data.vectors import written
 from streamgauge.promql.syntax.literals import duration_text, number_text
-from streamgauge.rules.alerts import Labels
 from streamgauge.rules.backtest.raised import Raised, Report
-from streamgauge.rules.evaluation import ALERT_NAME
+from streamgauge.rules.machine.alerts import Labels
+from streamgauge.rules.machine.evaluation import ALERT_NAME
 from streamgauge.rules.templates.humanize import humanize
 
 MIN_TIMELINE = 24

@@ -11,11 +11,11 @@ from streamgauge.promql.data.vectors import Mask, Values, Vector
 from streamgauge.promql.engine.evaluation import evaluate
 from streamgauge.promql.syntax.ast import Expr
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
-from streamgauge.rules.alerts import Labels
 from streamgauge.rules.backtest.dependencies import sees_ahead
 from streamgauge.rules.backtest.stretch import Stretch
-from streamgauge.rules.compiled import Surroundings
-from streamgauge.rules.evaluation import Point, series_of
+from streamgauge.rules.machine.alerts import Labels
+from streamgauge.rules.machine.compiled import Surroundings
+from streamgauge.rules.machine.evaluation import Point, series_of
 
 MAX_BYTES = 1 << 30
 """Of one evaluation; what takes more is evaluated in shorter parts."""

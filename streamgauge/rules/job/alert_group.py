@@ -8,14 +8,14 @@ from collections.abc import Callable
 from streamgauge.config import Alerts
 from streamgauge.promql.data.query import Source
 from streamgauge.rules.applied.rule_sets import RuleSet
-from streamgauge.rules.evaluation import Point
-from streamgauge.rules.group_state import GroupState, Outcome, identities, origin_of
-from streamgauge.rules.intervals import interval_of
 from streamgauge.rules.job.group_messages import GroupMessages, Moment, Ticked
 from streamgauge.rules.job.group_ticks import Parts
-from streamgauge.rules.stream.asks import StreamGroup, Terms
-from streamgauge.rules.stream.merge import GroupMerge, MixedPartials
-from streamgauge.rules.stream.partials import InvalidPartial
+from streamgauge.rules.machine.evaluation import Point
+from streamgauge.rules.machine.group_state import GroupState, Outcome, identities, origin_of
+from streamgauge.rules.machine.intervals import interval_of
+from streamgauge.rules.stream.compile.asks import StreamGroup, Terms
+from streamgauge.rules.stream.merging.merge import GroupMerge, MixedPartials
+from streamgauge.rules.stream.parts.partials import InvalidPartial
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from schemas.alert_messages import ActiveAlert, GroupStatus, RuleHealth
 from schemas.batch_packing import Packed
 from schemas.limits import MAX_MESSAGE_BYTES
 from streamgauge.config import Alerts
-from streamgauge.rules.alert_output import About, active_alerts, health, key_of, triggered
-from streamgauge.rules.alert_parts import ToldAlerts
-from streamgauge.rules.group_state import GroupState, Outcome
-from streamgauge.rules.recorded_batches import batches
+from streamgauge.rules.machine.alert_output import About, active_alerts, health, key_of, triggered
+from streamgauge.rules.machine.alert_parts import ToldAlerts
+from streamgauge.rules.machine.group_state import GroupState, Outcome
+from streamgauge.rules.machine.recorded_batches import batches
 
 ROOM_BYTES = 4096
 """For a message's headers and framing."""

@@ -13,10 +13,10 @@ from streamgauge.rules.applied.rule_sets import RuleSet
 from streamgauge.rules.applied.timeline import Timeline
 from streamgauge.rules.job.group_ticks import Part
 from streamgauge.rules.job.shard_time import ShardTime
-from streamgauge.rules.stream.asks import Terms
-from streamgauge.rules.stream.reach import Conditions, Reach
-from streamgauge.rules.stream.shard_rules import ShardRules
-from streamgauge.rules.stream.window import Window
+from streamgauge.rules.stream.compile.asks import Terms
+from streamgauge.rules.stream.compile.reach import Conditions, Reach
+from streamgauge.rules.stream.samples.window import Window
+from streamgauge.rules.stream.shard.shard_rules import ShardRules
 from streamgauge.series.samples import Samples
 
 PRUNE_MS = 10_000

@@ -8,11 +8,11 @@ from schemas.rule_files import NoData
 from schemas.rule_messages import encode_group
 from streamgauge.config import Alerts
 from streamgauge.promql.data.query import Source
-from streamgauge.rules.alerts import Failure, Observed, Result
-from streamgauge.rules.compiled import Surroundings, outside_of
-from streamgauge.rules.evaluation import ALERT_NAME, Evaluation, FromSource, Point
-from streamgauge.rules.group_state import GroupState, Origin, Outcome, identities
 from streamgauge.rules.job.group_messages import GroupMessages, Moment, Ticked
+from streamgauge.rules.machine.alerts import Failure, Observed, Result
+from streamgauge.rules.machine.compiled import Surroundings, outside_of
+from streamgauge.rules.machine.evaluation import ALERT_NAME, Evaluation, FromSource, Point
+from streamgauge.rules.machine.group_state import GroupState, Origin, Outcome, identities
 from streamgauge.rules.sql.rule import SqlRule
 
 Found = tuple[Mapping[str, str], float]

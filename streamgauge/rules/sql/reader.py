@@ -10,15 +10,15 @@ import yaml
 
 from schemas.rule_files import MIN_INTERVAL_MS, SQL_KEYS, Rule, RuleKind
 from streamgauge.promql.syntax.literals import duration_text
-from streamgauge.rules.entries import EntryReader, Texts, plain
-from streamgauge.rules.faults import Fault, FileFault, Place
-from streamgauge.rules.positions import Lines
+from streamgauge.rules.files.entries import EntryReader, Texts, plain
+from streamgauge.rules.files.faults import Fault, FileFault, Place
+from streamgauge.rules.files.positions import Lines
+from streamgauge.rules.files.yaml_tree import Entry, YamlTree
 from streamgauge.rules.sql.columns import SAMPLES, unknown_columns
 from streamgauge.rules.sql.rule import SqlRule
 from streamgauge.rules.sql.statement import Statement
 from streamgauge.rules.sql.statement import parse as parse_statement
 from streamgauge.rules.sql.tokens import InvalidSql, tokens
-from streamgauge.rules.yaml_tree import Entry, YamlTree
 
 SUFFIX = ".sql"
 EVERY_MS = 60_000

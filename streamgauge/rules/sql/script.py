@@ -8,7 +8,7 @@ import jinja2
 import xxhash
 
 from schemas.rule_files import NoData
-from streamgauge.rules.evaluation import ALERT_NAME
+from streamgauge.rules.machine.evaluation import ALERT_NAME
 from streamgauge.rules.sql.rule import SqlRule, distinct
 from streamgauge.rules.sql.statement import SamplesCall
 from streamgauge.rules.sql.tokens import tokens

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from streamgauge.rules.stream.reach import Reach
-from streamgauge.rules.stream.window import Window
+from streamgauge.rules.stream.compile.reach import Reach
+from streamgauge.rules.stream.samples.window import Window
 from streamgauge.series.ids import from_bytes, series_id
 from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import Matcher, MatchOp

@@ -10,10 +10,10 @@ from streamgauge.promql.syntax.durations import resolve
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.promql.syntax.literals import duration_text
 from streamgauge.promql.syntax.parser import parse
-from streamgauge.rules.alerts import AlertState
-from streamgauge.rules.compiled import Surroundings, compile_group
-from streamgauge.rules.evaluation import points
-from streamgauge.rules.group_run import GroupRun
+from streamgauge.rules.machine.alerts import AlertState
+from streamgauge.rules.machine.compiled import Surroundings, compile_group
+from streamgauge.rules.machine.evaluation import points
+from streamgauge.rules.machine.group_run import GroupRun
 from streamgauge.rules.unit_tests.file import AlertCase, ExpressionCase, TestFile, UnitTest
 from streamgauge.rules.unit_tests.memory import Memory
 

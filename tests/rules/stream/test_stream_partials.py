@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.rule_files import Group, Rule, RuleKind
-from streamgauge.rules.alerts import Failure
 from streamgauge.rules.applied.rule_sets import RuleSet
-from streamgauge.rules.compiled import Surroundings
-from streamgauge.rules.evaluation import Point
-from streamgauge.rules.stream.asks import Terms
-from streamgauge.rules.stream.merge import NOTHING, GroupMerge, MixedPartials
-from streamgauge.rules.stream.partials import InvalidPartial, decode, encode
-from streamgauge.rules.stream.shard_rules import METADATA_LABELS, ShardRules
-from streamgauge.rules.stream.window import Window
+from streamgauge.rules.machine.alerts import Failure
+from streamgauge.rules.machine.compiled import Surroundings
+from streamgauge.rules.machine.evaluation import Point
+from streamgauge.rules.stream.compile.asks import Terms
+from streamgauge.rules.stream.merging.merge import NOTHING, GroupMerge, MixedPartials
+from streamgauge.rules.stream.parts.partials import InvalidPartial, decode, encode
+from streamgauge.rules.stream.samples.window import Window
+from streamgauge.rules.stream.shard.shard_rules import METADATA_LABELS, ShardRules
 from streamgauge.series.ids import from_bytes, series_id
 from streamgauge.series.labels import canonical
 from streamgauge.series.samples import Samples

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from schemas.batch import Batch, InvalidBatch
 from streamgauge.promql.syntax.parser import parse
-from streamgauge.rules.stream.reach import Reach
-from streamgauge.rules.stream.window import Window
+from streamgauge.rules.stream.compile.reach import Reach
+from streamgauge.rules.stream.samples.window import Window
 from streamgauge.series.ids import from_bytes, series_id
 from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import fulfils

@@ -1,0 +1,1 @@
+"""Rule files: read, checked, every fault with its place."""

@@ -1,0 +1,1 @@
+"""A group's answers, from the parts of all shards."""

@@ -1,0 +1,1 @@
+"""What shards tell of a group at a tick, packed."""

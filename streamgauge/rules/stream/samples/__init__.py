@@ -1,0 +1,1 @@
+"""The samples that rules look back at, in memory."""

@@ -1,0 +1,1 @@
+"""The part of every group that a shard evaluates."""
