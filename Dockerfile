@@ -15,7 +15,7 @@ RUN python -m venv .venv \
 
 COPY . .
 RUN uv pip install --no-deps --no-build-isolation -e . \
-    && python -m streamgauge.local.jars \
+    && python -m streamgauge.local.servers.jars \
     && rm -rf /root/.m2 \
     && useradd --create-home streamgauge \
     && install -d -o streamgauge -g streamgauge /var/lib/streamgauge \

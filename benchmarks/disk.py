@@ -33,8 +33,8 @@ from schemas.tables import DIGEST, ROLLUP_COLUMNS, Resolution
 from sinks.cassandra.rebuild import BELOW, Rebuilder
 from sinks.cassandra.write_blocks import BlockStore
 from streamgauge.config import Config, Kept, Layout, Storage
-from streamgauge.local import jars
-from streamgauge.local.cassandra import EXPORTS, OPENS
+from streamgauge.local.servers import jars
+from streamgauge.local.servers.cassandra import EXPORTS, OPENS
 from streamgauge.local.stack import Stack
 from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series.id_kernels import rows_of

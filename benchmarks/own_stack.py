@@ -25,9 +25,9 @@ from streamgauge.config import (
     Storage,
     Stream,
 )
-from streamgauge.local.home import ROOT
-from streamgauge.local.ports import free_ports
+from streamgauge.local.servers.ports import free_ports
 from streamgauge.local.stack import Stack
+from streamgauge.local.supervision.home import ROOT
 
 KEPT_HOURS = 72
 """Of samples and messages, so that simulated time may lie a day back."""

@@ -15,7 +15,7 @@ import yaml
 
 from schemas.batch import decode, minute_of
 from streamgauge.config import Config
-from streamgauge.local.service import answers, environment
+from streamgauge.local.servers.service import answers, environment
 from streamgauge.local.stack import Stack
 from streamgauge.series import ids as series_ids
 from streamgauge.series.labels import canonical

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from streamgauge.local.process import recorded_session
 from streamgauge.local.stack import Stack
+from streamgauge.local.supervision.process import recorded_session
 
 LOOK_S = 5.0
 JOBS = frozenset({"store", "rollup", "alerts"})

@@ -21,7 +21,7 @@ from rich.table import Table
 from usage import Usage
 
 from streamgauge.config import Layout
-from streamgauge.local.ports import free_ports
+from streamgauge.local.servers.ports import free_ports
 
 COLLECTORS = 4
 LANES = 48

@@ -32,10 +32,10 @@ from usage import FLINK, Usage
 
 from streamgauge.cache_folder import cache
 from streamgauge.config import Layout
-from streamgauge.local.home import ROOT
-from streamgauge.local.ports import free_ports
-from streamgauge.local.service import answers, environment
+from streamgauge.local.servers.ports import free_ports
+from streamgauge.local.servers.service import answers, environment
 from streamgauge.local.stack import Stack
+from streamgauge.local.supervision.home import ROOT
 
 STEP_S = 5
 MINUTE_S = 60

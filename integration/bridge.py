@@ -13,7 +13,7 @@ from integration.commands import start
 from integration.stored import wait_for
 from schemas.alert_messages import HEADERS, Triggered, encode
 from schemas.topics import TRIGGERED
-from streamgauge.local.ports import free_ports
+from streamgauge.local.servers.ports import free_ports
 
 RESEND_S = 2
 SENT = re.compile(r"sent: alertmanager=\S+ state=(\w+) alert=(.*) id=(\S+)$")

@@ -30,7 +30,7 @@ from streamgauge.config import (
     Storage,
     Stream,
 )
-from streamgauge.local.ports import free_ports
+from streamgauge.local.servers.ports import free_ports
 from streamgauge.local.stack import Stack
 
 HOME = Path(__file__).parents[1] / ".streamgauge" / "test"

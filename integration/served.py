@@ -9,7 +9,7 @@ import httpx
 
 from integration.commands import start
 from integration.population import Population, series
-from streamgauge.local.ports import free_ports
+from streamgauge.local.servers.ports import free_ports
 from streamgauge.local.stack import Stack
 from streamgauge.series.labels import canonical, parse
 from streamgauge.series.samples import MINUTE_MS, STALE

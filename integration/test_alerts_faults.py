@@ -16,7 +16,7 @@ from integration.stored import wait_for
 from integration.test_alerts import THRESHOLD, heat
 from integration.test_pipeline import _set_parallelism
 from streamgauge.cli import main
-from streamgauge.local.crashes import MARK
+from streamgauge.local.supervision.crashes import MARK
 
 JOBS = 3
 _CRASH = "a worker crashed: Segmentation fault < "

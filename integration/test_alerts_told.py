@@ -13,7 +13,7 @@ from integration.alertmanager import Alertmanager, Webhook, require_program
 from integration.bridge import Bridge
 from integration.stored import wait_for
 from integration.test_alerts import THRESHOLD, heat
-from streamgauge.local.ports import free_ports
+from streamgauge.local.servers.ports import free_ports
 
 BEFORE_MS = 720_000
 """The test's time begins so long ago: the bridge tells what was resolved within 15 minutes."""

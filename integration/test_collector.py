@@ -19,7 +19,7 @@ from schemas import batch, topics
 from streamgauge.collect.app import application
 from streamgauge.collect.collector import Collector
 from streamgauge.collect.remote_write_request import compress, encode
-from streamgauge.local.ports import free_ports
+from streamgauge.local.servers.ports import free_ports
 from streamgauge.series.ids import partition_of
 from streamgauge.series.labels import parse
 from streamgauge.times import now_ms

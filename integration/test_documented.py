@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from integration.stored import wait_for
-from streamgauge.local.home import ROOT
+from streamgauge.local.supervision.home import ROOT
 
 pytestmark = pytest.mark.usefixtures("own_collector")
 COMMAND = re.compile(

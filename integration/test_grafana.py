@@ -15,7 +15,7 @@ import pytest
 
 from integration.commands import require
 from integration.served import serve
-from streamgauge.local.home import ROOT
+from streamgauge.local.supervision.home import ROOT
 from streamgauge.series.labels import parse
 
 sys.path.insert(0, str(ROOT / "tests" / "oracle"))

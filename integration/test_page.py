@@ -17,8 +17,8 @@ from integration.stored import wait_for
 from schemas.alert_messages import ActiveAlert, GroupStatus, RuleHealth, encode, state_key
 from schemas.topics import ALERT_STATE
 from streamgauge.cli import main
-from streamgauge.local.home import ROOT
-from streamgauge.local.ports import free_ports
+from streamgauge.local.servers.ports import free_ports
+from streamgauge.local.supervision.home import ROOT
 from streamgauge.rules.applied.rule_sets import RuleSets
 from streamgauge.topics.rule_topic import RuleTopic
 

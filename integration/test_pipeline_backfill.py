@@ -17,7 +17,7 @@ from integration.workload import MINUTE_MS, Workload
 from operators import replay_range
 from schemas.tables import ROLLED
 from schemas.topics import RAW
-from streamgauge.local.home import ROOT
+from streamgauge.local.supervision.home import ROOT
 from streamgauge.times import rfc3339
 
 

@@ -29,10 +29,10 @@ from streamgauge.config.connections import ClientTls, Sasl
 from streamgauge.flink_rest import FlinkRest
 from streamgauge.kafka_client import client_settings
 from streamgauge.local.container import all_run
-from streamgauge.local.home import Home
-from streamgauge.local.ports import free_ports
-from streamgauge.local.service import address, environment
+from streamgauge.local.servers.ports import free_ports
+from streamgauge.local.servers.service import address, environment
 from streamgauge.local.stack import Stack
+from streamgauge.local.supervision.home import Home
 from streamgauge.store.session import connect
 from streamgauge.topics.partition import read_partition
 

@@ -16,7 +16,7 @@ from integration.batches import BatchProducer, raw_partitions
 from integration.stored import wait_for
 from schemas import batch
 from schemas.topics import ALERT_STATE, RAW
-from streamgauge.local.home import ROOT
+from streamgauge.local.supervision.home import ROOT
 from streamgauge.rules.machine.alert_output import NO_EXTERNAL_URL
 from streamgauge.topics.partition import headers_of, read_partition
 

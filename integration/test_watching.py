@@ -10,7 +10,7 @@ from dashboards import system
 from integration.stored import wait_for
 from streamgauge.cli import main
 from streamgauge.collect.target_series import REPORTS
-from streamgauge.local.home import ROOT
+from streamgauge.local.supervision.home import ROOT
 from streamgauge.promql.syntax.ast import VectorSelector
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.promql.syntax.walk import walk

@@ -122,8 +122,8 @@ def status(config: Config, as_json: bool) -> None:
 @click.pass_obj
 def logs(config: Config, name: str, follow: bool, lines: int) -> None:
     """Show the log of a process or job."""
-    from streamgauge.local.home import Home
-    from streamgauge.local.logs import print_log
+    from streamgauge.local.supervision.home import Home
+    from streamgauge.local.supervision.logs import print_log
 
     log = Home(config.local.home).log(name)
     if not log.exists():
@@ -137,7 +137,7 @@ def logs(config: Config, name: str, follow: bool, lines: int) -> None:
 @click.pass_obj
 def flink(config: Config, arguments: tuple[str, ...]) -> None:
     """Flink's own command line, for the local stack: `streamgauge flink run -py jobs/backfill.py ...`."""
-    from streamgauge.local.jobs import run_flink
+    from streamgauge.local.supervision.jobs import run_flink
 
     if arguments and not {"-h", "--help"} & {*arguments}:
         # its client would tell of a Flink that is away in forty lines of Java

@@ -12,9 +12,9 @@ from streamgauge.cli_reach import kafka_listens
 from streamgauge.collect import command as collecting
 from streamgauge.config import Config, Kafka
 from streamgauge.gateway import command as serving
-from streamgauge.local.home import ROOT
-from streamgauge.local.jobs import _apart
-from streamgauge.local.ports import free_ports
+from streamgauge.local.servers.ports import free_ports
+from streamgauge.local.supervision.home import ROOT
+from streamgauge.local.supervision.jobs import _apart
 from streamgauge.store import schema
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from streamgauge import config as configuration
-from streamgauge.local.jobs import JOBS
+from streamgauge.local.supervision.jobs import JOBS
 
 ROOT = Path(__file__).parents[1]
 VARIABLE = re.compile(r"\$\{\w+:-([^}]*)\}")

@@ -13,7 +13,7 @@ from streamgauge.config import Cassandra, Config, Kafka, Local, Redis
 from streamgauge.config.connections import ClientTls, Credentials, MissingPassword, Sasl
 from streamgauge.gateway.api.status import Status
 from streamgauge.kafka_client import LOGIN_MODULES, client_settings, table_options
-from streamgauge.local import jars
+from streamgauge.local.servers import jars
 from streamgauge.redaction import HIDDEN
 from streamgauge.store.reader import Reading
 from streamgauge.tls import UnusableCertificate, client_context

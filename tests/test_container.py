@@ -13,9 +13,9 @@ import yaml
 from streamgauge import config as configuration
 from streamgauge.config import Config, Flink, Local
 from streamgauge.local.container import all_run
-from streamgauge.local.home import Home
-from streamgauge.local.jobs import JOBS, Submission, Submissions
-from streamgauge.local.ports import free_ports
+from streamgauge.local.servers.ports import free_ports
+from streamgauge.local.supervision.home import Home
+from streamgauge.local.supervision.jobs import JOBS, Submission, Submissions
 from tests.http_server import serving
 
 TIMEOUT_S = 60

@@ -13,14 +13,14 @@ import psutil
 import pytest
 
 from streamgauge.config import Config, Flink, Local
-from streamgauge.local import supervisor
-from streamgauge.local.home import Home
-from streamgauge.local.ports import free_ports
-from streamgauge.local.process import Process, ProcessState
-from streamgauge.local.service import Service
+from streamgauge.local.servers.ports import free_ports
+from streamgauge.local.servers.service import Service
 from streamgauge.local.stack import Stack, StackError
-from streamgauge.local.state_file import BLOCK_BYTES, StateFile
 from streamgauge.local.status import look, show
+from streamgauge.local.supervision import supervisor
+from streamgauge.local.supervision.home import Home
+from streamgauge.local.supervision.process import Process, ProcessState
+from streamgauge.local.supervision.state_file import BLOCK_BYTES, StateFile
 
 FULL = Path("/dev/full")
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]

@@ -14,7 +14,7 @@ from streamgauge.config import Config
 from streamgauge.config import Flink as Settings
 from streamgauge.gateway.http.app import Gateway, application
 from streamgauge.gateway.http.page import VIEWS, assets
-from streamgauge.local.ports import free_ports
+from streamgauge.local.servers.ports import free_ports
 
 ROOT = Path(__file__).parents[1]
 MOST_BYTES = 300_000

@@ -16,11 +16,11 @@ from redis import RedisError
 from streamgauge import redis_client
 from streamgauge.config import Cassandra, Config, Kafka, Local, Redis
 from streamgauge.config.connections import ClientTls, Sasl
-from streamgauge.local import credentials, redis
-from streamgauge.local.credentials import CannotSecure
-from streamgauge.local.home import Home
-from streamgauge.local.ports import free_ports
-from streamgauge.local.service import address
+from streamgauge.local.servers import credentials, redis
+from streamgauge.local.servers.credentials import CannotSecure
+from streamgauge.local.servers.ports import free_ports
+from streamgauge.local.servers.service import address
+from streamgauge.local.supervision.home import Home
 
 
 def files(home: Home) -> ClientTls:

@@ -16,13 +16,13 @@ import pytest
 
 from streamgauge.config import Config
 from streamgauge.flink_rest import JobView, root_cause
-from streamgauge.local.crashes import MARK, last_crash
-from streamgauge.local.home import Home
-from streamgauge.local.jobs import Submission, Submissions, _reason
-from streamgauge.local.keeper import Keeper, KeptJob
-from streamgauge.local.process import Backoff, Process, ProcessState, last_lines, recorded_session
-from streamgauge.local.service import Service, address, environment
+from streamgauge.local.servers.service import Service, address, environment
 from streamgauge.local.status import Row, Status, show
+from streamgauge.local.supervision.crashes import MARK, last_crash
+from streamgauge.local.supervision.home import Home
+from streamgauge.local.supervision.jobs import Submission, Submissions, _reason
+from streamgauge.local.supervision.keeper import Keeper, KeptJob
+from streamgauge.local.supervision.process import Backoff, Process, ProcessState, last_lines, recorded_session
 
 CHILD_THAT_LEAVES_A_WORKER = """
 import pathlib, subprocess, sys, time
@@ -266,7 +266,7 @@ def keeper(home: Home) -> Keeper:
 
 
 def test_an_unexpected_error_does_not_end_the_keeper(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamgauge.local.keeper.LOOK_S", 0.01)
+    monkeypatch.setattr("streamgauge.local.supervision.keeper.LOOK_S", 0.01)
     seen: list[str] = []
     enough = threading.Event()
 
@@ -292,7 +292,7 @@ REFUSED = "IllegalStateException: Cannot map checkpoint/savepoint state for oper
 
 def resubmitted(home: Home, monkeypatch: pytest.MonkeyPatch, *, ran: bool) -> KeptJob:
     """A job that was refused its snapshot once, perhaps ran since, and is submitted again."""
-    monkeypatch.setattr("streamgauge.local.keeper.submit", lambda *_: None)
+    monkeypatch.setattr("streamgauge.local.supervision.keeper.submit", lambda *_: None)
     kept = keeper(home)
     job = kept.jobs["store"]
     job.last_failure = REFUSED

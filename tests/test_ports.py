@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from streamgauge.local import ports
-from streamgauge.local.ports import free_ports
-from streamgauge.local.service import answers
+from streamgauge.local.servers import ports
+from streamgauge.local.servers.ports import free_ports
+from streamgauge.local.servers.service import answers
 from streamgauge.no_redirects import get_json
 
 
@@ -43,7 +43,7 @@ def test_one_that_is_taken_is_not_given(only):
 
 
 def test_one_that_was_given_is_given_to_nobody_else_while_its_process_lives(only):
-    claim = f"from streamgauge.local.ports import _claim; _claim({only})"
+    claim = f"from streamgauge.local.servers.ports import _claim; _claim({only})"
     command = [sys.executable, "-c", f"import sys; {claim}; print(flush=True); sys.stdin.read()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         other.stdout.readline()

@@ -11,7 +11,7 @@ from streamgauge import cli
 from streamgauge.config import Config, Notify, Redis
 from streamgauge.config import Gateway as Settings
 from streamgauge.gateway.http.app import Gateway
-from streamgauge.local.service import address
+from streamgauge.local.servers.service import address
 from streamgauge.no_redirects import get_json
 from streamgauge.query.client import QueryFailed, ask
 from streamgauge.redaction import redacted, without_secrets

@@ -10,9 +10,9 @@ import pytest
 from streamgauge.config import Config, Local
 from streamgauge.config import Redis as Settings
 from streamgauge.gateway.cache.remote import MAX_READ_BYTES, MAX_VALUE_BYTES, RemoteFault, RemoteValues
-from streamgauge.local import redis
-from streamgauge.local.home import Home
-from streamgauge.local.ports import free_ports
+from streamgauge.local.servers import redis
+from streamgauge.local.servers.ports import free_ports
+from streamgauge.local.supervision.home import Home
 
 
 class Server:

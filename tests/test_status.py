@@ -10,12 +10,12 @@ from http_server import serving
 
 from streamgauge.config import Config
 from streamgauge.flink_rest import Checkpoint, FlinkRest, JobView
-from streamgauge.local.home import Home
-from streamgauge.local.jobs import Submission
-from streamgauge.local.keeper import Keeper, KeptJob
-from streamgauge.local.process import Process
-from streamgauge.local.service import Service
+from streamgauge.local.servers.service import Service
 from streamgauge.local.status import Row, Status, look, show
+from streamgauge.local.supervision.home import Home
+from streamgauge.local.supervision.jobs import Submission
+from streamgauge.local.supervision.keeper import Keeper, KeptJob
+from streamgauge.local.supervision.process import Process
 
 AT = 1_800_000_000
 DIM, BOLD_RED = "\x1b[2m", "\x1b[1;31m"

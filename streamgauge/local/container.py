@@ -13,11 +13,11 @@ import threading
 from streamgauge import config as configuration
 from streamgauge.config import Config
 from streamgauge.flink_rest import FlinkRest
-from streamgauge.local import flink
-from streamgauge.local.home import Home
-from streamgauge.local.jobs import JOBS, Submissions
-from streamgauge.local.keeper import Keeper
-from streamgauge.local.service import environment
+from streamgauge.local.servers import flink
+from streamgauge.local.servers.service import environment
+from streamgauge.local.supervision.home import Home
+from streamgauge.local.supervision.jobs import JOBS, Submissions
+from streamgauge.local.supervision.keeper import Keeper
 
 EVERYWHERE = "0.0.0.0"
 

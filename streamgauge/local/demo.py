@@ -13,9 +13,9 @@ from rich.table import Table
 
 from schemas.tables import Resolution
 from streamgauge.config import Config
-from streamgauge.local.home import Home
-from streamgauge.local.process import last_lines
 from streamgauge.local.stack import Stack, StackError
+from streamgauge.local.supervision.home import Home
+from streamgauge.local.supervision.process import last_lines
 from streamgauge.no_redirects import get_json
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.matchers import Matcher, MatchOp

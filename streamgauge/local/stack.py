@@ -20,14 +20,14 @@ import psutil
 
 from streamgauge import config as configuration
 from streamgauge.config import Config
-from streamgauge.local import credentials, jars
-from streamgauge.local.home import Home
-from streamgauge.local.jobs import JOBS
-from streamgauge.local.keeper import WITHOUT_STATE
-from streamgauge.local.process import kill_session, last_lines, recorded_session
-from streamgauge.local.service import listens
-from streamgauge.local.services import services
-from streamgauge.local.state_file import StateFile
+from streamgauge.local.servers import credentials, jars
+from streamgauge.local.servers.service import listens
+from streamgauge.local.servers.services import services
+from streamgauge.local.supervision.home import Home
+from streamgauge.local.supervision.jobs import JOBS
+from streamgauge.local.supervision.keeper import WITHOUT_STATE
+from streamgauge.local.supervision.process import kill_session, last_lines, recorded_session
+from streamgauge.local.supervision.state_file import StateFile
 
 UP_TIMEOUT_S = 300.0
 DOWN_TIMEOUT_S = 120.0
@@ -185,7 +185,7 @@ class Stack:
             raise StackError(f"{self.home.path} takes nothing: {error}") from None
         with self.home.log("supervisor").open("ab") as log:
             daemon = subprocess.Popen(
-                [sys.executable, "-m", "streamgauge.local.supervisor", str(self.home.config)],
+                [sys.executable, "-m", "streamgauge.local.supervision.supervisor", str(self.home.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

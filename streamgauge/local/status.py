@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from streamgauge.local.audited import Audited, audited, lines
-from streamgauge.local.process import ProcessState, session_members
 from streamgauge.local.stack import WELL, Stack
+from streamgauge.local.supervision.process import ProcessState, session_members
 from streamgauge.terminal import terminal
 
 STOPPED = ("stopped",)

@@ -13,9 +13,9 @@ from operators import environment
 from streamgauge import config as configuration
 from streamgauge.cli import main
 from streamgauge.config import Alerts, Config, Notify
-from streamgauge.local.home import ROOT, Home
-from streamgauge.local.ports import free_ports
-from streamgauge.local.services import services
+from streamgauge.local.servers.ports import free_ports
+from streamgauge.local.servers.services import services
+from streamgauge.local.supervision.home import ROOT, Home
 from streamgauge.notify import command
 from streamgauge.rules.machine.alert_output import NO_EXTERNAL_URL
 from streamgauge.yaml_file import InvalidFile

@@ -10,17 +10,17 @@ from cassandra.protocol import ErrorMessage
 from pydantic import SecretStr
 
 from streamgauge.config import Cassandra, Config
-from streamgauge.local import jars
-from streamgauge.local.credentials import authority, server_pem
-from streamgauge.local.home import Home
-from streamgauge.local.service import Service, listens
+from streamgauge.local.servers import jars
+from streamgauge.local.servers.credentials import authority, server_pem
+from streamgauge.local.servers.service import Service, listens
+from streamgauge.local.supervision.home import Home
 from streamgauge.store.session import connect
 
 log = logging.getLogger(__name__)
 
 FIRST_USER = "cassandra"
 """The one that a new node has, with its name as password."""
-LOGGING = Path(__file__).parent / "logging" / "cassandra.xml"
+LOGGING = Path(__file__).parents[1] / "logging" / "cassandra.xml"
 
 EXPORTS = [
     "java.base/java.lang.ref",

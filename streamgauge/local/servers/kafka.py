@@ -15,10 +15,10 @@ from confluent_kafka.admin import (
 
 from streamgauge.config import Config, Kafka
 from streamgauge.kafka_client import client_settings, java_text
-from streamgauge.local import jars
-from streamgauge.local.credentials import authority, server_pem, write_secret
-from streamgauge.local.home import Home
-from streamgauge.local.service import Service, address, listens
+from streamgauge.local.servers import jars
+from streamgauge.local.servers.credentials import authority, server_pem, write_secret
+from streamgauge.local.servers.service import Service, address, listens
+from streamgauge.local.supervision.home import Home
 
 PLAIN = "PLAIN"
 """The mechanism in which the broker speaks to itself, and is told of the passwords of the others."""
@@ -26,7 +26,7 @@ SCRAM_ROUNDS = 4096
 LISTENERS = ("clients", "controller")
 """As the names of settings have them."""
 _SECURITY = "org.apache.kafka.common.security"
-LOGGING = Path(__file__).parent / "logging" / "kafka.properties"
+LOGGING = Path(__file__).parents[1] / "logging" / "kafka.properties"
 
 
 def service(config: Config, home: Home) -> Service:

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from streamgauge.config import Config
 from streamgauge.config.connections import ClientTls, Credentials
-from streamgauge.local.home import Home
-from streamgauge.local.service import address
+from streamgauge.local.servers.service import address
+from streamgauge.local.supervision.home import Home
 
 DAYS = 3650
 NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")

@@ -3,9 +3,9 @@
 import sys
 
 from streamgauge.config import Config
-from streamgauge.local import cassandra, flink, kafka, redis
-from streamgauge.local.home import Home
-from streamgauge.local.service import Service, address, answers, listens
+from streamgauge.local.servers import cassandra, flink, kafka, redis
+from streamgauge.local.servers.service import Service, address, answers, listens
+from streamgauge.local.supervision.home import Home
 
 
 def services(config: Config, home: Home) -> list[Service]:

@@ -10,9 +10,9 @@ from redis import RedisError
 
 from streamgauge.config import Config
 from streamgauge.config import Redis as Settings
-from streamgauge.local.credentials import write_secret
-from streamgauge.local.home import Home
-from streamgauge.local.service import Service, address
+from streamgauge.local.servers.credentials import write_secret
+from streamgauge.local.servers.service import Service, address
+from streamgauge.local.supervision.home import Home
 from streamgauge.redis_client import connect
 
 DEFAULT = "default"

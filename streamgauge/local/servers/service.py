@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from streamgauge.config import ENVIRONMENT_VARIABLE
-from streamgauge.local.home import Home
+from streamgauge.local.supervision.home import Home
 from streamgauge.no_redirects import open_url
 from streamgauge.redaction import redacted
 

@@ -9,9 +9,17 @@ from dataclasses import dataclass
 
 from streamgauge.config import Config
 from streamgauge.flink_rest import ALIVE, FlinkRest, JobView
-from streamgauge.local.home import Home
-from streamgauge.local.jobs import CLIENT, JOBS, Submission, SubmissionFailed, Submissions, new_id, submit
-from streamgauge.local.process import Backoff, kill_session, recorded_session
+from streamgauge.local.supervision.home import Home
+from streamgauge.local.supervision.jobs import (
+    CLIENT,
+    JOBS,
+    Submission,
+    SubmissionFailed,
+    Submissions,
+    new_id,
+    submit,
+)
+from streamgauge.local.supervision.process import Backoff, kill_session, recorded_session
 
 LOOK_S = 1.0
 SAVEPOINT_TIMEOUT_S = 30.0

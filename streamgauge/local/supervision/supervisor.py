@@ -21,12 +21,12 @@ import psutil
 
 from streamgauge import config as configuration
 from streamgauge.config import Config
-from streamgauge.local.home import Home
-from streamgauge.local.keeper import Keeper
-from streamgauge.local.process import Process, ProcessState
-from streamgauge.local.service import environment
-from streamgauge.local.services import services
-from streamgauge.local.state_file import StateFile
+from streamgauge.local.servers.service import environment
+from streamgauge.local.servers.services import services
+from streamgauge.local.supervision.home import Home
+from streamgauge.local.supervision.keeper import Keeper
+from streamgauge.local.supervision.process import Process, ProcessState
+from streamgauge.local.supervision.state_file import StateFile
 
 STEP_S = 0.2
 ROTATE_S = 30.0

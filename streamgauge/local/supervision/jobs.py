@@ -15,9 +15,9 @@ from pathlib import Path
 
 from streamgauge import config as configuration
 from streamgauge.config import ENVIRONMENT_VARIABLE, Config
-from streamgauge.local import flink
-from streamgauge.local.home import ROOT, Home
-from streamgauge.local.process import kill_session, start_in_session
+from streamgauge.local.servers import flink
+from streamgauge.local.supervision.home import ROOT, Home
+from streamgauge.local.supervision.process import kill_session, start_in_session
 
 JOBS: Mapping[str, Path] = {name: ROOT / "jobs" / f"{name}.py" for name in ("store", "rollup", "alerts")}
 """Every job of the system and its file."""

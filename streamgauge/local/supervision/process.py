@@ -12,9 +12,9 @@ from typing import IO
 
 import psutil
 
-from streamgauge.local.crashes import CrashWatch, last_crash
-from streamgauge.local.home import Home
-from streamgauge.local.service import Service
+from streamgauge.local.servers.service import Service
+from streamgauge.local.supervision.crashes import CrashWatch, last_crash
+from streamgauge.local.supervision.home import Home
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0

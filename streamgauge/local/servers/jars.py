@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from streamgauge.cache_folder import cache
-from streamgauge.local.home import ROOT
+from streamgauge.local.supervision.home import ROOT
 
 POM = ROOT / "pom.xml"
 SERVERS = ("kafka", "cassandra", "flink")

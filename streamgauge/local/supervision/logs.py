@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from streamgauge.local.process import last_lines
+from streamgauge.local.supervision.process import last_lines
 
 
 def print_log(log: Path, lines: int, follow: bool) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import yaml
 
 from streamgauge.config import Config
-from streamgauge.local import jars
-from streamgauge.local.home import ROOT, Home
-from streamgauge.local.service import Service, address, answers
+from streamgauge.local.servers import jars
+from streamgauge.local.servers.service import Service, address, answers
+from streamgauge.local.supervision.home import ROOT, Home
 from streamgauge.no_redirects import get_json
 
 CONF = ROOT / "flink-conf"
