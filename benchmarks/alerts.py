@@ -37,7 +37,7 @@ from usage import FLINK, Usage
 from schemas import topics
 from schemas.alert_messages import decode_triggered
 from schemas.rule_files import Group
-from streamgauge.collect.remote_write_request import compress, encode
+from streamgauge.collect.receive.remote_write_request import compress, encode
 from streamgauge.config import Config, Layout
 from streamgauge.local.stack import Stack
 from streamgauge.rules.applied.rule_sets import RuleSets, publication

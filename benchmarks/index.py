@@ -28,7 +28,7 @@ from streamgauge.config import Config, Layout
 from streamgauge.series import ids as series_ids
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, MatchOp
-from streamgauge.store.read_index import IndexReader
+from streamgauge.store.index.read_index import IndexReader
 from streamgauge.store.reading import Reading
 from streamgauge.store.session import connect
 

@@ -12,7 +12,7 @@ from confluent_kafka import KafkaException, Producer
 from schemas import batch, limits
 from schemas.protobuf import varint
 from schemas.topics import RAW
-from streamgauge.collect.remote_write_request import encode
+from streamgauge.collect.receive.remote_write_request import encode
 from streamgauge.config import Config
 from streamgauge.series import ids as series_ids
 from streamgauge.series import labels as series_labels

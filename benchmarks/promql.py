@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from schemas.protobuf import varint
-from streamgauge.collect.remote_write_request import compress
+from streamgauge.collect.receive.remote_write_request import compress
 from streamgauge.promql.data.query import Query
 from streamgauge.promql.data.vectors import Vector
 from streamgauge.promql.engine.evaluation import evaluate

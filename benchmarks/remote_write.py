@@ -15,13 +15,13 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from streamgauge.collect import remote_write
-from streamgauge.collect.batcher import batches
-from streamgauge.collect.delivery import Delivery
+from streamgauge.collect.incoming.series_table import SeriesTable
 from streamgauge.collect.metrics import Metrics
-from streamgauge.collect.producer import BatchProducer
-from streamgauge.collect.remote_write_request import compress, encode
-from streamgauge.collect.series_table import SeriesTable
+from streamgauge.collect.producing.batcher import batches
+from streamgauge.collect.producing.delivery import Delivery
+from streamgauge.collect.producing.producer import BatchProducer
+from streamgauge.collect.receive import remote_write
+from streamgauge.collect.receive.remote_write_request import compress, encode
 from streamgauge.config import Config, Kafka
 from streamgauge.times import now_ms
 

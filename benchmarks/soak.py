@@ -37,7 +37,7 @@ from rich.table import Table
 from soak_model import METRIC, OFFSET_MS, QUERIES, STEP_MS, Model, differences
 from soak_watch import Watch
 
-from streamgauge.collect.remote_write_request import encode
+from streamgauge.collect.receive.remote_write_request import encode
 from streamgauge.config import Config, Layout
 from streamgauge.local.stack import Stack, StackError
 

@@ -18,7 +18,7 @@ from integration.collecting import DEADLINE_S, collecting, named
 from schemas import batch, topics
 from streamgauge.collect.app import application
 from streamgauge.collect.collector import Collector
-from streamgauge.collect.remote_write_request import compress, encode
+from streamgauge.collect.receive.remote_write_request import compress, encode
 from streamgauge.local.servers.ports import free_ports
 from streamgauge.series.ids import partition_of
 from streamgauge.series.labels import parse

@@ -21,7 +21,7 @@ from streamgauge.rollup.aggregates import COLUMNS, aggregate, merge
 from streamgauge.rollup.waiting import Waiting
 from streamgauge.series.samples import Samples, concat, take
 from streamgauge.store import schema
-from streamgauge.store.read_blocks import BlockReader
+from streamgauge.store.blocks.read_blocks import BlockReader
 from streamgauge.store.reading import Reading
 from streamgauge.store.session import connect
 from streamgauge.times import now_ms

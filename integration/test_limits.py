@@ -14,7 +14,7 @@ from integration.conftest import HOUR_MS, KEPT_HOURS
 from integration.stored import wait_for
 from schemas import batch
 from schemas.tables import LATENESS_MS
-from streamgauge.collect.remote_write_request import compress, encode
+from streamgauge.collect.receive.remote_write_request import compress, encode
 from streamgauge.series import ids
 from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import Matcher, MatchOp

@@ -15,7 +15,7 @@ from streamgauge.series import ids
 from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.series.samples import Samples
-from streamgauge.store.read_index import IndexReader
+from streamgauge.store.index.read_index import IndexReader
 from streamgauge.store.reader import Reader
 from streamgauge.store.reading import Reading
 from streamgauge.store.session import connect

@@ -7,8 +7,8 @@ from integration.stored import wait_for
 from integration.workload import MINUTE_MS
 from schemas.tables import Resolution
 from streamgauge.series.matchers import Matcher, MatchOp
+from streamgauge.store.blocks.rollups import NoDigests
 from streamgauge.store.reader import Reader
-from streamgauge.store.rollups import NoDigests
 from streamgauge.store.session import connect
 
 METRIC = "classes_test"

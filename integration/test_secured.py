@@ -23,7 +23,7 @@ from schemas.topics import ALERT_PARTITIONS, TRIGGERED
 from streamgauge import config as configuration
 from streamgauge import redis_client
 from streamgauge.cli import main
-from streamgauge.collect.broker_disks import disks
+from streamgauge.collect.producing.broker_disks import disks
 from streamgauge.config import Alerts, Cassandra, Collector, Config, Flink, Gateway, Kafka, Local, Redis
 from streamgauge.config.connections import ClientTls, Sasl
 from streamgauge.flink_rest import FlinkRest

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from dashboards import system
 from integration.stored import wait_for
 from streamgauge.cli import main
-from streamgauge.collect.target_series import REPORTS
+from streamgauge.collect.scraping.target_series import REPORTS
 from streamgauge.local.supervision.home import ROOT
 from streamgauge.promql.syntax.ast import VectorSelector
 from streamgauge.promql.syntax.parser import parse

@@ -9,7 +9,7 @@ import cramjam
 import httpx
 import numpy as np
 
-from streamgauge.collect.remote_write_request import encode
+from streamgauge.collect.receive.remote_write_request import encode
 from streamgauge.series import ids, labels
 
 STEP_MS = 5_000

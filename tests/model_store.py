@@ -19,9 +19,9 @@ from streamgauge.series.known_series import KNOWN_LIMIT, KnownSeries
 from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import fulfils
 from streamgauge.series.samples import Samples, between, concat
+from streamgauge.store.blocks.rollups import by_series, of_samples
 from streamgauge.store.changes import Change
 from streamgauge.store.reader import SEALED_HEAD_MINUTES
-from streamgauge.store.rollups import by_series, of_samples
 
 LANES = 2
 DAY_MS = 86_400_000

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.batch_records import concat, decode, records
 from schemas.tables import STORED_BATCHES_RETENTION_MS
-from streamgauge.collect.acknowledged import MOST_WAITING, Acknowledged
+from streamgauge.collect.producing.acknowledged import MOST_WAITING, Acknowledged
 from streamgauge.store import audit_ledger
 from streamgauge.store.audit_ledger import SETTLED_MS, Ledger, compare_all
 

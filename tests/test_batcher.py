@@ -4,12 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import batch, limits
-from streamgauge.collect import batcher
-from streamgauge.collect.ages import Ages
-from streamgauge.collect.faults import SampleFault
-from streamgauge.collect.refusals import Refusals
-from streamgauge.collect.rows import MAX_BATCHES, Rows, admit, within_batches
-from streamgauge.collect.series_table import SeriesTable
+from streamgauge.collect.incoming.ages import Ages
+from streamgauge.collect.incoming.faults import SampleFault
+from streamgauge.collect.incoming.refusals import Refusals
+from streamgauge.collect.incoming.rows import MAX_BATCHES, Rows, admit, within_batches
+from streamgauge.collect.incoming.series_table import SeriesTable
+from streamgauge.collect.producing import batcher
 from streamgauge.config import Config
 from streamgauge.series.labels import canonical
 from streamgauge.series.samples import STALE, wins

@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.store.block_cache import BlockCache
+from streamgauge.store.blocks.block_cache import BlockCache
 from streamgauge.store.reading import Reading
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from streamgauge.collect.broker_connection import CORRELATION, MAX_ANSWER_BYTES, BrokerConnection
+from streamgauge.collect.producing.broker_connection import CORRELATION, MAX_ANSWER_BYTES, BrokerConnection
 from streamgauge.config.connections import Sasl
 
 PLAIN = Sasl(user="gauge", password=SecretStr("hush"), mechanism="PLAIN")

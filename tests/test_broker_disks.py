@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.collect.broker_disks import Disk, read_answer
+from streamgauge.collect.producing.broker_disks import Disk, read_answer
 
 
 def text(content):

@@ -7,8 +7,8 @@ import pytest
 
 from streamgauge.collect.app import application
 from streamgauge.collect.collector import Collector
-from streamgauge.collect.content import check_origin, check_pushed, check_written
-from streamgauge.collect.faults import InvalidRequest, RequestFault
+from streamgauge.collect.incoming.faults import InvalidRequest, RequestFault
+from streamgauge.collect.receive.content import check_origin, check_pushed, check_written
 from streamgauge.config import Config
 
 HOST = {"host": "127.0.0.1:9481"}

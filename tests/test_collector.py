@@ -15,15 +15,15 @@ from confluent_kafka import KafkaError
 
 from schemas.batch import HEARTBEAT
 from streamgauge.collect.app import application
-from streamgauge.collect.batcher import Outgoing
 from streamgauge.collect.collector import Collector
-from streamgauge.collect.delivery import Delivery
-from streamgauge.collect.faults import Unavailable
+from streamgauge.collect.incoming.faults import Unavailable
+from streamgauge.collect.incoming.refusals import Refusals
+from streamgauge.collect.incoming.rows import Rows
 from streamgauge.collect.intake import Intake
 from streamgauge.collect.metrics import Metrics
-from streamgauge.collect.producer import BatchProducer
-from streamgauge.collect.refusals import Refusals
-from streamgauge.collect.rows import Rows
+from streamgauge.collect.producing.batcher import Outgoing
+from streamgauge.collect.producing.delivery import Delivery
+from streamgauge.collect.producing.producer import BatchProducer
 from streamgauge.config import Config
 
 T = 1_800_000_000_500

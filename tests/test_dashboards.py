@@ -10,7 +10,7 @@ import yaml
 from dashboards import hosts, system
 from dashboards.written import FOLDER, texts
 from streamgauge.collect.metrics import Metrics as CollectorMetrics
-from streamgauge.collect.target_series import REPORTS
+from streamgauge.collect.scraping.target_series import REPORTS
 from streamgauge.gateway.metrics import Looked
 from streamgauge.gateway.metrics import Metrics as GatewayMetrics
 from streamgauge.notify.metrics import Metrics as NotifyMetrics

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.collect.exposition import (
+from streamgauge.collect.scraping.exposition import (
     MAX_LINE_CHARACTERS,
     ExpositionFault,
     InvalidExposition,

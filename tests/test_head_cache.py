@@ -13,7 +13,7 @@ from streamgauge.series import ids, labels
 from streamgauge.series.ids import Shards
 from streamgauge.series.samples import MINUTE_MS, Samples
 from streamgauge.store.head_cache import BYTES_A_MINUTE, FRESH_S, IN_DISORDER, WHOLE_S, HeadCache
-from streamgauge.store.kept_selections import Selection
+from streamgauge.store.index.kept_selections import Selection
 from streamgauge.store.reader import Reader
 from streamgauge.store.reading import DeadlinePassed, Reading
 

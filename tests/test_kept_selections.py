@@ -1,7 +1,7 @@
 import numpy as np
 
-from streamgauge.store import kept_selections
-from streamgauge.store.kept_selections import KeptSelections, Selection
+from streamgauge.store.index import kept_selections
+from streamgauge.store.index.kept_selections import KeptSelections, Selection
 from streamgauge.store.recent import Recent
 
 MOST = 1 << 20

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from schemas import batch, limits, topics
 from schemas.batch_packing import cut, pack
 from schemas.tables import DAY_MS, HOUR_MS, LATENESS_MS
-from streamgauge.collect import push, remote_write
-from streamgauge.collect.ages import Ages
-from streamgauge.collect.batcher import batches
-from streamgauge.collect.faults import SampleFault
-from streamgauge.collect.refusals import Refusals
-from streamgauge.collect.remote_write_request import encode
-from streamgauge.collect.rows import Rows, admit
-from streamgauge.collect.series_table import SeriesTable
-from streamgauge.collect.target_series import TargetSeries
-from streamgauge.collect.targets import Target, read_targets
+from streamgauge.collect.incoming.ages import Ages
+from streamgauge.collect.incoming.faults import SampleFault
+from streamgauge.collect.incoming.refusals import Refusals
+from streamgauge.collect.incoming.rows import Rows, admit
+from streamgauge.collect.incoming.series_table import SeriesTable
+from streamgauge.collect.producing.batcher import batches
+from streamgauge.collect.receive import push, remote_write
+from streamgauge.collect.receive.remote_write_request import encode
+from streamgauge.collect.scraping.target_series import TargetSeries
+from streamgauge.collect.scraping.targets import Target, read_targets
 from streamgauge.config import Config
 from streamgauge.rules.machine import recorded_batches
 from streamgauge.rules.machine.evaluation import Point

@@ -4,8 +4,7 @@ import pytest
 from test_remote_write import NAMED, SAMPLE, field, table
 
 from schemas.protobuf import varint
-from streamgauge.collect import remote_write
-from streamgauge.collect.metadata import (
+from streamgauge.collect.incoming.metadata import (
     MAX_A_REQUEST,
     MAX_TEXT,
     Metadata,
@@ -14,9 +13,10 @@ from streamgauge.collect.metadata import (
     by_target,
     exposed_metadata,
 )
-from streamgauge.collect.series_table import SeriesTable
-from streamgauge.collect.target_series import TargetSeries
-from streamgauge.collect.targets import Target
+from streamgauge.collect.incoming.series_table import SeriesTable
+from streamgauge.collect.receive import remote_write
+from streamgauge.collect.scraping.target_series import TargetSeries
+from streamgauge.collect.scraping.targets import Target
 
 T = 1_800_000_000_000
 PAGE = rb"""# HELP requests_total Requests\nby \\path.
@@ -176,6 +176,6 @@ def test_the_metadata_of_targets_ends_with_the_one_that_reaches_the_limit(monkey
     assert by_target(targets, "up") == [
         {"target": {"instance": name}, "type": "gauge", "help": "", "unit": ""} for name in "ab"
     ]
-    monkeypatch.setattr("streamgauge.collect.metadata.MAX_ENTRIES", 2)
+    monkeypatch.setattr("streamgauge.collect.incoming.metadata.MAX_ENTRIES", 2)
     assert by_target(targets) is None
     assert by_target(targets, most=2) == everything[:2]

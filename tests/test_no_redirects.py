@@ -7,8 +7,8 @@ from urllib.error import HTTPError
 import pytest
 from http_server import serving
 
-from streamgauge.collect import fetch
-from streamgauge.collect.targets import Target
+from streamgauge.collect.scraping import fetch
+from streamgauge.collect.scraping.targets import Target
 from streamgauge.flink_rest import FlinkRest
 from streamgauge.gateway.api.collectors import Collectors
 from streamgauge.gateway.request.faults import InvalidRequest

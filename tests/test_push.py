@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.collect import push
-from streamgauge.collect.faults import InvalidRequest, RequestFault
-from streamgauge.collect.series_table import SeriesTable
+from streamgauge.collect.incoming.faults import InvalidRequest, RequestFault
+from streamgauge.collect.incoming.series_table import SeriesTable
+from streamgauge.collect.receive import push
 
 NOW = 1_800_000_000_000
 

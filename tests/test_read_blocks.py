@@ -11,9 +11,9 @@ from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series import ids, labels
 from streamgauge.series.ids import Shards, lanes_of
 from streamgauge.series.samples import Samples
-from streamgauge.store.read_blocks import BlockReader
+from streamgauge.store.blocks.read_blocks import BlockReader
+from streamgauge.store.blocks.rollups import NoDigests
 from streamgauge.store.reading import Reading
-from streamgauge.store.rollups import NoDigests
 
 MINUTE = 1_763_892_000_000
 KEPT = dict.fromkeys(Resolution, 10**12)

@@ -12,8 +12,8 @@ from schemas.tables import HOUR_MS
 from streamgauge.series.ids import Shards, series_id
 from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import Matcher, MatchOp
-from streamgauge.store import read_index
-from streamgauge.store.read_index import IndexReader
+from streamgauge.store.index import read_index
+from streamgauge.store.index.read_index import IndexReader
 from streamgauge.store.reading import Reading
 from streamgauge.store.recent import Recent
 

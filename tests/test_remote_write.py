@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.protobuf import field, varint
-from streamgauge.collect import remote_write
-from streamgauge.collect.faults import InvalidRequest, RequestFault
-from streamgauge.collect.remote_write_request import compress, encode
-from streamgauge.collect.series_table import KeyTable, SeriesTable
+from streamgauge.collect.incoming.faults import InvalidRequest, RequestFault
+from streamgauge.collect.incoming.series_table import KeyTable, SeriesTable
+from streamgauge.collect.receive import remote_write
+from streamgauge.collect.receive.remote_write_request import compress, encode
 from streamgauge.series.labels import canonical
 from streamgauge.series.samples import STALE, STALE_BITS
 
@@ -223,7 +223,7 @@ def test_a_refused_request_leaves_the_table_as_it_was():
 
 def test_the_hash_of_keys_is_siphash_1_3():
     """CPython hashes bytes by it, under a key of zeros where PYTHONHASHSEED is 0."""
-    from streamgauge.collect.series_kernels import keyed_hash
+    from streamgauge.collect.incoming.series_kernels import keyed_hash
 
     assert sys.hash_info.algorithm == "siphash13"
     code = "print(*(hash(bytes(range(200, 200 + n))) for n in range(1, 50)))"
@@ -240,7 +240,7 @@ def test_the_hash_of_keys_is_siphash_1_3():
 
 @given(st.lists(st.binary(max_size=30), max_size=60))
 def test_the_key_table_is_exact_even_when_all_hashes_collide(keys):
-    from streamgauge.collect import series_kernels as kernels
+    from streamgauge.collect.incoming import series_kernels as kernels
 
     known = KeyTable()
     for number, key in enumerate(keys):

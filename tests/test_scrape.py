@@ -7,15 +7,15 @@ from time import time_ns
 import numpy as np
 import pytest
 
-from streamgauge.collect.delivery import Delivery
-from streamgauge.collect.exposition import InvalidExposition
-from streamgauge.collect.fetch import FailedScrape, ScrapeFault, client, fetch
+from streamgauge.collect.incoming.series_table import SeriesTable
 from streamgauge.collect.intake import Taken
 from streamgauge.collect.metrics import Metrics
-from streamgauge.collect.scrape import Scraper
-from streamgauge.collect.series_table import SeriesTable
-from streamgauge.collect.target_series import TargetSeries
-from streamgauge.collect.targets import Target, read_targets
+from streamgauge.collect.producing.delivery import Delivery
+from streamgauge.collect.scraping.exposition import InvalidExposition
+from streamgauge.collect.scraping.fetch import FailedScrape, ScrapeFault, client, fetch
+from streamgauge.collect.scraping.scrape import Scraper
+from streamgauge.collect.scraping.target_series import TargetSeries
+from streamgauge.collect.scraping.targets import Target, read_targets
 from streamgauge.config import Config
 from streamgauge.series.labels import parse
 from streamgauge.series.samples import STALE_BITS

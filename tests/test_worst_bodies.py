@@ -7,15 +7,15 @@ import time
 import pytest
 
 from schemas.protobuf import field, varint
-from streamgauge.collect import push, remote_write
-from streamgauge.collect.ages import Ages
-from streamgauge.collect.batcher import batches
-from streamgauge.collect.exposition import InvalidExposition
-from streamgauge.collect.faults import InvalidRequest
-from streamgauge.collect.rows import MAX_BATCHES, admit, within_batches
-from streamgauge.collect.series_table import SeriesTable
-from streamgauge.collect.target_series import TargetSeries
-from streamgauge.collect.targets import Target
+from streamgauge.collect.incoming.ages import Ages
+from streamgauge.collect.incoming.faults import InvalidRequest
+from streamgauge.collect.incoming.rows import MAX_BATCHES, admit, within_batches
+from streamgauge.collect.incoming.series_table import SeriesTable
+from streamgauge.collect.producing.batcher import batches
+from streamgauge.collect.receive import push, remote_write
+from streamgauge.collect.scraping.exposition import InvalidExposition
+from streamgauge.collect.scraping.target_series import TargetSeries
+from streamgauge.collect.scraping.targets import Target
 from streamgauge.config import Config, Kept, Storage
 
 NOW = 1_800_000_000_000

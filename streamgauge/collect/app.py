@@ -9,16 +9,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from streamgauge.collect import push, remote_write
 from streamgauge.collect.collector import Collector
-from streamgauge.collect.content import check_origin, check_pushed, check_written
-from streamgauge.collect.faults import InvalidRequest, Outage, RequestFault, SampleFault, Unavailable
+from streamgauge.collect.incoming.faults import InvalidRequest, Outage, RequestFault, SampleFault, Unavailable
+from streamgauge.collect.incoming.metadata import MAX_ENTRIES, by_family, by_target
+from streamgauge.collect.incoming.refusals import Refusals
+from streamgauge.collect.incoming.rows import Rows
+from streamgauge.collect.incoming.series_table import SeriesTable
 from streamgauge.collect.intake import Decode
-from streamgauge.collect.metadata import MAX_ENTRIES, by_family, by_target
 from streamgauge.collect.page import page
-from streamgauge.collect.refusals import Refusals
-from streamgauge.collect.rows import Rows
-from streamgauge.collect.series_table import SeriesTable
+from streamgauge.collect.receive import push, remote_write
+from streamgauge.collect.receive.content import check_origin, check_pushed, check_written
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.promql.syntax.parser import any_selector
 from streamgauge.series.matchers import all_match

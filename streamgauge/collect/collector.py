@@ -9,14 +9,14 @@ from functools import partial
 from math import nan
 from pathlib import Path
 
-from streamgauge.collect.broker_disks import BrokerDisks
-from streamgauge.collect.faults import Outage
+from streamgauge.collect.incoming.faults import Outage
+from streamgauge.collect.incoming.metadata import Metadata, WrittenMetadata
 from streamgauge.collect.intake import Intake
-from streamgauge.collect.metadata import Metadata, WrittenMetadata
 from streamgauge.collect.metrics import Metrics
-from streamgauge.collect.producer import DELIVERY_TIMEOUT_MS, BatchProducer
-from streamgauge.collect.scrape import Scraper
-from streamgauge.collect.targets import read_targets
+from streamgauge.collect.producing.broker_disks import BrokerDisks
+from streamgauge.collect.producing.producer import DELIVERY_TIMEOUT_MS, BatchProducer
+from streamgauge.collect.scraping.scrape import Scraper
+from streamgauge.collect.scraping.targets import read_targets
 from streamgauge.collect.warm import warm
 from streamgauge.config import Config
 from streamgauge.times import now_ms

@@ -8,15 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, ParamSpec, TypeVar
 
 from schemas.limits import MAX_BATCH_SERIES
-from streamgauge.collect.ages import Ages
-from streamgauge.collect.batcher import batches
-from streamgauge.collect.delivery import Delivery
-from streamgauge.collect.faults import Unavailable
+from streamgauge.collect.incoming.ages import Ages
+from streamgauge.collect.incoming.faults import Unavailable
+from streamgauge.collect.incoming.refusals import Refusals
+from streamgauge.collect.incoming.rows import Rows, admit, within_batches
+from streamgauge.collect.incoming.series_table import SeriesTable
 from streamgauge.collect.metrics import Metrics
-from streamgauge.collect.producer import BatchProducer
-from streamgauge.collect.refusals import Refusals
-from streamgauge.collect.rows import Rows, admit, within_batches
-from streamgauge.collect.series_table import SeriesTable
+from streamgauge.collect.producing.batcher import batches
+from streamgauge.collect.producing.delivery import Delivery
+from streamgauge.collect.producing.producer import BatchProducer
 from streamgauge.config import Config
 
 MAX_GATHERED = 1_000_000

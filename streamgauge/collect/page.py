@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from html import escape
 
-from streamgauge.collect.scrape import ScrapeLoop
+from streamgauge.collect.scraping.scrape import ScrapeLoop
 
 _ENDPOINTS = (
     ("POST /api/v1/write", "Prometheus remote write 1.0"),

@@ -1,9 +1,9 @@
 """Compiles the collector's kernels, or loads them from their cache, before anybody waits for an answer."""
 
-from streamgauge.collect import remote_write
-from streamgauge.collect.batcher import batches
-from streamgauge.collect.remote_write_request import encode
-from streamgauge.collect.series_table import SeriesTable
+from streamgauge.collect.incoming.series_table import SeriesTable
+from streamgauge.collect.producing.batcher import batches
+from streamgauge.collect.receive import remote_write
+from streamgauge.collect.receive.remote_write_request import encode
 from streamgauge.series.labels import NAME
 
 

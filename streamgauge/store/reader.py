@@ -19,12 +19,12 @@ from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Shards, lanes_of
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import MINUTE_MS, Samples, between, empty, inside, joined, runs_of, take
+from streamgauge.store.blocks.read_blocks import BlockReader, Span
+from streamgauge.store.blocks.rollups import RollupRow, by_series, of_samples
 from streamgauge.store.head_cache import HeadCache, Place
-from streamgauge.store.kept_selections import Selection
-from streamgauge.store.read_blocks import BlockReader, Span
-from streamgauge.store.read_index import IndexReader
+from streamgauge.store.index.kept_selections import Selection
+from streamgauge.store.index.read_index import IndexReader
 from streamgauge.store.reading import Reading
-from streamgauge.store.rollups import RollupRow, by_series, of_samples
 from streamgauge.times import now_ms
 
 SEALED_HEAD_MINUTES = 2

@@ -10,9 +10,9 @@ from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import Samples
+from streamgauge.store.blocks.rollups import NoDigests
 from streamgauge.store.reader import Reader, Selection
 from streamgauge.store.reading import Reading
-from streamgauge.store.rollups import NoDigests
 
 _WITHOUT_DIGESTS = "a percentile over rollups of series whose storage class keeps no digests"
 

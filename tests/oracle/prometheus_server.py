@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlencode
 
-from streamgauge.collect.remote_write_request import compress, encode
+from streamgauge.collect.receive.remote_write_request import compress, encode
 
 FEATURES = (
     "promql-experimental-functions",

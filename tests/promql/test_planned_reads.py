@@ -13,7 +13,7 @@ from streamgauge.promql.plan.planned_reads import PlannedReads
 from streamgauge.promql.syntax import durations
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.series.samples import empty
-from streamgauge.store.rollups import by_series
+from streamgauge.store.blocks.rollups import by_series
 
 HOUR = 3_600_000
 DAY = 24 * HOUR

@@ -19,7 +19,7 @@ from streamgauge.promql.syntax.parser import parse
 from streamgauge.series import ids, labels
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.samples import Samples, between, take
-from streamgauge.store.rollups import by_series, of_samples
+from streamgauge.store.blocks.rollups import by_series, of_samples
 
 START = 1_763_892_000_000
 MINUTE = 60_000

@@ -13,9 +13,9 @@ from schemas.tables import DIGEST, Level
 from streamgauge.series import digests
 from streamgauge.series.digests import Digests
 from streamgauge.series.ids import Ids
+from streamgauge.store.blocks.rollups import NoDigests, RollupRow, derive
+from streamgauge.store.blocks.wanted_series import Picked, WantedSeries
 from streamgauge.store.reading import Reading
-from streamgauge.store.rollups import NoDigests, RollupRow, derive
-from streamgauge.store.wanted_series import Picked, WantedSeries
 
 
 class _Row(NamedTuple):

@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from schemas import limits
 from schemas.limits import ExceededLimit
-from streamgauge.collect import remote_write_kernels as kernels
-from streamgauge.collect.faults import InvalidRequest, RequestFault
-from streamgauge.collect.metadata import MAX_A_REQUEST, Metadata, written_metadata
-from streamgauge.collect.refusals import Refusals
-from streamgauge.collect.rows import Rows, without
-from streamgauge.collect.series_table import SeriesTable
+from streamgauge.collect.incoming.faults import InvalidRequest, RequestFault
+from streamgauge.collect.incoming.metadata import MAX_A_REQUEST, Metadata, written_metadata
+from streamgauge.collect.incoming.refusals import Refusals
+from streamgauge.collect.incoming.rows import Rows, without
+from streamgauge.collect.incoming.series_table import SeriesTable
+from streamgauge.collect.receive import remote_write_kernels as kernels
 from streamgauge.series import labels as series_labels
 from streamgauge.series.labels import InvalidLabels, LabelsFault
 

@@ -13,11 +13,11 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from schemas import topics
 from schemas.batch import HEARTBEAT, headers_of, key_of
 from schemas.limits import MAX_MESSAGE_BYTES
-from streamgauge.collect.acknowledged import Acknowledged, Page
-from streamgauge.collect.batcher import Outgoing
-from streamgauge.collect.delivery import Delivery
-from streamgauge.collect.faults import Outage, Unavailable
+from streamgauge.collect.incoming.faults import Outage, Unavailable
 from streamgauge.collect.metrics import Metrics
+from streamgauge.collect.producing.acknowledged import Acknowledged, Page
+from streamgauge.collect.producing.batcher import Outgoing
+from streamgauge.collect.producing.delivery import Delivery
 from streamgauge.config import Config
 from streamgauge.kafka_client import client_settings
 from streamgauge.series.ids import partition_of

@@ -12,8 +12,8 @@ from schemas.invalid_block import BlockFault, InvalidBlock
 from schemas.tables import Level
 from streamgauge.series.ids import Ids
 from streamgauge.series.samples import Runs, inside
+from streamgauge.store.blocks.wanted_series import Picked, WantedSeries
 from streamgauge.store.reading import Reading
-from streamgauge.store.wanted_series import Picked, WantedSeries
 
 MOST_RUNS = 200_000
 MOST_BYTES = 32 * 1024 * 1024

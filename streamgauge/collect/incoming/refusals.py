@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from schemas.limits import ExceededLimit
-from streamgauge.collect.faults import SampleFault
+from streamgauge.collect.incoming.faults import SampleFault
 
 
 @dataclass(slots=True)

@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from schemas import batch
 from schemas.batch_packing import cut, weigh, within
-from streamgauge.collect.batch_kernels import split_minutes
-from streamgauge.collect.rows import Rows
-from streamgauge.collect.series_table import Ordinals, SeriesTable
+from streamgauge.collect.incoming.rows import Rows
+from streamgauge.collect.incoming.series_table import Ordinals, SeriesTable
+from streamgauge.collect.producing.batch_kernels import split_minutes
 from streamgauge.series.samples import Samples, merge
 
 MAX_TOGETHER_BYTES = 64 * 1024 * 1024

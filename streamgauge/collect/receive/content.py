@@ -8,7 +8,7 @@ does not agree.
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from streamgauge.collect.faults import InvalidRequest, RequestFault
+from streamgauge.collect.incoming.faults import InvalidRequest, RequestFault
 
 JSON_TYPES = ("application/json", "application/x-ndjson")
 PROTOBUF = "application/x-protobuf"

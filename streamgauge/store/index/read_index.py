@@ -11,9 +11,9 @@ from schemas.tables import INDEX_PERIOD_MS, INDEX_RETENTION_MS, index_period
 from streamgauge.series import ids as series_ids
 from streamgauge.series.ids import Shards
 from streamgauge.series.matchers import Matcher, fulfils, named
-from streamgauge.store.candidates import Candidates, Place, Series
 from streamgauge.store.changes import Change, ChangeStore, packed, versions_of
-from streamgauge.store.kept_selections import KeptSelections, Selection
+from streamgauge.store.index.candidates import Candidates, Place, Series
+from streamgauge.store.index.kept_selections import KeptSelections, Selection
 from streamgauge.store.reading import Reading
 from streamgauge.store.recent import Recent
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 import httpx
 
 from streamgauge import __version__
-from streamgauge.collect.targets import Target
+from streamgauge.collect.scraping.targets import Target
 
 HEADERS = {
     "Accept": "text/plain;version=0.0.4;q=1,*/*;q=0.1",

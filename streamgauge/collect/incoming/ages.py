@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.tables import StorageClass, accepted_ms
-from streamgauge.collect.series_table import Ordinals, SeriesTable
+from streamgauge.collect.incoming.series_table import Ordinals, SeriesTable
 from streamgauge.series.class_rules import ClassRules
 
 

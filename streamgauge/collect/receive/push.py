@@ -16,11 +16,11 @@ import numpy as np
 
 from schemas import limits
 from schemas.limits import ExceededLimit
-from streamgauge.collect.faults import InvalidRequest, RequestFault
-from streamgauge.collect.refusals import Refusals
-from streamgauge.collect.remote_write import LABEL_FAULTS
-from streamgauge.collect.rows import Rows
-from streamgauge.collect.series_table import SeriesTable
+from streamgauge.collect.incoming.faults import InvalidRequest, RequestFault
+from streamgauge.collect.incoming.refusals import Refusals
+from streamgauge.collect.incoming.rows import Rows
+from streamgauge.collect.incoming.series_table import SeriesTable
+from streamgauge.collect.receive.remote_write import LABEL_FAULTS
 from streamgauge.series import labels as series_labels
 from streamgauge.series.labels import InvalidLabels
 

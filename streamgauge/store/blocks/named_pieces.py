@@ -6,7 +6,7 @@ from typing import Any
 from schemas import row_directory
 from schemas.invalid_block import BlockFault, InvalidBlock
 from streamgauge.series.ids import Ids
-from streamgauge.store.wanted_series import place_of
+from streamgauge.store.blocks.wanted_series import place_of
 
 Request = tuple[int, ...]
 """Lane, period, metric group, slice, first and last window (starts in ms, both included)."""

@@ -5,7 +5,7 @@ import socket
 import struct
 from collections.abc import Iterator
 
-from streamgauge.collect.scram import Scram
+from streamgauge.collect.producing.scram import Scram
 from streamgauge.config.connections import Kafka, Sasl
 from streamgauge.tls import client_context
 

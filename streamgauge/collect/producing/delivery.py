@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from streamgauge.collect.faults import Unavailable
+from streamgauge.collect.incoming.faults import Unavailable
 
 
 class Delivery:

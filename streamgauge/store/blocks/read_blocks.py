@@ -10,13 +10,13 @@ from schemas.row_directory import DIRECTORY_FORMAT
 from schemas.tables import DIGEST, Level, Resolution, StorageClass
 from streamgauge.series.ids import Ids, Shards, groups_of, lanes_of, slices_of
 from streamgauge.series.samples import Runs
-from streamgauge.store.block_cache import BlockCache
+from streamgauge.store.blocks.block_cache import BlockCache
+from streamgauge.store.blocks.named_pieces import NamedPieces
+from streamgauge.store.blocks.raw_rows import RawRows
+from streamgauge.store.blocks.rollup_rows import RollupRows
+from streamgauge.store.blocks.rollups import RollupRow, stored
 from streamgauge.store.changes import INDEX, ChangeStore, versions_of
-from streamgauge.store.named_pieces import NamedPieces
-from streamgauge.store.raw_rows import RawRows
 from streamgauge.store.reading import Reading, fetch
-from streamgauge.store.rollup_rows import RollupRows
-from streamgauge.store.rollups import RollupRow, stored
 
 Span = tuple[int, int]
 """The first and the last window (starts in ms, both included) to be read of a lane."""

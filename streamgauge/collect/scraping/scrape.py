@@ -7,16 +7,16 @@ from time import perf_counter
 
 import httpx
 
-from streamgauge.collect.delivery import Delivery
-from streamgauge.collect.exposition import InvalidExposition
-from streamgauge.collect.faults import SampleFault, Unavailable
-from streamgauge.collect.fetch import FailedScrape, ScrapeFault, client, fetch
+from streamgauge.collect.incoming.faults import SampleFault, Unavailable
+from streamgauge.collect.incoming.metadata import Metadata
+from streamgauge.collect.incoming.refusals import Refusals, Refused
 from streamgauge.collect.intake import Decode, Intake
-from streamgauge.collect.metadata import Metadata
 from streamgauge.collect.metrics import Metrics
-from streamgauge.collect.refusals import Refusals, Refused
-from streamgauge.collect.target_series import TargetSeries
-from streamgauge.collect.targets import Target
+from streamgauge.collect.producing.delivery import Delivery
+from streamgauge.collect.scraping.exposition import InvalidExposition
+from streamgauge.collect.scraping.fetch import FailedScrape, ScrapeFault, client, fetch
+from streamgauge.collect.scraping.target_series import TargetSeries
+from streamgauge.collect.scraping.targets import Target
 from streamgauge.config import Config
 from streamgauge.promql.syntax.literals import duration_text
 from streamgauge.times import rfc3339

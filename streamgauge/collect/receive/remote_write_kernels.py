@@ -6,7 +6,7 @@ the body; a negative `next` offset is a fault, found at `-1 - next`.
 
 import numpy as np
 
-from streamgauge.collect.series_kernels import find, keyed_hash
+from streamgauge.collect.incoming.series_kernels import find, keyed_hash
 from streamgauge.compiled import njit
 from streamgauge.series.sized import NUMBER, sized
 

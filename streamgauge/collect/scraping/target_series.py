@@ -9,13 +9,13 @@ import numpy as np
 
 from schemas import limits
 from schemas.limits import ExceededLimit
-from streamgauge.collect import exposition
-from streamgauge.collect.exposition import Line
-from streamgauge.collect.metadata import Metadata, exposed_metadata
-from streamgauge.collect.refusals import Refusals
-from streamgauge.collect.rows import Rows
-from streamgauge.collect.series_table import SeriesTable
-from streamgauge.collect.targets import REPORTS, Target
+from streamgauge.collect.incoming.metadata import Metadata, exposed_metadata
+from streamgauge.collect.incoming.refusals import Refusals
+from streamgauge.collect.incoming.rows import Rows
+from streamgauge.collect.incoming.series_table import SeriesTable
+from streamgauge.collect.scraping import exposition
+from streamgauge.collect.scraping.exposition import Line
+from streamgauge.collect.scraping.targets import REPORTS, Target
 from streamgauge.series.labels import NAME, canonical
 from streamgauge.series.samples import STALE
 

@@ -14,7 +14,7 @@ from streamgauge.series import ids as series_ids
 from streamgauge.series.ids import Shards
 from streamgauge.series.labels import NAME, SEPARATOR
 from streamgauge.series.matchers import Matcher, names_of
-from streamgauge.store.block_cache import MAX_AGE_S
+from streamgauge.store.blocks.block_cache import MAX_AGE_S
 from streamgauge.store.reading import Reading, fetch
 from streamgauge.store.recent import ENTRY_BYTES, Recent, bytes_of
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from streamgauge.collect import series_kernels as kernels
+from streamgauge.collect.incoming import series_kernels as kernels
 from streamgauge.series import ids as series_ids
 
 Number = TypeVar("Number", bound=np.generic)

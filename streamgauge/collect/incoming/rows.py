@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.topics import HOUR_MS, MAX_FUTURE_MS
-from streamgauge.collect.ages import Ages
-from streamgauge.collect.faults import SampleFault
-from streamgauge.collect.refusals import Refusals
-from streamgauge.collect.series_table import Ordinals, SeriesTable
+from streamgauge.collect.incoming.ages import Ages
+from streamgauge.collect.incoming.faults import SampleFault
+from streamgauge.collect.incoming.refusals import Refusals
+from streamgauge.collect.incoming.series_table import Ordinals, SeriesTable
 from streamgauge.series.labels import parse
 from streamgauge.series.samples import MINUTE_MS
 

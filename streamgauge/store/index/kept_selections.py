@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from streamgauge.series.ids import Ids
-from streamgauge.store.block_cache import MAX_AGE_S
+from streamgauge.store.blocks.block_cache import MAX_AGE_S
 from streamgauge.store.recent import ENTRY_BYTES, Recent, bytes_of
 
 SERIES_BYTES = 64

@@ -1,0 +1,1 @@
+"""What clients push: remote write and JSON."""

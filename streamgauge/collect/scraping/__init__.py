@@ -1,0 +1,1 @@
+"""What is scraped: targets, fetching, and the exposition format."""

@@ -1,0 +1,1 @@
+"""Blocks of samples and rollups, as they are read."""

@@ -1,0 +1,1 @@
+"""The index of series, as it is read."""
