@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from streamgauge import cli
-from streamgauge.cli_reach import kafka_listens
+from streamgauge.cli.reach import kafka_listens
 from streamgauge.collect import command as collecting
 from streamgauge.config import Config, Kafka
 from streamgauge.gateway import command as serving

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.rule_files import SEVERITIES, Group
 from schemas.rule_messages import MARKER_KEY, SQL, check_namespace, file_in, file_of, key_of
-from streamgauge import cli_rules
-from streamgauge.cli import main
+from streamgauge.cli import main, rule_commands
 from streamgauge.rules.applied import command
 from streamgauge.rules.applied.rule_sets import RuleSets, publication
 
@@ -85,7 +84,7 @@ def topic():
 @pytest.fixture
 def run(topic, tmp_path, monkeypatch):
     """Run `streamgauge rules NAME room.yml ...` with rules as the content of the file."""
-    monkeypatch.setattr(cli_rules, "_Topic", lambda _: topic)
+    monkeypatch.setattr(rule_commands, "_Topic", lambda _: topic)
 
     def call(name, *options, rules=RULES):
         file = tmp_path / "room.yml"
@@ -212,7 +211,7 @@ def test_a_change_that_is_no_longer_what_was_shown_is_not_published(topic, appli
 
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])
 def test_on_a_terminal_the_command_asks(topic, tmp_path, monkeypatch, capsys, terminal, answer, code):
-    monkeypatch.setattr(cli_rules, "_Topic", lambda _: topic)
+    monkeypatch.setattr(rule_commands, "_Topic", lambda _: topic)
     (tmp_path / "room.yml").write_text(RULES)
     terminal(answer)
     with pytest.raises(SystemExit) as ended:

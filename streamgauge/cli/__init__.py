@@ -9,11 +9,11 @@ import click
 
 from streamgauge import __version__
 from streamgauge import config as configuration
-from streamgauge.cli_audit import audit
-from streamgauge.cli_notify import alerts, notify
-from streamgauge.cli_reach import Commands, flink_listens, kafka_listens
-from streamgauge.cli_rules import rules
-from streamgauge.cli_users import password, token
+from streamgauge.cli.alert_commands import alerts, notify
+from streamgauge.cli.audit_command import audit
+from streamgauge.cli.reach import Commands, flink_listens, kafka_listens
+from streamgauge.cli.rule_commands import rules
+from streamgauge.cli.users import password, token
 from streamgauge.config import Config
 from streamgauge.yaml_file import InvalidFile
 
@@ -249,7 +249,3 @@ main.add_command(alerts)
 main.add_command(audit)
 main.add_command(password)
 main.add_command(token)
-
-
-if __name__ == "__main__":
-    main()

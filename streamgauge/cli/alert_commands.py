@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from streamgauge.cli_reach import kafka_listens
+from streamgauge.cli.reach import kafka_listens
 from streamgauge.config import Config
 from streamgauge.config.urls import check_url
 
@@ -57,7 +57,7 @@ def notify(config: Config, /, urls: tuple[str, ...], token_file: Path | None, dr
 @click.pass_obj
 def alerts(config: Config, watch: bool, as_json: bool) -> None:
     """Show the alerts that are pending or fire."""
-    from streamgauge.cli_board import groups_now
+    from streamgauge.cli.board import groups_now
     from streamgauge.notify.watch import Active, line, show
     from streamgauge.terminal import terminal
     from streamgauge.topics.triggered import changes

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from streamgauge.cli_reach import kafka_listens
+from streamgauge.cli.reach import kafka_listens
 from streamgauge.config import Config
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streamgauge.cli_reach import kafka_listens
+from streamgauge.cli.reach import kafka_listens
 from streamgauge.config import Config
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def applied(config: Config, namespace: str) -> None:
 @click.pass_obj
 def costs(config: Config, as_json: bool) -> None:
     """Show what each rule costs where it runs, rules in SQL too: those that look at most samples first."""
-    from streamgauge.cli_board import groups_now
+    from streamgauge.cli.board import groups_now
     from streamgauge.rules.machine import costs as command
     from streamgauge.terminal import terminal
 

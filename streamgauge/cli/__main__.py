@@ -1,0 +1,5 @@
+"""`python -m streamgauge.cli`."""
+
+from streamgauge.cli import main
+
+main()
