@@ -1,4 +1,4 @@
-"""Commands that README.md and docs/ name in a sentence are there, with the flags that they are named with."""
+"""Commands and files that README.md, CONTRIBUTING.md and docs/ name in a sentence are there."""
 
 import re
 import shlex
@@ -11,12 +11,10 @@ from streamgauge.cli import main
 
 ROOT = Path(__file__).parents[1]
 NAMED = re.compile(r"`(?:[A-Z_]+=\S+ )?streamgauge ([a-z][^`]*)`")
+FILES = re.compile(r"`((?:streamgauge|operators|sinks|schemas|jobs|tests|integration|benchmarks)/[\w/*.]+)`")
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"))
 FOUND = sorted(
-    {
-        (page.name, match[1].replace("\n", " "))
-        for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
-        for match in NAMED.finditer(page.read_text())
-    }
+    {(page.name, match[1].replace("\n", " ")) for page in PAGES for match in NAMED.finditer(page.read_text())}
 )
 
 
@@ -34,5 +32,12 @@ def test_a_command_that_a_page_names_is_there(page, text):
     assert flags <= known or command.name == "flink", f"{page}: {flags - known}"
 
 
-def test_pages_name_commands():
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_file_that_a_page_names_is_there(page):
+    named = {match[1] for match in FILES.finditer(page.read_text())}
+    assert {name for name in named if not list(ROOT.glob(name))} == set()
+
+
+def test_pages_name_commands_and_files():
     assert len(FOUND) > 20
+    assert sum(len(FILES.findall(page.read_text())) for page in PAGES) > 50
