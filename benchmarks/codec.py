@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from schemas import blocks, columns
-from schemas.tables import MINUTE_MS, ROLLUP_COLUMNS, Resolution
+from schemas.tables import ROLLUP_COLUMNS, Resolution
+from schemas.units import MINUTE_MS
 from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series.samples import Samples, concat
 

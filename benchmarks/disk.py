@@ -30,6 +30,7 @@ from rich.table import Table
 
 from schemas.blocks import ON_TIME
 from schemas.tables import DIGEST, ROLLUP_COLUMNS, Resolution
+from schemas.units import MINUTE_MS
 from sinks.cassandra.rebuild import BELOW, Rebuilder
 from sinks.cassandra.write_blocks import BlockStore
 from streamgauge.config import Config, Kept, Layout, Storage
@@ -39,7 +40,7 @@ from streamgauge.local.stack import Stack
 from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import from_bytes, to_bytes
-from streamgauge.series.samples import MINUTE_MS, Samples, take
+from streamgauge.series.samples import Samples, take
 from streamgauge.store import schema
 from streamgauge.store.session import connect
 

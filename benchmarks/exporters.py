@@ -6,9 +6,10 @@ from pathlib import Path
 import cramjam
 import numpy as np
 
+from schemas.units import MINUTE_MS
 from streamgauge.series import ids as series_ids
 from streamgauge.series import labels
-from streamgauge.series.samples import MINUTE_MS, Samples
+from streamgauge.series.samples import Samples
 
 FILE = Path(__file__).parent / "data" / "exporters-33min-10s.jsonl.zst"
 

@@ -12,11 +12,12 @@ from confluent_kafka import KafkaException, Producer
 from schemas import batch, limits
 from schemas.protobuf import varint
 from schemas.topics import RAW
+from schemas.units import MINUTE_MS
 from streamgauge.collect.receive.remote_write_request import encode
 from streamgauge.config import Config
 from streamgauge.series import ids as series_ids
 from streamgauge.series import labels as series_labels
-from streamgauge.series.samples import MINUTE_MS, Samples
+from streamgauge.series.samples import Samples
 
 METRICS = 50
 DEVICES = 4

@@ -32,10 +32,10 @@ from rich.console import Console
 from rich.table import Table
 from usage import cpu_seconds
 
+from schemas.units import MINUTE_MS
 from streamgauge.config import Config, Layout
 from streamgauge.local.stack import Stack
 from streamgauge.series.labels import NAME
-from streamgauge.series.samples import MINUTE_MS
 from streamgauge.store.session import connect
 from streamgauge.times import now_ms
 

@@ -11,6 +11,7 @@ from load import Requests, by_lane, label_set, of_lane
 from schemas import batch, limits
 from schemas.blocks import ON_TIME
 from schemas.tables import Resolution
+from schemas.units import MINUTE_MS
 from sinks.cassandra.rebuild import Rebuilder
 from sinks.cassandra.write_blocks import BlockStore
 from sinks.cassandra.write_head import HeadStore
@@ -19,7 +20,7 @@ from streamgauge.config import Config
 from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series import ids as series_ids
 from streamgauge.series.labels import canonical
-from streamgauge.series.samples import MINUTE_MS, Samples, take
+from streamgauge.series.samples import Samples, take
 from streamgauge.store.progress import ProgressStore
 from streamgauge.times import now_ms
 

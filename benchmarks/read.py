@@ -16,6 +16,7 @@ import pyarrow as pa
 from schemas import batch
 from schemas.blocks import ON_TIME
 from schemas.tables import Resolution
+from schemas.units import MINUTE_MS
 from sinks.cassandra.write_blocks import BlockStore
 from sinks.cassandra.write_head import HeadStore
 from sinks.cassandra.write_index import IndexStore
@@ -26,7 +27,7 @@ from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series import ids as series_ids
 from streamgauge.series.labels import NAME, canonical
 from streamgauge.series.matchers import Matcher, MatchOp
-from streamgauge.series.samples import MINUTE_MS, Samples
+from streamgauge.series.samples import Samples
 from streamgauge.store import schema
 from streamgauge.store.progress import ProgressStore
 from streamgauge.store.reader import Reader, Reading

@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.table import Table
 from usage import Usage
 
+from schemas.units import MINUTE_MS
 from streamgauge.config import Config, Layout
 from streamgauge.local.stack import Stack
-from streamgauge.series.samples import MINUTE_MS
 
 STEP_MS = 5_000
 DAY_MS = 86_400_000

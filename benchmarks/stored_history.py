@@ -10,7 +10,8 @@ from cassandra.cluster import Session
 
 from schemas import batch
 from schemas.blocks import ON_TIME
-from schemas.tables import MINUTE_MS, Resolution
+from schemas.tables import Resolution
+from schemas.units import MINUTE_MS
 from sinks.cassandra.rebuild import Rebuilder
 from sinks.cassandra.write_blocks import BlockStore
 from sinks.cassandra.write_head import HeadStore

@@ -6,6 +6,7 @@ import pyarrow as pa
 from schemas import batch
 from schemas.blocks import ON_TIME, late_part
 from schemas.tables import Resolution, StorageClass
+from schemas.units import MINUTE_MS
 from sinks.cassandra.rebuild import Rebuilder
 from sinks.cassandra.write_blocks import BlockStore
 from sinks.cassandra.write_head import HeadStore
@@ -14,7 +15,7 @@ from streamgauge.rollup.aggregates import aggregate
 from streamgauge.series import ids as series_ids
 from streamgauge.series import labels
 from streamgauge.series.ids import Shards, lane_of
-from streamgauge.series.samples import MINUTE_MS, Samples, concat
+from streamgauge.series.samples import Samples, concat
 from streamgauge.store.changes import ChangeStore
 from streamgauge.store.progress import ProgressStore
 

@@ -9,10 +9,11 @@ import httpx
 
 from integration.commands import start
 from integration.population import Population, series
+from schemas.units import MINUTE_MS
 from streamgauge.local.servers.ports import free_ports
 from streamgauge.local.stack import Stack
 from streamgauge.series.labels import canonical, parse
-from streamgauge.series.samples import MINUTE_MS, STALE
+from streamgauge.series.samples import STALE
 from streamgauge.store import schema
 from streamgauge.store.session import connect
 

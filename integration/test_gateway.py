@@ -3,9 +3,9 @@ import time
 import pytest
 
 from integration.served import MINUTES, serve
+from schemas.units import MINUTE_MS
 from streamgauge.series.ids import lane_of, series_id
 from streamgauge.series.labels import canonical, parse
-from streamgauge.series.samples import MINUTE_MS
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import pytest
 
 from integration.population import Population, series
 from schemas.tables import Resolution
+from schemas.units import MINUTE_MS
 from streamgauge.series.ids import lane_of, series_id, split, to_bytes
 from streamgauge.series.matchers import Matcher, MatchOp
-from streamgauge.series.samples import MINUTE_MS
 from streamgauge.store import schema
 from streamgauge.store.reader import Reader, Reading
 from streamgauge.store.reading import TooManySamples, TooManySeries

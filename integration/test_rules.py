@@ -13,9 +13,9 @@ from integration.stored import wait_for
 from schemas import batch
 from schemas.rule_messages import MARKER_KEY
 from schemas.topics import RULES
+from schemas.units import MINUTE_MS
 from streamgauge.cli import main
 from streamgauge.rules.applied.rule_sets import RuleSets
-from streamgauge.series.samples import MINUTE_MS
 from streamgauge.store import schema
 from streamgauge.store.session import connect
 from streamgauge.topics.rule_follower import RuleFollower

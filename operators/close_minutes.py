@@ -8,9 +8,10 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext, TimeDomain
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.worker import restore_print, show
+from schemas.units import MINUTE_MS
 from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good
-from streamgauge.rollup.open_minutes import MINUTE_MS, OpenMinutes
+from streamgauge.rollup.open_minutes import OpenMinutes
 from streamgauge.rollup.waiting import Waiting, by_partition
 
 if TYPE_CHECKING:

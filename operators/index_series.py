@@ -9,13 +9,12 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 
 from operators.rejections import Rejections
 from operators.worker import restore_print
+from schemas.units import MINUTE_MS
 from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good
 
 if TYPE_CHECKING:
     from streamgauge.series.indexed_minutes import IndexedMinutes
-
-MINUTE_MS = 60_000
 
 
 class IndexSeries(KeyedProcessFunction):

@@ -10,8 +10,8 @@ from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 
 from operators.worker import restore_print
+from schemas.units import MINUTE_MS
 from streamgauge.config import Config
-from streamgauge.rollup.open_minutes import MINUTE_MS
 from streamgauge.rollup.waiting import Waiting, by_partition
 from streamgauge.times import LAST_DATE_MS
 

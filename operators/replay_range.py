@@ -8,12 +8,12 @@ from confluent_kafka import Consumer, TopicPartition
 
 from operators.raw_batches import Start
 from schemas.topics import MAX_FUTURE_MS, RAW
+from schemas.units import MINUTE_MS
 from streamgauge.config import Config
 from streamgauge.kafka_client import client_settings
 from streamgauge.times import LAST_DATE_MS, rfc3339
 
 TIMEOUT_S = 30.0
-MINUTE_MS = 60_000
 LANES_SHOWN = 8
 
 

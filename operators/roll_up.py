@@ -8,6 +8,7 @@ from pyflink.common import Row
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext, TimeDomain
 
 from operators.worker import restore_print, show
+from schemas.units import MINUTE_MS
 from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good
 from streamgauge.times import now_ms
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MINUTE_MS = 60_000
 LOAD_EVERY_MS = 10_000
 """How often a lane looks for marks that a replay has put into the store."""
 

@@ -19,9 +19,10 @@ import pyarrow as pa
 from schemas import batch_kernels
 from schemas.arrow_sizes import batch_sizes
 from schemas.limits import MAX_BATCH_SERIES, MAX_UNPACKED_BATCH_BYTES
+from schemas.units import MINUTE_MS
 from streamgauge.series import ids as series_ids
 from streamgauge.series import labels as series_labels
-from streamgauge.series.samples import MINUTE_MS, Samples, empty, take
+from streamgauge.series.samples import Samples, empty, take
 
 VERSION = b"1"
 HEARTBEAT = b""

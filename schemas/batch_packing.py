@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from schemas.batch import encode
 from schemas.limits import MAX_BATCH_BYTES, MAX_BATCH_SERIES
+from schemas.units import MINUTE_MS
 from streamgauge.series.ids import lanes_of, split, to_bytes
-from streamgauge.series.samples import MINUTE_MS, Samples, between, take
+from streamgauge.series.samples import Samples, between, take
 
 Weights = npt.NDArray[np.int64]
 """Bytes of rows of a batch before compression."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from schemas.units import MINUTE_MS
 from streamgauge.times import LAST_DATE_MS
 
 FORMAT = b"\x01"
@@ -19,7 +20,6 @@ MAX_RECORDS = 20_000
 MAX_ROW_BYTES = 256 * 1024 * 1024
 MAX_PARTITIONS = 1 << 20
 MAX_OFFSET = 1 << 43
-MINUTE_MS = 60_000
 _COLUMNS = 5
 
 Column = npt.NDArray[np.int64]

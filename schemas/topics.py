@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from schemas.limits import MAX_MESSAGE_BYTES
+from schemas.units import HOUR_MS
 
 RAW = "metrics.raw"
 REJECTED = "metrics.rejected"
@@ -12,7 +13,6 @@ TRIGGERED = "alerts.triggered"
 ALERT_STATE = "alerts.state"
 NOTIFIED = "alerts.notified"
 
-HOUR_MS = 3_600_000
 MAX_FUTURE_MS = 60_000
 """How far ahead of the clock a sample may be: collectors and brokers both refuse more."""
 RULES_KEPT_MS = 24 * HOUR_MS

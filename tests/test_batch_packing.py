@@ -5,9 +5,10 @@ import numpy as np
 from schemas.batch import decode, labels_by_id
 from schemas.batch_packing import pack
 from schemas.limits import MAX_BATCH_SERIES
+from schemas.units import MINUTE_MS
 from streamgauge.series.ids import from_bytes, series_id, to_bytes
 from streamgauge.series.labels import canonical
-from streamgauge.series.samples import MINUTE_MS, Samples, concat
+from streamgauge.series.samples import Samples, concat
 
 NOON = 1_763_892_000_000
 LANES = 2

@@ -2,7 +2,8 @@
 
 import pytest
 
-from schemas.tables import DAY_MS, HOUR_MS, MINUTE_MS, Resolution, StorageClass
+from schemas.tables import Resolution, StorageClass
+from schemas.units import DAY_MS, HOUR_MS, MINUTE_MS
 from streamgauge.gateway.cache.sealed import generation, is_kept, is_sealed, periods_of
 from streamgauge.promql.engine.reads import Read
 from streamgauge.promql.syntax.ast import VectorSelector

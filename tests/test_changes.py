@@ -2,7 +2,8 @@
 
 from types import SimpleNamespace
 
-from schemas.tables import DAY_MS, MINUTE_MS, Resolution
+from schemas.tables import Resolution
+from schemas.units import DAY_MS, MINUTE_MS
 from sinks.cassandra import write_index
 from sinks.cassandra.write_index import IndexStore
 from streamgauge.series.ids import Shards, series_id

@@ -7,9 +7,9 @@ import pytest
 from operators import close_minutes
 from operators.close_minutes import CloseMinutes
 from schemas.tables import Resolution
+from schemas.units import MINUTE_MS
 from sinks.cassandra.minutes import Written
 from streamgauge.config import Config
-from streamgauge.rollup.open_minutes import MINUTE_MS
 
 NOON = 1_763_892_000_000
 LANE = 3

@@ -8,10 +8,11 @@ import pyarrow as pa
 import pytest
 
 from schemas import batch
+from schemas.units import MINUTE_MS
 from streamgauge.config import Config
 from streamgauge.series import ids, labels
 from streamgauge.series.ids import Shards
-from streamgauge.series.samples import MINUTE_MS, Samples
+from streamgauge.series.samples import Samples
 from streamgauge.store.head_cache import BYTES_A_MINUTE, FRESH_S, IN_DISORDER, WHOLE_S, HeadCache
 from streamgauge.store.index.kept_selections import Selection
 from streamgauge.store.reader import Reader

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from schemas import batch
-from schemas.tables import HOUR_MS, INDEX_PERIOD_MS, MINUTE_MS, index_period
+from schemas.tables import INDEX_PERIOD_MS, index_period
+from schemas.units import HOUR_MS, MINUTE_MS
 from streamgauge.config import Config
 from streamgauge.series.ids import from_bytes, lane_of, series_id
 from streamgauge.series.known_series import MOST_MINUTES, KnownSeries

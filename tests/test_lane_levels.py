@@ -1,6 +1,7 @@
 """When buckets are built, named by what happens to a lane."""
 
-from schemas.tables import DAY_MS, HOUR_MS, MINUTE_MS, Resolution
+from schemas.tables import Resolution
+from schemas.units import DAY_MS, HOUR_MS, MINUTE_MS
 from streamgauge.rollup.lane_levels import AT_A_TIME, LaneLevels
 from streamgauge.rollup.marks import Mark
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from schemas import batch, limits, topics
 from schemas.batch_packing import cut, pack
-from schemas.tables import DAY_MS, HOUR_MS, LATENESS_MS
+from schemas.tables import LATENESS_MS
+from schemas.units import DAY_MS, HOUR_MS
 from streamgauge.collect.incoming.ages import Ages
 from streamgauge.collect.incoming.faults import SampleFault
 from streamgauge.collect.incoming.refusals import Refusals

@@ -1,4 +1,5 @@
-from streamgauge.rollup.open_minutes import MINUTE_MS, OpenMinutes, Waiting
+from schemas.units import MINUTE_MS
+from streamgauge.rollup.open_minutes import OpenMinutes, Waiting
 
 ONE = Waiting(0, 1, b"one")
 TWO = Waiting(0, 2, b"two")

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from schemas.tables import DAY_MS, MINUTE_MS, Resolution, StorageClass
+from schemas.tables import Resolution, StorageClass
+from schemas.units import DAY_MS, MINUTE_MS
 from streamgauge.series.ids import Shards
 from streamgauge.series.samples import Samples
 from streamgauge.store import reader as reading

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.tables import HOUR_MS
+from schemas.units import HOUR_MS
 from streamgauge.series.ids import Shards, series_id
 from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import Matcher, MatchOp

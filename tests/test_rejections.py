@@ -6,8 +6,8 @@ import pytest
 from operators.rejected_messages import BURST, KINDS, MAX_HEADER_BYTES, Sampling, message
 from schemas.batch import MAX_DETAIL, BatchFault, Envelope, InvalidBatch, envelope
 from schemas.limits import MAX_INDEX_LABEL_BYTES, MAX_MESSAGE_BYTES, MAX_REJECTED_BYTES
-from schemas.tables import DAY_MS
 from schemas.topics import REJECTED, topics
+from schemas.units import DAY_MS
 from sinks.cassandra.refused_series import RefusedSeries
 from streamgauge.config import Config
 from streamgauge.series.ids import from_bytes, series_id

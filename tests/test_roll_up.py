@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from operators.roll_up import RollUp
-from schemas.tables import MINUTE_MS, ROLLED, Resolution
+from schemas.tables import ROLLED, Resolution
+from schemas.units import MINUTE_MS
 from streamgauge.config import Config
 from streamgauge.rollup.marks import Mark
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from schemas.tables import DAY_MS, HOUR_MS, Resolution, ddl
+from schemas.tables import Resolution, ddl
+from schemas.units import DAY_MS, HOUR_MS
 from streamgauge.config import Config, Kept, Storage, read
 from streamgauge.series import ids, labels
 from streamgauge.series.known_classes import KnownClasses

@@ -9,14 +9,13 @@ from typing import Any, Protocol
 from prometheus_client import disable_created_metrics, start_http_server
 
 from schemas.alert_messages import Triggered
+from schemas.units import HOUR_MS
 from streamgauge.config import Config
 from streamgauge.notify.bridge import Bridge, Journal, Terms
 from streamgauge.notify.receiver import Alertmanager
 from streamgauge.promql.syntax.literals import duration
 from streamgauge.rules.machine.alert_output import NO_EXTERNAL_URL
 from streamgauge.times import now_ms
-
-HOUR_MS = 3_600_000
 
 log = logging.getLogger(__name__)
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
+from schemas.units import MINUTE_MS
 from streamgauge.rollup.waiting import Waiting
-
-MINUTE_MS = 60_000
 
 
 class OpenMinutes:

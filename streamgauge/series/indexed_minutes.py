@@ -1,6 +1,6 @@
 """Up to where the index of a lane is sealed: what `IndexSeries` decides, without Flink."""
 
-from schemas.tables import MINUTE_MS
+from schemas.units import MINUTE_MS
 
 
 class IndexedMinutes:

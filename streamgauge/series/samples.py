@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from schemas.units import MINUTE_MS
 from streamgauge.compiled import njit
 from streamgauge.series.ids import Ids
 from streamgauge.series.order import order_of
@@ -20,7 +21,6 @@ STALE_BITS = 0x7FF0000000000002
 """Bits of the NaN that Prometheus writes when a series ends."""
 STALE = float(np.array([STALE_BITS], dtype=np.uint64).view(np.float64)[0])
 
-MINUTE_MS = 60_000
 _MOVES_A_SAMPLE = 8
 """So far is a sample put back among those of its series, on average, before they are all sorted instead."""
 

@@ -16,8 +16,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from schemas.batch_records import MAX_RECORDS, InvalidRecords, check, decode
-from schemas.tables import HOUR_MS, STORED_BATCHES_RETENTION_MS, Resolution
+from schemas.tables import STORED_BATCHES_RETENTION_MS, Resolution
 from schemas.topics import ACKNOWLEDGED
+from schemas.units import HOUR_MS
 from streamgauge.config import Config
 from streamgauge.store.audit_ledger import Ledger, Missing, compare_all
 from streamgauge.store.progress import ProgressStore

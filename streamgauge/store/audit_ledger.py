@@ -7,8 +7,8 @@ import numpy as np
 
 from schemas.batch_records import MAX_OFFSET, Records, concat, take
 from schemas.tables import STORED_BATCHES_RETENTION_MS
+from schemas.units import MINUTE_MS
 
-MINUTE_MS = 60_000
 SETTLED_MS = 3 * MINUTE_MS
 """A lane that is sealed so far beyond an acknowledgement has stored what was acknowledged: late batches are written
 before their lane's next minute is sealed, and no collector's clock is more than a minute ahead of another's."""

@@ -18,7 +18,8 @@ import numpy as np
 import xxhash
 from cassandra.cluster import Session
 
-from schemas.tables import CHANGES_RETENTION_MS, DAY_MS, Resolution
+from schemas.tables import CHANGES_RETENTION_MS, Resolution
+from schemas.units import DAY_MS
 from streamgauge.store.reading import Reading, fetch
 
 INDEX = "index"

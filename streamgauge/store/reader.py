@@ -13,12 +13,13 @@ from cassandra.cluster import Session
 from schemas.batch import minute_of
 from schemas.tables import HEAD_RETENTION_MS, RAW_GRACE_MS, ROLLED, Resolution, StorageClass
 from schemas.topics import MAX_FUTURE_MS
+from schemas.units import MINUTE_MS
 from streamgauge.promql.data.levels import SAMPLES, Level
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Shards, lanes_of
 from streamgauge.series.matchers import Matcher
-from streamgauge.series.samples import MINUTE_MS, Samples, between, empty, inside, joined, runs_of, take
+from streamgauge.series.samples import Samples, between, empty, inside, joined, runs_of, take
 from streamgauge.store.blocks.read_blocks import BlockReader, Span
 from streamgauge.store.blocks.rollups import RollupRow, by_series, of_samples
 from streamgauge.store.head_cache import HeadCache, Place

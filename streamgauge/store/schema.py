@@ -18,11 +18,11 @@ from confluent_kafka.admin import (
 
 from schemas.tables import ddl
 from schemas.topics import Topic, topics
+from schemas.units import HOUR_MS
 from streamgauge.config import Config
 from streamgauge.kafka_client import client_settings
 from streamgauge.store.session import connect
 
-HOUR_MS = 3_600_000
 TIMEOUT_S = 30.0
 Report = Callable[[str], None]
 

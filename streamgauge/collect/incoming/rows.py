@@ -5,13 +5,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from schemas.topics import HOUR_MS, MAX_FUTURE_MS
+from schemas.topics import MAX_FUTURE_MS
+from schemas.units import HOUR_MS, MINUTE_MS
 from streamgauge.collect.incoming.ages import Ages
 from streamgauge.collect.incoming.faults import SampleFault
 from streamgauge.collect.incoming.refusals import Refusals
 from streamgauge.collect.incoming.series_table import Ordinals, SeriesTable
 from streamgauge.series.labels import parse
-from streamgauge.series.samples import MINUTE_MS
 
 MAX_DETAIL = 1000
 """Characters of the labels of a refused series in an answer."""

@@ -1,7 +1,7 @@
 """Kernel that cuts runs of samples at minute boundaries."""
 
+from schemas.units import MINUTE_MS
 from streamgauge.compiled import njit
-from streamgauge.series.samples import MINUTE_MS
 from streamgauge.series.sized import Counts, sized
 
 

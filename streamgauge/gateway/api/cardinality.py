@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.tables import HOUR_MS
+from schemas.units import HOUR_MS
 from streamgauge.gateway.formats import prometheus_json as answer
 from streamgauge.gateway.query.queries import Answer, document
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import xxhash
 
-from schemas.tables import HOUR_MS, Resolution, StorageClass
+from schemas.tables import Resolution, StorageClass
+from schemas.units import HOUR_MS
 from streamgauge.gateway.cache import informing, sealed, values
 from streamgauge.gateway.cache.asked import Answered, Asked, Report, State
 from streamgauge.gateway.cache.parts import Part, parts_of

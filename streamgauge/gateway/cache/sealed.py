@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import xxhash
 
-from schemas.tables import INDEX_RETENTION_MS, MINUTE_MS, OF_WIDTH, Resolution, StorageClass
+from schemas.tables import INDEX_RETENTION_MS, OF_WIDTH, Resolution, StorageClass
+from schemas.units import MINUTE_MS
 from streamgauge.promql.data.levels import SAMPLES
 from streamgauge.promql.engine.reads import Read
 from streamgauge.store.changes import Change, packed

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import yaml
 
+from schemas.units import MINUTE_MS
 from streamgauge.rules.files.faults import Fault, FileFault, Place
 from streamgauge.rules.files.yaml_tree import Entry, YamlTree
 from streamgauge.rules.unit_tests.series_notation import InvalidSeries, labels, values
 
-MINUTE_MS = 60_000
 _FILE_KEYS = frozenset({"rule_files", "evaluation_interval", "group_eval_order", "tests", "fuzzy_compare"})
 _TEST_KEYS = frozenset(
     {

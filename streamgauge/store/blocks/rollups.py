@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from schemas.tables import DIGEST, MINUTE_MS, QUANTILES, ROLLUP_BLOBS, ROLLUP_COLUMNS
+from schemas.tables import DIGEST, QUANTILES, ROLLUP_BLOBS, ROLLUP_COLUMNS
+from schemas.units import MINUTE_MS
 from streamgauge.rollup.aggregates import aggregate
 from streamgauge.rollup.rollups import Columns, Rollups
 from streamgauge.series import digests

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from cassandra.cluster import Session
 
 from schemas.limits import MAX_INDEX_LABEL_BYTES
-from schemas.tables import DAY_MS
+from schemas.units import DAY_MS
 from streamgauge.series import ids as series_ids
 from streamgauge.series.ids import Shards
 from streamgauge.series.labels import NAME, SEPARATOR
