@@ -19,7 +19,7 @@ from operators.replay_range import InvalidRange, ReplayRange
 from sinks.cassandra import replay_report
 from sinks.cassandra.rebuild import Outcome
 from streamgauge.config import Config
-from streamgauge.store.session import connect
+from streamgauge.store.session import connected
 from streamgauge.times import timestamp
 
 NAME = "streamgauge-backfill"
@@ -62,16 +62,13 @@ def main() -> int:
         _say(line)
     _, tables = environments(config, checkpoints=False, bundles=BY_MINUTES)
     origin = f"backfill-{uuid.uuid4().hex[:8]}"
-    session = connect(config.cassandra, timeout_s=30.0)
-    try:
+    with connected(config.cassandra, timeout_s=30.0) as session:
         with build(tables, config, read, origin, given.dry_run).execute_and_collect(NAME) as parts:
             changed = replay_report.follow((tuple(part) for part in parts), read.messages, _say)
         if given.dry_run:
             outcomes = replay_report.would_change(session, config, changed)
         else:
             outcomes = replay_report.wait_for_rebuilds(session, config.layout.lanes, origin, _say)
-    finally:
-        session.cluster.shutdown()
     print("\n".join([*replay_report.table(outcomes), *replay_report.incomplete(read.missing)]))
     return int(bool(read.missing) or any(outcome in _FAILURES for _, outcome in outcomes))
 

@@ -12,7 +12,7 @@ from operators.raw_batches import Start, batches_by_lane
 from operators.roll_up import RollUp
 from operators.starting_offsets import from_progress
 from streamgauge.config import Config
-from streamgauge.store.session import connect
+from streamgauge.store.session import connected
 
 NAME = "streamgauge-rollup"
 
@@ -35,11 +35,8 @@ def build(tables: StreamTableEnvironment, config: Config, start: Start) -> None:
 
 def starting_point(config: Config) -> Start:
     """Where a job without state starts."""
-    session = connect(config.cassandra)
-    try:
+    with connected(config.cassandra) as session:
         return from_progress(session, config, NAME)
-    finally:
-        session.cluster.shutdown()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pyflink.table import StreamTableEnvironment
 
 from streamgauge.config import Config, read
 from streamgauge.store.schema import check
-from streamgauge.store.session import connect
+from streamgauge.store.session import connected
 
 
 def arguments(
@@ -28,11 +28,8 @@ def arguments(
     flags(parser)
     given = parser.parse_args()
     config = read(given.config)
-    session = connect(config.cassandra)
-    try:
+    with connected(config.cassandra) as session:
         check(session, config)
-    finally:
-        session.cluster.shutdown()
     return config, given
 
 

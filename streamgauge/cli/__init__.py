@@ -171,7 +171,7 @@ def inspect(config: Config, selector: str, start: str, end: str, limit: int) -> 
     from streamgauge.promql.syntax import parser
     from streamgauge.store.inspection import inspect as look
     from streamgauge.store.reader import Reader
-    from streamgauge.store.session import connect
+    from streamgauge.store.session import connected
     from streamgauge.terminal import terminal
     from streamgauge.times import timestamp
 
@@ -181,13 +181,10 @@ def inspect(config: Config, selector: str, start: str, end: str, limit: int) -> 
         raise click.ClickException(str(fault)) from None
     if first >= last:
         raise click.ClickException("--from has to be before --to")
-    session = connect(config.cassandra)
-    try:
+    with connected(config.cassandra) as session:
         reader = Reader(session, config.shards, config.storage_classes)
         for shown in look(reader, config.shards, matchers, first, last, limit):
             terminal().print(shown)
-    finally:
-        session.cluster.shutdown()
 
 
 @main.command()

@@ -19,7 +19,7 @@ def audit(config: Config, since: str, as_json: bool) -> None:
     """Compare what collectors have acknowledged with what is stored; exit code 1 if something is missing."""
     from streamgauge.promql.syntax.literals import duration
     from streamgauge.store.audit import LOOK_BACK_MS, Audit
-    from streamgauge.store.session import connect
+    from streamgauge.store.session import connected
     from streamgauge.times import now_ms, rfc3339
 
     try:
@@ -27,12 +27,9 @@ def audit(config: Config, since: str, as_json: bool) -> None:
     except ValueError as fault:
         raise click.BadParameter(str(fault), param_hint="--since") from None
     kafka_listens(config)
-    session = connect(config.cassandra)
-    try:
+    with connected(config.cassandra) as session:
         found = Audit(config, session, begin)
         found.look_once()
-    finally:
-        session.cluster.shutdown()
     missing = [
         {
             "lane": each.lane,

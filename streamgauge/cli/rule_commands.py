@@ -119,18 +119,15 @@ def _on_store(config: Config, asked: "Asked") -> int:
 
     from streamgauge.rules.backtest.command import run
     from streamgauge.store.reader import Reader, Reading
-    from streamgauge.store.session import connect
+    from streamgauge.store.session import connected
     from streamgauge.store.source import ReaderSource
 
-    session = connect(config.cassandra)
-    try:
+    with connected(config.cassandra) as session:
         reader, reading = Reader(session, config.shards, config.storage_classes), Reading()
         source = ReaderSource(reader, reading)
         code = run(asked, config.rules.severities, lambda _: source, _surroundings(config), time.monotonic)
         for damage in reading.damages:
             click.secho(f"left out: {damage.reason}: {damage.row}", fg="yellow", err=True)
-    finally:
-        session.cluster.shutdown()
     return code
 
 

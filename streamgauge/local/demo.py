@@ -20,7 +20,7 @@ from streamgauge.no_redirects import get_json
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.store.reader import Reader, Reading
-from streamgauge.store.session import connect
+from streamgauge.store.session import connected
 from streamgauge.terminal import terminal
 from streamgauge.times import now_ms
 
@@ -67,13 +67,10 @@ def run(config: Config, report: Callable[[str], None]) -> None:
     since = time.time()
     report(f"waiting for samples of {METRIC} at the gateway")
     samples = _await(lambda: _samples(config, since), stack, "collector")
-    session = connect(config.cassandra)
-    try:
+    with connected(config.cassandra) as session:
         reader = Reader(session, config.shards, config.storage_classes)
         report("waiting for its first sealed minute")
         rollups = _await(lambda: _rollups(reader), stack, "rollup")
-    finally:
-        session.cluster.shutdown()
     terminal().print(_summary(config, samples, rollups))
 
 

@@ -13,7 +13,7 @@ from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, MatchOp, metric_of
 from streamgauge.series.samples import Samples, concat
 from streamgauge.store.reader import Reader, Selection
-from streamgauge.store.session import connect
+from streamgauge.store.session import connected
 
 FEW = 3
 """Of so many selectors of one metric each is looked up; of more, all series of the metric are, once."""
@@ -26,12 +26,9 @@ def prime(
 
     Gives the canonical labels of each series by its packed id, and the samples.
     """
-    session = connect(config.cassandra)
-    try:
+    with connected(config.cassandra) as session:
         reader = Reader(session, config.shards, config.storage_classes)
         return stored(reader, reaches, tick, shard, config.alert_shards, config.layout.lanes)
-    finally:
-        session.cluster.shutdown()
 
 
 def stored(

@@ -21,7 +21,7 @@ from schemas.topics import Topic, topics
 from schemas.units import HOUR_MS
 from streamgauge.config import Config
 from streamgauge.kafka_client import client_settings
-from streamgauge.store.session import connect
+from streamgauge.store.session import connected
 
 TIMEOUT_S = 30.0
 Report = Callable[[str], None]
@@ -39,15 +39,12 @@ def apply(config: Config, report: Report = lambda _: None) -> None:
     :raises cassandra.cluster.NoHostAvailable: without Cassandra.
     :raises confluent_kafka.KafkaException: without Kafka.
     """
-    session = connect(config.cassandra, keyspace=False, timeout_s=TIMEOUT_S)
-    try:
+    with connected(config.cassandra, keyspace=False, timeout_s=TIMEOUT_S) as session:
         for statement in ddl(config.cassandra.keyspace, config.cassandra.replication, config.storage_classes):
             session.execute(statement)
         session.set_keyspace(config.cassandra.keyspace)
         _store_layout(session, config, report)
         check(session, config)
-    finally:
-        session.cluster.shutdown()
     _apply_topics(config, report)
 
 

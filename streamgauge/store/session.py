@@ -1,6 +1,8 @@
 """The one function that makes Cassandra sessions."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from cassandra import ConsistencyLevel
 from cassandra.auth import PlainTextAuthProvider
@@ -50,6 +52,16 @@ def connect(cassandra: Cassandra, *, keyspace: bool = True, timeout_s: float = 1
         compression=False,
     )
     return cluster.connect(cassandra.keyspace if keyspace else None)
+
+
+@contextmanager
+def connected(cassandra: Cassandra, *, keyspace: bool = True, timeout_s: float = 10.0) -> Iterator[Session]:
+    """Open a session as `connect` does, and close it in the end."""
+    session = connect(cassandra, keyspace=keyspace, timeout_s=timeout_s)
+    try:
+        yield session
+    finally:
+        session.cluster.shutdown()
 
 
 def _nodes(cassandra: Cassandra) -> LoadBalancingPolicy:

@@ -4,7 +4,7 @@ import logging
 import runpy
 import signal
 import sys
-from types import SimpleNamespace
+from contextlib import nullcontext
 
 import pytest
 from click.testing import CliRunner
@@ -101,9 +101,7 @@ def test_links_that_lead_nowhere_are_told_when_a_job_that_makes_them_starts(
     rules = ["--rules", str(ROOT / "rules")] if job == "sql_rules" else []
     monkeypatch.setattr(sys, "argv", [job, "--config", str(tmp_path / "streamgauge.yml"), *rules])
     # Cassandra and Flink are not there
-    monkeypatch.setattr(
-        environment, "connect", lambda _: SimpleNamespace(cluster=SimpleNamespace(shutdown=print))
-    )
+    monkeypatch.setattr(environment, "connected", lambda _: nullcontext())
     monkeypatch.setattr(environment, "check", lambda *_: None)
     monkeypatch.setattr(environment, "environments", started)
     with pytest.raises(Started):
