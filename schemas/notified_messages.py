@@ -5,7 +5,7 @@ lies in the partition of alerts.triggered from which its alert came. Header: `fo
 forgotten.
 
 Key /offset, in each partition: the first offset of alerts.triggered that has not been read, and when something of the
-partition was sent last. It is written in the transaction of what came of the offsets before it, or in the last one
+partition was sent again last. It is written in the transaction of what came of the offsets before it, or in the last one
 where that takes several: it never is ahead of these.
 """
 
@@ -39,7 +39,7 @@ class Notified:
 
 
 class Position(NamedTuple):
-    """How far a partition is read, and when (ms) something of it was sent last, 0 for never."""
+    """How far a partition is read, and when (ms) something of it was sent again last, 0 for never."""
 
     offset: int
     sent_at: int = 0

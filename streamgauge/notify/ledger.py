@@ -55,19 +55,24 @@ class Ledger:
         self._ended: dict[str, dict[str, None]] = {receiver: {} for receiver in receivers}
         self._dirty: dict[str, None] = {}
         self._left: set[int] = set()
+        self._unwritten: set[str] = set()
+        """Alerts with a change that is not written: it is in none of the records taken yet, or these are not committed."""
+        self._taken: set[str] = set()
         self._sent_at: dict[int, int] = {}
         self._sent: set[int] = set()
 
     def load(self, partition: int, records: Mapping[str, Notified], now: int, sent_at: int = 0) -> None:
         """Begin with what is known of the alerts of a partition.
 
-        :param sent_at: when (ms) any process last sent something of it. What fires is sent again once that is
-            `resend_ms` ago.
+        :param sent_at: when (ms) any process last sent something of it again. What fires is sent again once that, and
+            its own tick, are `resend_ms` ago: all of it together, so that a gap is never twice as long, however
+            often partitions change hands.
         """
         sent_at = self._sent_at[partition] = max(sent_at, self._sent_at.get(partition, 0))
-        due = min(max(now, sent_at + self._resend_ms), now + self._resend_ms)
         for key, record in records.items():
             entry = self._entries[key] = Entry.of(partition, record, self.receivers)
+            last = max(sent_at, entry.newest.tick if entry.newest else 0)
+            due = min(max(now, last + self._resend_ms), now + self._resend_ms)
             for receiver in self.receivers:
                 self._schedule(receiver, key, now if entry.waiting(receiver) else due)
 
@@ -97,12 +102,15 @@ class Ledger:
             entry = self._entries[key] = Entry(partition, seen=dict.fromkeys(self.receivers, NOTHING))
         entry.add(change, self.receivers, is_history=is_history)
         self._dirty[key] = None
+        self._unwritten.add(key)
         return Verdict.APPLIED
 
     def take_dirty(self) -> dict[str, Written]:
         """What is to be written; `commit` it then. Of partitions that were left it is not this process's business."""
         dirty = [(key, self._entries[key]) for key in self._dirty]
         self._dirty = {}
+        self._taken |= self._unwritten
+        self._unwritten = set()
         return {
             key: Written(entry.partition, entry.record())
             for key, entry in dirty
@@ -110,13 +118,14 @@ class Ledger:
         }
 
     def take_sent(self) -> dict[int, int]:
-        """When (ms) something was sent last, of each partition of which something was sent since this was called."""
+        """When (ms) something was sent again last, of each partition of which something was since this was called."""
         sent, self._sent = self._sent - self._left, set()
         return {partition: self._sent_at[partition] for partition in sent}
 
     def commit(self, keys: Iterable[str], now: int) -> None:
         """These were written: send what waits of them."""
         for key in keys:
+            self._taken.discard(key)
             entry = self._entries.get(key)
             if entry is None:
                 continue
@@ -139,9 +148,12 @@ class Ledger:
         for key in self._outboxes[receiver].due(now):
             entry = self._entries[key]
             waiting = entry.waiting(receiver)
-            if waiting and entry.partition in self._left:
+            if waiting and (key in self._unwritten or key in self._taken):
+                # it is sent once it is written
                 continue
             change = waiting[0] if waiting else entry.newest
+            if entry.partition in self._left and (waiting or change is None or change.after != FIRING):
+                continue
             if change is not None and (waiting or not entry.is_settled(now)):
                 entry.in_flight[receiver] = change.tick
                 found.append(Delivery(key, change, again=not waiting))
@@ -155,9 +167,10 @@ class Ledger:
         for key, change, again in deliveries:
             if (entry := self._landed(receiver, key)) is None:
                 continue
-            self._sent_at[entry.partition] = now
-            self._sent.add(entry.partition)
-            if not again:
+            if again:
+                self._sent_at[entry.partition] = now
+                self._sent.add(entry.partition)
+            else:
                 entry.accept(receiver, change.tick, self.receivers)
                 entry.told_at[receiver] = now
                 self._dirty[key] = None
@@ -234,6 +247,8 @@ class Ledger:
     def _forget(self, key: str) -> None:
         del self._entries[key]
         self._dirty.pop(key, None)
+        self._unwritten.discard(key)
+        self._taken.discard(key)
         for receiver in self.receivers:
             self._outboxes[receiver].remove(key)
             self._ended[receiver].pop(key, None)

@@ -242,13 +242,11 @@ def test_who_goes_on_does_not_send_again_before_the_resend_delay(sent_at, due):
     assert "a-1000-firing" in begun
 
 
-def test_what_is_sent_is_known_by_its_partition_until_it_is_taken():
+def test_what_is_sent_again_is_known_by_its_partition_until_it_is_taken():
     own = ledger()
     own.apply(3, change(1000, "firing"))
     own.commit(own.take_dirty(), 5000)
-    assert own.take_sent() == {}
     sent(own, 5000)
-    assert own.take_sent() == {3: 5000}
     assert own.take_sent() == {}
     sent(own, 5000 + RESEND_MS)
     assert own.take_sent() == {3: 5000 + RESEND_MS}
@@ -389,10 +387,55 @@ def test_a_partition_that_comes_back_goes_on_as_it_is_written():
     written = left(own, "a", "b")
     del written[key_of(change(1000, "firing", "b"))]
     own.forget_left()
-    own.load(1, written, RESEND_MS)
-    assert sent(own, RESEND_MS) == ["a-1000-firing"]
+    own.load(1, written, RESEND_MS + 1000)
+    assert sent(own, RESEND_MS + 1000) == ["a-1000-firing"]
     taken(own, change(2000, "resolved", "a"), now=RESEND_MS)
+    assert sent(own, RESEND_MS + 2000) == ["a-2000-resolved"]
+
+
+def test_an_end_is_not_sent_again_of_a_partition_that_is_left():
+    own = ledger()
+    left(own, "a", "b")
+    own.forget_left()
+    own.apply(1, change(1000, "firing"))
+    own.apply(1, change(2000, "resolved"))
+    own.commit(own.take_dirty(), 3000)
+    assert sent(own, 3000) + sent(own, 3000 + GAP_MS) == ["a-1000-firing", "a-2000-resolved"]
+    own.leave([1])
+    assert sent(own, 3000 + GAP_MS + RESEND_MS) == []
+
+
+def test_what_is_not_written_is_not_sent_when_the_alert_is_to_be_sent_again():
+    own = ledger()
+    taken(own, change(1000, "firing"), change(1000, "firing", "b"))
+    assert len(sent(own, 0)) == 2
+    own.commit(own.take_dirty(), 0)
+    own.apply(0, change(2000, "resolved"))
+    assert sent(own, RESEND_MS) == ["b-1000-firing"]
+    written = own.take_dirty()
+    assert sent(own, RESEND_MS) == []
+    own.commit(written, RESEND_MS)
     assert sent(own, RESEND_MS) == ["a-2000-resolved"]
+
+
+@pytest.mark.parametrize("every_ms", [7_000, 20_000, 50_000, 59_000, 61_000, 100_000])
+def test_what_fires_is_sent_again_in_time_however_often_its_partition_changes_hands(every_ms):
+    """Each time another process takes it over, after a new alert has been told."""
+    own, at, tellings, records, sent_at = ledger(), 0, [], {}, 0
+    for number in range(60):
+        own.apply(0, change(at, "firing", "a" if number == 0 else f"new{number}"))
+        for now in range(at, at + every_ms, 500):
+            own.commit(own.take_dirty(), now)
+            tellings += [now for one in sent(own, now) if one.startswith("a-")]
+            records |= {key: one.record for key, one in own.take_dirty().items()}
+            sent_at = own.take_sent().get(0, sent_at)
+        at += every_ms
+        records |= {key: one.record for key, one in own.take_dirty().items()}
+        own = ledger()
+        own.load(0, records, at, sent_at)
+    gaps = [after - before for before, after in zip(tellings, [*tellings[1:], at], strict=True)]
+    assert RESEND_MS <= min(gaps[:-1], default=RESEND_MS)
+    assert max(gaps) <= 2 * RESEND_MS + 1000
 
 
 def test_another_process_takes_a_partition_over():
