@@ -5,8 +5,8 @@ lies in the partition of alerts.triggered from which its alert came. Header: `fo
 forgotten.
 
 Key /offset, in each partition: the first offset of alerts.triggered that has not been read, and when something of the
-partition was sent again last. It is written in the transaction of what came of the offsets before it, or in the last one
-where that takes several: it never is ahead of these.
+partition was sent again last. It is written in the transaction of what came of the offsets before it, or in the last
+one where that takes several: it never is ahead of these.
 """
 
 import json

@@ -2,12 +2,16 @@
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from streamgauge.cli.reach import kafka_listens
 from streamgauge.config import Config
 from streamgauge.config.urls import check_url
+
+if TYPE_CHECKING:
+    from streamgauge.notify.bridge import Bridge
 
 
 @click.command()
@@ -45,8 +49,13 @@ def notify(config: Config, /, urls: tuple[str, ...], token_file: Path | None, dr
         if dry_run:
             print_alerts(own, lambda bridge: DryJournal(own.kafka, bridge.assigned), board.holds)
             return
-        name = own.notify.name
-        run(own, lambda bridge: Journal(own.kafka, name, bridge.assigned, bridge.revoked), board.holds)
+
+        def opened(bridge: "Bridge") -> Journal:
+            return Journal(
+                own.kafka, own.notify.name, bridge.assigned, bridge.revoked, lambda: bridge.is_ending
+            )
+
+        run(own, opened, board.holds)
     finally:
         board.stop()
 

@@ -104,6 +104,11 @@ class Bridge:
         """Let `run` return."""
         self._ending.set()
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether `run` is to return."""
+        return self._ending.is_set()
+
     def run(self, journal: Journal) -> None:
         """Read and send until `end`; what has been sent is written down on the way out."""
         for sender in self._senders:

@@ -56,8 +56,9 @@ class Ledger:
         self._dirty: dict[str, None] = {}
         self._left: set[int] = set()
         self._unwritten: set[str] = set()
-        """Alerts with a change that is not written: it is in none of the records taken yet, or these are not committed."""
+        """Alerts with a change that is in none of the records that were taken yet."""
         self._taken: set[str] = set()
+        """Likewise in one that is not committed yet."""
         self._sent_at: dict[int, int] = {}
         self._sent: set[int] = set()
 

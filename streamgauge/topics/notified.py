@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from schemas.limits import MAX_MESSAGE_BYTES
 from schemas.notified_messages import (
@@ -34,6 +34,10 @@ TRANSACTION_MS = 60_000
 TRANSACTION_BYTES = 16 * 1024 * 1024
 """After which another transaction begins: each has to end within TRANSACTION_MS."""
 PAUSE_S = 1.0
+TELL_S = 60.0
+"""Between two lines that say that Kafka does not answer."""
+MISSING_S = 60.0
+"""After which a partition that is not known is taken to be missing: a client that reaches no broker knows none."""
 
 log = logging.getLogger(__name__)
 Outcome = TypeVar("Outcome")
@@ -48,7 +52,7 @@ class Journal:
     transaction, waits for ever if Kafka is restarted meanwhile (librdkafka#5456).
 
     :param name: of this process. :param assigned, revoked: are called inside `poll`, with partitions to begin and to
-        end with.
+        end with. :param is_ending: whether the process is to end, and waits for Kafka no longer.
     :raises confluent_kafka.KafkaException: without Kafka.
     """
 
@@ -58,8 +62,10 @@ class Journal:
         name: str,
         assigned: Callable[[Sequence[Assigned]], None],
         revoked: Callable[[Sequence[int]], None],
+        is_ending: Callable[[], bool],
     ) -> None:
         self._kafka = kafka
+        self._is_ending = is_ending
         self._assigned, self._revoked = assigned, revoked
         self._positions: dict[int, int] = {}
         self._places: dict[int, Position] = {}
@@ -134,12 +140,12 @@ class Journal:
             producer.begin_transaction()
             for key, value in values.items():
                 _produce(producer, partition, key, value)
-            _again(lambda: producer.commit_transaction(TIMEOUT_S))
+            self._again(lambda: producer.commit_transaction(TIMEOUT_S))
         except KafkaException as error:
             if not error.args[0].txn_requires_abort():
                 raise
             log.warning("transaction ended without effect: error=%s", error.args[0])
-            _again(lambda: producer.abort_transaction(TIMEOUT_S))
+            self._again(lambda: producer.abort_transaction(TIMEOUT_S))
             return False
         return True
 
@@ -156,8 +162,8 @@ class Journal:
         for place in partitions:
             own = place.partition
             producer = self._producers[own] = self._producer(own)
-            _again(lambda producer=producer: producer.init_transactions(TIMEOUT_S))  # type: ignore[misc]
-            assigned, place.offset = _again(lambda own=own: self._begun(own))  # type: ignore[misc]
+            self._again(lambda producer=producer: producer.init_transactions(TIMEOUT_S))  # type: ignore[misc]
+            assigned, place.offset = self._again(lambda own=own: self._begun(own))  # type: ignore[misc]
             found.append(assigned)
         self._assigned(found)
         consumer.assign(partitions)
@@ -188,6 +194,24 @@ class Journal:
                 "log_level": 2,
             }
         )
+
+    def _again(self, call: Callable[[], Outcome]) -> Outcome:
+        """Call until Kafka is there and does not ask to try again, or this process is to end."""
+        told_at = began = time.monotonic()
+        told_at -= TELL_S
+        while True:
+            try:
+                return call()
+            except (KafkaException, TimeoutError) as error:
+                fault, now = error.args[0], time.monotonic()
+                if self._is_ending() or (
+                    isinstance(error, KafkaException) and not _may_pass(fault, now - began)
+                ):
+                    raise
+                if now - told_at >= TELL_S:
+                    log.warning("kafka is tried again: error=%s", fault)
+                    told_at = now
+                time.sleep(PAUSE_S)
 
     def _known(self, partition: int) -> tuple[dict[str, Notified], Position | None]:
         """What is known of the alerts of a partition, and how far it is read."""
@@ -240,6 +264,13 @@ def _produce(producer: Producer, partition: int, key: str, value: bytes | None) 
             producer.poll(0.1)
 
 
+def _may_pass(fault: KafkaError, since_s: float) -> bool:
+    """Whether an error that has been there for so long may end by itself."""
+    if fault.txn_requires_abort() or (fault.code() == KafkaError._UNKNOWN_PARTITION and since_s > MISSING_S):
+        return False
+    return passes(fault)
+
+
 def _leave_out(message: Message, fault: InvalidMessage) -> None:
     log.error(
         "record left out: topic=%s partition=%s offset=%s fault=%s",
@@ -248,19 +279,3 @@ def _leave_out(message: Message, fault: InvalidMessage) -> None:
         message.offset(),
         fault,
     )
-
-
-def _again(call: Callable[[], Outcome]) -> Outcome:
-    """Call until Kafka is there and does not ask to try again."""
-    is_told = False
-    while True:
-        try:
-            return call()
-        except (KafkaException, TimeoutError) as error:
-            fault = error.args[0]
-            if isinstance(error, KafkaException) and not passes(fault):
-                raise
-            if not is_told:
-                log.warning("kafka is tried again: error=%s", fault)
-            is_told = True
-            time.sleep(PAUSE_S)
