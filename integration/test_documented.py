@@ -36,6 +36,7 @@ CODES = {
     "streamgauge rules check bad.yml": {1},
     "streamgauge rules diff room.yml": {2},
     "streamgauge rules diff rules.yml": {2},
+    "streamgauge rules diff --namespace": {2},
     # a test's stack has no day behind it: what Kafka lacks of a range is said, and ends so
     "streamgauge flink run -py jobs/backfill.py": {0, 1},
     # nothing answers for the machine's disks, or a job of another test has been restarted

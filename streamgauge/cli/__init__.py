@@ -139,7 +139,8 @@ def flink(config: Config, arguments: tuple[str, ...]) -> None:
     """Flink's own command line, for the local stack: `streamgauge flink run -py jobs/backfill.py ...`."""
     from streamgauge.local.supervision.jobs import run_flink
 
-    if arguments and not {"-h", "--help"} & {*arguments}:
+    named = {*arguments} & {"-h", "--help", "-m", "--jobmanager"}
+    if arguments and not arguments[0].startswith("-") and not named:
         # its client would tell of a Flink that is away in forty lines of Java
         flink_listens(config)
     sys.exit(run_flink(arguments, config))

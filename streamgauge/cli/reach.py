@@ -12,7 +12,6 @@ from streamgauge.config import Config
 from streamgauge.yaml_file import InvalidFile
 
 KAFKA_PORT = 9092
-FLINK_PORT = 8081
 _ADDRESS = re.compile(r"(?:\w+://)?(?P<host>\[[^]]+\]|[^:/]+)(?::(?P<port>\d+))?", re.ASCII)
 CONNECT_S = 3.0
 """The timeout for one address, before a client is made: that would go on trying for half a minute."""
@@ -50,7 +49,8 @@ def flink_listens(config: Config) -> None:
     :raises click.ClickException: if it does not.
     """
     rest = config.flink.rest
-    _one_listens([rest.rstrip("/")], FLINK_PORT, f"Flink at {rest} (flink.rest)")
+    port = 443 if rest.startswith("https:") else 80
+    _one_listens([rest.rstrip("/")], port, f"Flink at {rest} (flink.rest)")
 
 
 def _one_listens(addresses: Iterable[str], port: int, name: str) -> None:

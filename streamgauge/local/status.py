@@ -74,8 +74,9 @@ class Status:
     @property
     def failed_first(self) -> str:
         """The name of what failed first of all that fails now, and may be why the others do; "" if nothing does."""
-        failing = [(row.failed_at, row.name) for row in self.rows if row.is_failing]
-        return min(failing)[1] if failing else ""
+        failing = [row for row in self.rows if row.is_failing]
+        # at the same time what others need, which stands above them
+        return min(failing, key=lambda row: row.failed_at).name if failing else ""
 
 
 def look(stack: Stack) -> Status:
@@ -140,8 +141,11 @@ def show(status: Status, *, as_json: bool) -> None:
 
 
 def _times(published: Mapping[str, Any]) -> dict[str, Any]:
-    """When it failed, and whether that is over; a supervisor of a former build does not say."""
-    return {name: published[name] for name in ("failed_at", "recovered") if name in published}
+    """When it failed, and whether that is over; of a former build's supervisor it is where it serves."""
+    return {
+        "failed_at": published.get("failed_at", 0.0),
+        "recovered": published.get("recovered", published["state"] in WELL),
+    }
 
 
 def _full_disk(folder: Path) -> list[str]:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Mapping
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 from typing import IO
 
@@ -62,7 +63,8 @@ class Backoff:
 class Process:
     """The life of one service. `step` moves it on; times are seconds of one clock.
 
-    failed_at: when it failed first since it served. recovered: whether it has served since it failed last.
+    failed_at: when it failed first since it was well. recovered: whether it has served since it failed last, and for a
+    while since what it started has crashed.
     """
 
     def __init__(self, service: Service, home: Home, environment: Mapping[str, str], now: float) -> None:
@@ -73,6 +75,7 @@ class Process:
         self.last_failure = ""
         self.failed_at = now
         self.recovered = True
+        self._crashed_at = -inf
         self._home = home
         self._environment = environment
         self._child: subprocess.Popen[bytes] | None = None
@@ -101,6 +104,8 @@ class Process:
             self._look_for_crashes(now)
             if now - self.since > STEADY_S:
                 self._backoff.reset()
+            if now - self._crashed_at > STEADY_S:
+                self.recovered = True
 
     def _look_for_crashes(self, now: float) -> None:
         """What it started may crash while it lives: Flink starts another Python worker."""
@@ -108,7 +113,13 @@ class Process:
             return
         self._look_at = now + LOOK_S
         if crash := self._watch.seen():
-            self.last_failure, self.failed_at = f"a worker crashed: {crash}", now
+            self._note(now, f"a worker crashed: {crash}")
+            self._crashed_at = now
+
+    def _note(self, now: float, failure: str) -> None:
+        if self.recovered:
+            self.failed_at = now
+        self.last_failure, self.recovered = failure, False
 
     def _start_if_due(self, now: float, may_start: bool) -> None:
         if self.state is ProcessState.DONE or (self.state is ProcessState.FAILED and now < self._deadline):
@@ -156,9 +167,7 @@ class Process:
             self._move(ProcessState.STOPPED, now)
 
     def _failed(self, now: float, failure: str) -> None:
-        if self.recovered:
-            self.failed_at = now
-        self.last_failure, self.recovered = failure, False
+        self._note(now, failure)
         self.restarts += 1
         self._deadline = now + self._backoff.next()
         self._move(ProcessState.FAILED, now)

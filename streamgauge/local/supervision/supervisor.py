@@ -120,7 +120,7 @@ class Supervisor:
                     "pid": process.pid,
                     "restarts": process.restarts,
                     "last_failure": process.last_failure,
-                    "failed_at": round(process.failed_at + shift) if process.last_failure else 0,
+                    "failed_at": round(process.failed_at + shift, 1) if process.last_failure else 0,
                     "recovered": process.recovered,
                 }
                 for name, process in self._processes.items()

@@ -257,7 +257,8 @@ class Evaluator:
             detail = f"wrong number of args for {name}: want {len(method.kinds)} got {len(given)}"
             self._refuse(detail, start)
         for one, kind in zip(given, method.kinds, strict=True):
-            if not isinstance(one, kind) or isinstance(one, bool):
+            # a bool, a month and a day of the week are ints to Python
+            if not isinstance(one, kind) or (kind is int and type(one) is not int):
                 detail = f"wrong type for value; expected {_GO_TYPES[kind]}; got {type_name(one)}"
                 self._refuse(detail, start)
         try:
