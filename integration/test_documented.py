@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from typing import NamedTuple
@@ -132,12 +133,19 @@ def folder(stack, tmp_path_factory):
     for file in (ROOT / "rules").iterdir():
         (place / "rules" / file.name).symlink_to(file)
     yield place
-    for name in ("room", "rules", "self"):
-        (place / f"{name}.yml").write_text("groups: []\n")
-        _run(stack, place, f"streamgauge rules apply {name}.yml")
-    for job in httpx.get(f"{stack.config.flink.rest}/jobs/overview").json()["jobs"]:
-        if "sql" in job["name"] and job["state"] not in ("CANCELED", "FAILED", "FINISHED"):
-            httpx.patch(f"{stack.config.flink.rest}/jobs/{job['jid']}")
+    for flags in ("room.yml", "rules.yml", "self.yml", "--namespace shop rules.yml"):
+        (place / flags.split()[-1]).write_text("groups: []\n")
+        code, printed = _run(stack, place, f"streamgauge rules apply {flags}")
+        assert code == 0, printed
+    rest = httpx.Client(base_url=stack.config.flink.rest)
+    running = lambda: [job for job in rest.get("/jobs/overview").json()["jobs"] if _is_of_sql(job)]  # noqa: E731
+    for job in running():
+        rest.patch(f"/jobs/{job['jid']}").raise_for_status()
+    wait_for(lambda: not running(), 60, lambda: str(running()))
+
+
+def _is_of_sql(job):
+    return "sql" in job["name"] and job["state"] not in ("CANCELED", "FAILED", "FINISHED")
 
 
 def _run(stack, folder, text, seconds=150.0):
@@ -150,7 +158,7 @@ def _run(stack, folder, text, seconds=150.0):
     terminal, behind = pty.openpty()
     try:
         os.write(terminal, b"y\n")
-        ran = subprocess.run(
+        with subprocess.Popen(
             ["bash", "-c", text],
             cwd=folder,
             env=environment,
@@ -158,13 +166,17 @@ def _run(stack, folder, text, seconds=150.0):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=seconds,
-            check=False,
-        )
+            start_new_session=True,
+        ) as ran:
+            try:
+                printed, _ = ran.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                os.killpg(ran.pid, signal.SIGKILL)
+                raise
     finally:
         os.close(terminal)
         os.close(behind)
-    return ran.returncode, ran.stdout
+    return ran.returncode, printed
 
 
 def _codes(text):
@@ -186,6 +198,7 @@ def test_a_command_line_does_as_its_page_says(stack, folder, line):
     code, printed = _run(stack, folder, line.text)
     assert code in _codes(line.text), printed
     assert "Traceback" not in printed
+    assert not printed.startswith("Error: ")
     if line.text.startswith(EXACT) and line.shown:
         assert printed.splitlines() == line.shown
 

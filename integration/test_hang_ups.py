@@ -23,7 +23,7 @@ def _begin(address, method, path, body, kind, share):
     if body is not None:
         head += f"Content-Type: {kind}\r\nContent-Encoding: snappy\r\nContent-Length: {len(body)}\r\n"
     request = f"{head}\r\n".encode() + (body or b"")
-    connection = socket.create_connection((host, int(port)), timeout=20)
+    connection = socket.create_connection((host, int(port)), timeout=90)
     connection.sendall(request[: int(len(request) * share)])
     return connection
 
@@ -45,12 +45,31 @@ def _hang_up(address, *request):
     _reset(connection)
 
 
-def _tracebacks(stack, name):
-    return (stack.home.logs / f"{name}.log").read_text(errors="replace").count("Traceback")
+class _Log:
+    """What a process has logged since."""
+
+    def __init__(self, stack, name):
+        self._file = stack.home.logs / f"{name}.log"
+        self._begin = self._file.stat().st_size
+
+    def complaints(self):
+        """Lines of tracebacks, and those of asyncio about errors that nobody took."""
+        with self._file.open("rb") as file:
+            # the supervisor cuts a log that is too long
+            file.seek(self._begin if self._file.stat().st_size >= self._begin else 0)
+            lines = file.read().decode(errors="replace").splitlines()
+        return [line for line in lines if "Traceback" in line or "never retrieved" in line]
+
+
+def _complaints_in_the_end(log, address):
+    """After what was abandoned has ended: a query that is asked now has waited for its turn."""
+    wait_for(lambda: httpx.get(f"http://{address}/-/ready", timeout=30).is_success, 90)
+    time.sleep(2)
+    return log.complaints()
 
 
 def test_the_gateway_says_nothing_of_clients_that_go_away(stack, config):
-    before = _tracebacks(stack, "gateway")
+    log = _Log(stack, "gateway")
     now = time.time()
     asked = {"query": "rate({job=~'.+'}[5m])", "match[]": "{job=~'.+'}", "step": "5"}
     asked |= {"start": str(now - 3600), "end": str(now)}
@@ -64,12 +83,11 @@ def test_the_gateway_says_nothing_of_clients_that_go_away(stack, config):
     for page in PAGES:
         _hang_up(config.gateway.listen, "GET", page.path, None, "")
     _hang_up(config.gateway.listen, "POST", "/api/v1/read", b"x" * 1000, "application/x-protobuf")
-    wait_for(lambda: httpx.get(f"http://{config.gateway.listen}/-/ready").is_success, 60)
-    assert _tracebacks(stack, "gateway") == before
+    assert _complaints_in_the_end(log, config.gateway.listen) == []
 
 
 def test_the_collector_says_nothing_of_clients_that_go_away(stack, config):
-    before = _tracebacks(stack, "collector")
+    log = _Log(stack, "collector")
     sample = {"metric": "hang_up", "labels": {}, "timestamp": int(time.time() * 1000), "value": 1.0}
     pushed = json.dumps([sample] * 1000).encode()
     _hang_up(config.collector.listen, "POST", "/api/v1/push", pushed, "application/json")
@@ -83,5 +101,4 @@ def test_the_collector_says_nothing_of_clients_that_go_away(stack, config):
         "/api/v1/metadata",
     ):
         _hang_up(config.collector.listen, "GET", path, None, "")
-    wait_for(lambda: httpx.get(f"http://{config.collector.listen}/-/ready").is_success, 60)
-    assert _tracebacks(stack, "collector") == before
+    assert _complaints_in_the_end(log, config.collector.listen) == []
