@@ -229,31 +229,35 @@ class HeldAtLevels(Held):
 
     def rollups(self, _, start_ms, end_ms, width, wanted):
         canonical, samples = self._held
+        windows = np.unique(samples.timestamps - samples.timestamps % width)
         rows = [
             of_samples(between(samples, window, window + width - 1), window, wanted)._replace(width=width)
-            for window in range(START - width, START + 600 * MINUTE, width)
-            if window % width == 0 and start_ms <= window <= end_ms
+            for window in windows[(start_ms <= windows) & (windows <= end_ms)].tolist()
         ]
         found = by_series(rows, wanted)
         return [canonical[row] for row in rows_of(samples.ids, found.ids)], found
 
 
 @pytest.mark.parametrize("name", sorted(NEEDED.keys() - {"absent_over_time"}))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
-    # of four hours and a half; most series begin within the last hour
+    # of sixteen hours; some series begin within the last one
     series=st.lists(
-        st.dictionaries(st.integers(1500, 1619) | st.integers(0, 1619), _value, min_size=1, max_size=40),
+        st.dictionaries(st.integers(5400, 5759) | st.integers(0, 5759), _value, min_size=1, max_size=40),
         min_size=1,
         max_size=3,
     ),
-    minute=st.integers(251, 270),
+    # the first is read in minutes, the last two in windows of five minutes and of an hour
+    range_minutes=st.sampled_from([150, 790, 823, 15 * 60, 4 * 24 * 60]),
+    minute=st.integers(901, 960),
 )
-def test_an_instant_query_counts_what_ended_before_the_last_window_did(name, series, minute):
-    text = f"{name}({'0.9, ' if name == 'quantile_over_time' else ''}x[4d])"
+def test_an_instant_query_counts_what_ended_within_its_range_to_the_minute(
+    name, series, range_minutes, minute
+):
+    text = f"{name}({'0.9, ' if name == 'quantile_over_time' else ''}x[{range_minutes}m])"
     canonical, samples = _samples(series)
     query = Query(START + minute * MINUTE, START + minute * MINUTE)
-    over_samples = evaluate(parse(text), query, Held(canonical, samples), Limits(), text)
+    over_samples = evaluate(parse(text), query, Within(canonical, samples), Limits(), text)
     found = evaluate(parse(text), query, HeldAtLevels(canonical, samples), Limits(), text)
     expected = _by_labels(over_samples.value)
     if name in ("rate", "increase", "delta"):
@@ -261,6 +265,45 @@ def test_an_instant_query_counts_what_ended_before_the_last_window_did(name, ser
         assert _by_labels(found.value).keys() == expected.keys()
         return
     assert _by_labels(found.value) == pytest.approx(expected, rel=1e-9, abs=1e-7)
+
+
+class Within(Held):
+    """The samples of the times that are asked for."""
+
+    def fetch(self, _, start_ms, end_ms):
+        canonical, samples = self._held
+        found = between(samples, start_ms, end_ms)
+        return [canonical[row] for row in rows_of(samples.ids, found.ids)], found
+
+
+@pytest.mark.parametrize(("range_minutes", "windows"), [(180, 3), (119, 2), (30, 1), (200 * 60, 16)])
+def test_where_nothing_finer_is_kept_a_range_counts_no_more_windows_than_it_has_room_for(
+    range_minutes, windows
+):
+    canonical, samples = _samples([dict.fromkeys(range(5760), 1.0)])
+    at = START + 16 * 60 * MINUTE - 15 * MINUTE
+    source = HeldAtLevels(canonical, samples)
+    source.levels = (source.levels[0], source.levels[-1])
+    [found] = _by_labels(
+        evaluate(parse(f"count_over_time(x[{range_minutes}m])"), Query(at, at), source).value
+    ).values()
+    assert found <= windows * 360
+
+
+def test_a_young_series_shows_in_a_long_range_though_the_window_it_is_in_goes_on():
+    canonical, samples = _samples([dict.fromkeys(range(20 * 6), 1.0)])
+    at = START + 20 * MINUTE
+    source = HeldAtLevels(canonical, samples)
+    found = evaluate(parse("sum_over_time(x[3d])"), Query(at, at), source)
+    assert list(_by_labels(found.value).values()) == [120.0]
+    # minutes and windows of five are kept for less time than the range is long
+    source.levels = (
+        *source.levels[:1],
+        *(level._replace(oldest=at - 86_400_000) for level in source.levels[1:3]),
+    )
+    source.levels = (*source.levels, Level(60 * MINUTE, 0))
+    found = evaluate(parse("sum_over_time(x[30d])"), Query(at, at), source)
+    assert list(_by_labels(found.value).values()) == [120.0]
 
 
 def test_a_selector_that_looks_back_beyond_the_samples_that_are_kept_finds_what_has_ended():
@@ -272,14 +315,6 @@ def test_a_selector_that_looks_back_beyond_the_samples_that_are_kept_finds_what_
     assert usual.value.labels.count == 0
     found = evaluate(parse("x"), Query(at, at, lookback=24 * 60 * MINUTE), source)
     assert list(_by_labels(found.value).values()) == [7.0]
-
-
-def test_a_young_series_shows_in_a_long_range_though_the_window_it_is_in_goes_on():
-    canonical, samples = _samples([dict.fromkeys(range(20 * 6), 1.0)])
-    at = START + 20 * MINUTE
-    source = HeldAtLevels(canonical, samples)
-    found = evaluate(parse("sum_over_time(x[3d])"), Query(at, at), source)
-    assert list(_by_labels(found.value).values()) == [120.0]
 
 
 class HeldRecently(HeldRollups):

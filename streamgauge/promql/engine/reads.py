@@ -9,6 +9,8 @@ from streamgauge.promql.data.vectors import Times
 from streamgauge.promql.functions.rolled_functions import NEEDED
 from streamgauge.promql.syntax.ast import Duration, MatrixSelector, VectorSelector
 
+SMALL = 100
+"""A window that is so many times narrower than a range may be one too many of it."""
 LAST = ("last", "last_time")
 """The aggregates that stand for the samples of a window."""
 
@@ -60,8 +62,8 @@ def of_function(
 ) -> list[Read]:
     """The windows that a function of a range is answered from, or nothing if samples are to be read.
 
-    The last window of an instant query's range is read in finer ones, as far as its end. A step of a range query is
-    not: the next step needs the whole window, and what is kept of a step may not depend on where the query ends.
+    Of an instant query's range the windows that it begins and ends in are read in finer ones. A step of a range query
+    is not: the next step needs the whole windows, and what is kept of a step may not depend on where the query ends.
     """
     if function not in NEEDED or node.selector.anchored or node.selector.smoothed:
         return []
@@ -71,22 +73,43 @@ def of_function(
         return []
     # the first window that counts ends after the start of the first range
     start, end, wanted = int(ends[0]) - max(range_ms, width) - width + 1, int(ends[-1]), NEEDED[function]
-    if not _is_instant(grid, query):
-        return [Read(node, width, start, end - 1, wanted)]
-    whole = end - end % width
-    return [Read(node, width, start, whole - 1, wanted), *_finer(node, width, whole, end, levels, wanted)]
+    whole = Read(node, width, start, end - 1, wanted)
+    if not _is_instant(grid, query) or range_ms < width:
+        return [whole]
+    begin = end - range_ms
+    before, after = (
+        [level.width for level in levels if SAMPLES < level.width < width and level.oldest <= at]
+        for at in (begin, end - width)
+    )
+    if not before and SMALL * width > range_ms:
+        # with finer windows at the end alone it would count up to one too much
+        return [whole]
+    spans = _spans(begin, end, width, before, after)
+    return [Read(node, each, first, last - 1, wanted) for each, first, last in spans]
 
 
-def _finer(
-    node: MatrixSelector, width: int, start: int, end: int, levels: Sequence[Level], wanted: tuple[str, ...]
-) -> Iterator[Read]:
-    """What is read from `start` on, where a window of `width` ms begins that does not end before `end`."""
-    finer = [each for each in levels if SAMPLES < each.width < width and each.oldest <= start]
-    for level in reversed(finer):
-        whole = end - end % level.width
-        if start < whole:
-            yield Read(node, level.width, start, whole - 1, wanted)
-            start = whole
+def _spans(
+    begin: int, end: int, width: int, before: Sequence[int], after: Sequence[int]
+) -> Iterator[tuple[int, int, int]]:
+    """Windows that lie in a range, the widest that do: their width, the first one's start, and the last one's end.
+
+    The narrowest window that the range begins in is one of them.
+
+    :param before, after: the widths of what fills the begin and the end of the range, the finest first.
+    """
+    first, last = begin + -begin % width if before else begin - begin % width, end - end % width
+    if first < last:
+        yield width, first, last
+    for each in reversed(before):
+        start = begin - begin % each if each == before[0] else begin + -begin % each
+        if start < first:
+            yield each, start, first
+            first = start
+    for each in reversed(after):
+        stop = end - end % each
+        if last < stop:
+            yield each, last, stop
+            last = stop
 
 
 def milliseconds(duration: Duration) -> int:
