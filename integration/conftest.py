@@ -46,6 +46,8 @@ BEFORE_MIDNIGHT_MS = 25 * MINUTE_MS
 
 FIRST = ("test_pipeline_late.py", "test_pipeline_backfill.py")
 """The second reads all of Kafka again, which holds little then."""
+LAST = ("test_documented.py",)
+"""It leaves the offsets of jobs behind, from which those of other tests would go on."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,7 +57,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _rank(item: pytest.Item) -> int:
     name = item.path.name
-    return FIRST.index(name) if name in FIRST else len(FIRST) + (not _is_of_the_pipeline(item))
+    if name in FIRST:
+        return FIRST.index(name)
+    return len(FIRST) + 2 * (name in LAST) + (not _is_of_the_pipeline(item))
 
 
 def _is_of_the_pipeline(item: pytest.Item) -> bool:

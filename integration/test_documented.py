@@ -135,11 +135,14 @@ def folder(stack, tmp_path_factory):
         (place / flags.split()[-1]).write_text("groups: []\n")
         code, printed = _run(stack, place, f"streamgauge rules apply {flags}")
         assert code == 0, printed
-    rest = httpx.Client(base_url=stack.config.flink.rest)
-    running = lambda: [job for job in rest.get("/jobs/overview").json()["jobs"] if _is_of_sql(job)]  # noqa: E731
-    for job in running():
-        rest.patch(f"/jobs/{job['jid']}").raise_for_status()
-    wait_for(lambda: not running(), 60, lambda: str(running()))
+    with httpx.Client(base_url=stack.config.flink.rest) as rest:
+
+        def running():
+            return [job for job in rest.get("/jobs/overview").json()["jobs"] if _is_of_sql(job)]
+
+        for job in running():
+            rest.patch(f"/jobs/{job['jid']}").raise_for_status()
+        wait_for(lambda: not running(), 60, lambda: str(running()))
 
 
 def _is_of_sql(job):
