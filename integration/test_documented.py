@@ -149,7 +149,7 @@ def _is_of_sql(job):
     return "sql" in job["name"] and job["state"] not in ("CANCELED", "FAILED", "FINISHED")
 
 
-def _run(stack, folder, text, seconds=150.0):
+def _run(stack, folder, text, seconds=400.0):
     """The exit code and what is printed; a person at the terminal says yes."""
     environment = os.environ | {
         "PATH": f"{folder / '.venv' / 'bin'}:{os.environ['PATH']}",
