@@ -122,7 +122,7 @@ def test_recorded_series_are_ordinary_samples_for_other_groups_and_readers(confi
 
 
 class Recorded:
-    """What the alert job records from now on."""
+    """Samples that the alert job records from now on."""
 
     def __init__(self, config):
         self._consumer = reader(config.kafka)

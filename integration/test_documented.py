@@ -44,10 +44,10 @@ CODES = {
     ".venv/bin/streamgauge status": {0, 1},
     "streamgauge status": {0, 1},
 }
-"""What a command line that begins so ends with, where that is not 0."""
+"""Exit codes other than 0, by how the command line begins."""
 ENDLESS = {"streamgauge alerts --watch"}
 EXACT = ("streamgauge rules check", "streamgauge rules test")
-"""What these print is printed as the page shows it."""
+"""Commands whose output must equal the page's."""
 
 
 class Line(NamedTuple):
@@ -111,7 +111,7 @@ LINES = [line for page in PAGES for line in _lines(page)]
 
 @pytest.fixture(scope="module")
 def folder(stack, tmp_path_factory):
-    """Where the commands run: programs that reach the stack under test by the addresses that the pages name."""
+    """Make a working folder whose programs reach the stack under test at the addresses that the pages name."""
     place = tmp_path_factory.mktemp("documented")
     programs = place / ".venv" / "bin"
     programs.mkdir(parents=True)

@@ -46,7 +46,7 @@ def _hang_up(address, *request):
 
 
 class _Log:
-    """What a process has logged since."""
+    """The log of a process from now on."""
 
     def __init__(self, stack, name):
         self._file = stack.home.logs / f"{name}.log"

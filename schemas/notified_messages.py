@@ -39,7 +39,7 @@ class Notified:
 
 
 class Position(NamedTuple):
-    """How far a partition is read, and when (ms) something of it was sent again last, 0 for never."""
+    """The first offset of a partition that is not read, and when (ms) one of its alerts was last sent again, or 0."""
 
     offset: int
     sent_at: int = 0
@@ -56,7 +56,7 @@ class Assigned(NamedTuple):
     """A partition of alerts.triggered that is to be read.
 
     records: what is known of its alerts. history: the values that it held before anybody has read any. sent_at: when
-    (ms) something of it was sent last.
+    (ms) something of it was sent again last.
     """
 
     partition: int
@@ -72,12 +72,12 @@ def key_of(change: Triggered) -> str:
 
 
 def encode_position(position: Position) -> bytes:
-    """The value of the key /offset."""
+    """Encode the value of the key /offset."""
     return json.dumps(position._asdict(), separators=(",", ":")).encode()
 
 
 def decode_position(value: bytes) -> Position:
-    """What a value of the key /offset says; earlier versions did not say when something was sent.
+    """Decode a value of the key /offset; earlier versions have no `sent_at`.
 
     :raises InvalidMessage: for what says no offset.
     """

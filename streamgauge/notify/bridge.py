@@ -35,7 +35,7 @@ class Journal(Protocol):
     def commit(self, records: Mapping[str, Written], sent: Mapping[int, int]) -> None:
         """Write records, and that all that was polled has been read: both or nothing.
 
-        :param sent: when (ms) something of a partition was sent last, of some.
+        :param sent: when (ms) something of a partition was sent again last, of some.
         """
         ...
 

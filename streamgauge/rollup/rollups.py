@@ -30,23 +30,44 @@ class Rollups(NamedTuple):
     digests: Digests | None
 
 
+def grouped(
+    ids: Ids,
+    starts: npt.NDArray[np.int64],
+    widths: npt.NDArray[np.int64],
+    columns: Columns,
+    found: Digests | None,
+    order: npt.NDArray[np.int64],
+) -> Rollups:
+    """Group windows by series.
+
+    :param ids, starts, widths, columns, found: of each window. :param order: which of them, by series and start.
+    """
+    ids = ids[order]
+    fresh = np.ones(len(ids), bool)
+    fresh[1:] = (ids[1:] != ids[:-1]).any(axis=1)
+    return Rollups(
+        ids[fresh],
+        np.append(np.flatnonzero(fresh), len(ids)).astype(np.int64),
+        starts[order],
+        widths[order],
+        {name: column[order] for name, column in columns.items()},
+        None if found is None else digests.take(found, order),
+    )
+
+
 def joined(parts: Sequence[Rollups]) -> Rollups:
-    """One or more rollups of the same columns, no window of which overlaps another of its series."""
+    """Join one or more rollups of the same columns; no window overlaps another of its series."""
     first, *others = parts
     if not others:
         return first
     ids = np.concatenate([np.repeat(part.ids, np.diff(part.offsets), axis=0) for part in parts])
     starts = np.concatenate([part.window_starts for part in parts])
-    order = np.lexsort((starts, ids[:, 1], ids[:, 0]))
-    ids = ids[order]
-    fresh = np.ones(len(ids), bool)
-    fresh[1:] = (ids[1:] != ids[:-1]).any(axis=1)
     kept = [part.digests for part in parts if part.digests is not None]
-    return Rollups(
-        ids[fresh],
-        np.append(np.flatnonzero(fresh), len(ids)).astype(np.int64),
-        starts[order],
-        np.concatenate([part.widths for part in parts])[order],
-        {name: np.concatenate([part.columns[name] for part in parts])[order] for name in first.columns},
-        digests.take(digests.concat(kept), order) if kept else None,
+    return grouped(
+        ids,
+        starts,
+        np.concatenate([part.widths for part in parts]),
+        {name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns},
+        digests.concat(kept) if kept else None,
+        np.lexsort((starts, ids[:, 1], ids[:, 0])),
     )

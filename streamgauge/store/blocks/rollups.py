@@ -9,7 +9,7 @@ import numpy.typing as npt
 from schemas.tables import DIGEST, QUANTILES, ROLLUP_BLOBS, ROLLUP_COLUMNS
 from schemas.units import MINUTE_MS
 from streamgauge.rollup.aggregates import aggregate
-from streamgauge.rollup.rollups import Columns, Rollups
+from streamgauge.rollup.rollups import Columns, Rollups, grouped
 from streamgauge.series import digests
 from streamgauge.series.digests import Digests
 from streamgauge.series.ids import Ids
@@ -82,16 +82,12 @@ def by_series(rows: Sequence[RollupRow], wanted: Sequence[str]) -> Rollups:
     widths = np.concatenate([np.full(len(row.ids), row.width, np.int64) for row in rows])
     order = np.lexsort((starts, ids[:, 1], ids[:, 0]))
     same = (ids[order][1:] == ids[order][:-1]).all(axis=1) & (starts[order][1:] == starts[order][:-1])
-    order = order[np.append(True, ~same)]
-    ids = ids[order]
-    fresh = np.ones(len(ids), bool)
-    fresh[1:] = (ids[1:] != ids[:-1]).any(axis=1)
     parts = [row.digests for row in rows if row.digests is not None]
-    return Rollups(
-        ids[fresh],
-        np.append(np.flatnonzero(fresh), len(ids)).astype(np.int64),
-        starts[order],
-        widths[order],
-        {name: np.concatenate([row.columns[name] for row in rows])[order] for name in names},
-        digests.take(digests.concat(parts), order) if DIGEST in wanted else None,
+    return grouped(
+        ids,
+        starts,
+        widths,
+        {name: np.concatenate([row.columns[name] for row in rows]) for name in names},
+        digests.concat(parts) if DIGEST in wanted else None,
+        order[np.append(True, ~same)],
     )
