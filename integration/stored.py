@@ -201,11 +201,23 @@ def assert_rollups_equal(found: Rollups, expected: Rollups) -> None:
 def wait_for(
     condition: Callable[[], bool], timeout_s: float, explain: Callable[[], str] = lambda: ""
 ) -> None:
-    """Return when the condition holds; fail with the explanation when the time is over."""
+    """Return when the condition holds; fail with the explanation when the time is over.
+
+    A condition that looks up what is not there yet (LookupError) does not hold yet; it is raised when the time is over.
+    """
     deadline = time.monotonic() + timeout_s
-    while not condition():
+    while not _holds(condition, deadline):
         assert time.monotonic() < deadline, f"waited {timeout_s} s: {explain()}"
         time.sleep(0.1)
+
+
+def _holds(condition: Callable[[], bool], deadline: float) -> bool:
+    try:
+        return condition()
+    except LookupError:
+        if time.monotonic() >= deadline:
+            raise
+        return False
 
 
 def _packed(found: ids.Ids) -> list[bytes]:
