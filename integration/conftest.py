@@ -1,4 +1,4 @@
-"""One stack for all tests, on ports and in a folder of its own, and a clock that only goes forward."""
+"""One stack for each worker's tests, on ports and in a folder of its own, and a clock that only goes forward."""
 
 import os
 import shutil
@@ -15,25 +15,12 @@ import pytest
 from integration.alerting import Feed, Rules
 from integration.fast_collector import FastClock
 from integration.set_aside import restarts
+from integration.stacks import changed, home_of, on_own_ports
 from integration.stored import Stored, wait_for
-from streamgauge.config import (
-    Alerts,
-    Cassandra,
-    Collector,
-    Config,
-    Flink,
-    Gateway,
-    Kafka,
-    Kept,
-    Local,
-    Redis,
-    Storage,
-    Stream,
-)
-from streamgauge.local.servers.ports import free_ports
+from streamgauge.config import Config, Kept
 from streamgauge.local.stack import Stack
 
-HOME = Path(__file__).parents[1] / ".streamgauge" / "test"
+HOME = home_of("-".join(["test", *filter(None, [os.environ.get("PYTEST_XDIST_WORKER")])]))
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
 DAY_MS = 24 * HOUR_MS
@@ -51,15 +38,25 @@ LAST = ("test_documented.py",)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Simulated time first, and in it what ends a day: a collector with the real clock makes all later ones late."""
+    """Order the tests, and name what has to run on the stack of one worker.
+
+    Simulated time comes first, and in it what ends a day: a collector with the real clock makes all later ones late.
+    Workers take groups in this order, so it holds on the stack of each.
+    """
     items.sort(key=lambda item: (_rank(item), item.path.name))
+    for item in items:
+        group = "pipeline" if _is_of_the_pipeline(item) else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def _rank(item: pytest.Item) -> int:
     name = item.path.name
     if name in FIRST:
         return FIRST.index(name)
-    return len(FIRST) + 2 * (name in LAST) + (not _is_of_the_pipeline(item))
+    if _is_of_the_pipeline(item):
+        return len(FIRST)
+    # of simulated time too
+    return len(FIRST) + (1 if name.startswith("test_alerts") else 3 if name in LAST else 2)
 
 
 def _is_of_the_pipeline(item: pytest.Item) -> bool:
@@ -67,31 +64,18 @@ def _is_of_the_pipeline(item: pytest.Item) -> bool:
 
 
 def _configuration() -> Config:
-    port = iter(free_ports(11))
-    host = "127.0.0.1"
-    return Config(
-        kafka=Kafka(bootstrap=f"{host}:{next(port)}", retention_hours=KEPT_HOURS),
-        cassandra=Cassandra(port=next(port)),
-        redis=Redis(url=f"redis://{host}:{next(port)}/0"),
-        flink=Flink(rest=f"http://{host}:{next(port)}", checkpoint_interval_s=3),
+    return changed(
+        on_own_ports(HOME),
+        kafka={"retention_hours": KEPT_HOURS},
         # simulated time runs fast, so a real delay of the machine is a long one
-        stream=Stream(lag_ms=5000, late_flush_ms=1000, rebuild_quiet_ms=500),
-        storage=Storage(
-            classes={
+        stream={"lag_ms": 5000, "late_flush_ms": 1000, "rebuild_quiet_ms": 500},
+        storage={
+            "classes": {
                 "short": Kept(match=('{tier="short"}',), retention={"1day": "30d"}, digests=False),
                 "standard": Kept(retention={"raw": f"{KEPT_HOURS}h"}),
             }
-        ),
-        alerts=Alerts(state_interval_ms=500, values_interval_ms=500),
-        collector=Collector(listen=f"{host}:{next(port)}", name="test"),
-        gateway=Gateway(listen=f"{host}:{next(port)}"),
-        local=Local(
-            home=HOME,
-            kafka_controller_port=next(port),
-            cassandra_storage_port=next(port),
-            flink_rpc_port=next(port),
-            flink_metrics_ports=(next(port), next(port)),
-        ),
+        },
+        alerts={"state_interval_ms": 500, "values_interval_ms": 500},
     )
 
 

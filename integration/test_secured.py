@@ -18,25 +18,25 @@ from confluent_kafka.admin import AdminClient
 from pydantic import SecretStr
 from redis import RedisError
 
+from integration.stacks import changed, home_of, on_own_ports
 from integration.stored import wait_for
 from schemas.topics import ALERT_PARTITIONS, TRIGGERED
 from streamgauge import config as configuration
 from streamgauge import redis_client
 from streamgauge.cli import main
 from streamgauge.collect.producing.broker_disks import disks
-from streamgauge.config import Alerts, Cassandra, Collector, Config, Flink, Gateway, Kafka, Local, Redis
+from streamgauge.config import Config
 from streamgauge.config.connections import ClientTls, Sasl
 from streamgauge.flink_rest import FlinkRest
 from streamgauge.kafka_client import client_settings
 from streamgauge.local.container import all_run
-from streamgauge.local.servers.ports import free_ports
 from streamgauge.local.servers.service import address, environment
 from streamgauge.local.stack import Stack
 from streamgauge.local.supervision.home import Home
 from streamgauge.store.session import connect
 from streamgauge.topics.partition import read_partition
 
-HOME = Path(__file__).parents[1] / ".streamgauge" / "secured"
+HOME = home_of("secured")
 PARTS = {"redis", "cassandra", "kafka", "schema", "jobmanager", "taskmanager", "collector", "gateway"}
 AWKWARD = """p'a"s\\s;=, $ü"""
 """A password with all that is special to SQL, JAAS, Java's properties, SCRAM or CQL."""
@@ -49,34 +49,19 @@ groups:
 
 
 def _configuration() -> Config:
-    port = iter(free_ports(11))
-    host = "127.0.0.1"
     tls = ClientTls(
         ca_file=HOME / "tls" / "ca.pem",
         cert_file=HOME / "tls" / "client.pem",
         key_file=HOME / "tls" / "client-key.pem",
     )
-    return Config(
-        kafka=Kafka(
-            bootstrap=f"{host}:{next(port)}", sasl=Sasl(user="gauge", password=SecretStr(AWKWARD)), tls=tls
-        ),
-        cassandra=Cassandra(
-            port=next(port), user="gauge", password=SecretStr(AWKWARD), datacenter="datacenter1", tls=tls
-        ),
-        redis=Redis(
-            url=f"redis://{host}:{next(port)}/0", user="gauge", password_file=HOME / "redis-password"
-        ),
-        flink=Flink(rest=f"http://{host}:{next(port)}", checkpoint_interval_s=3),
-        alerts=Alerts(state_interval_ms=500, values_interval_ms=500),
-        collector=Collector(listen=f"{host}:{next(port)}", name="secured"),
-        gateway=Gateway(listen=f"{host}:{next(port)}"),
-        local=Local(
-            home=HOME,
-            kafka_controller_port=next(port),
-            cassandra_storage_port=next(port),
-            flink_rpc_port=next(port),
-            flink_metrics_ports=(next(port), next(port)),
-        ),
+    awkward = SecretStr(AWKWARD)
+    return changed(
+        on_own_ports(HOME),
+        kafka={"sasl": Sasl(user="gauge", password=awkward), "tls": tls},
+        cassandra={"user": "gauge", "password": awkward, "datacenter": "datacenter1", "tls": tls},
+        redis={"user": "gauge", "password_file": HOME / "redis-password"},
+        alerts={"state_interval_ms": 500, "values_interval_ms": 500},
+        collector={"name": "secured"},
     )
 
 

@@ -1,0 +1,46 @@
+"""Configurations of stacks that run beside others, each on ports and in a folder of its own."""
+
+from pathlib import Path
+from typing import Any
+
+from streamgauge.config import Cassandra, Collector, Config, Flink, Gateway, Kafka, Local, Notify, Redis
+from streamgauge.local.servers.ports import free_ports
+from streamgauge.local.supervision.home import ROOT
+
+CHECKPOINT_S = 3
+
+
+def home_of(name: str) -> Path:
+    """Return the folder of a test stack below the project's."""
+    return ROOT / ".streamgauge" / name
+
+
+def on_own_ports(home: Path) -> Config:
+    """Return the defaults with free ports, and with checkpoints after seconds."""
+    port = iter(free_ports(12))
+    host = "127.0.0.1"
+    return Config(
+        kafka=Kafka(bootstrap=f"{host}:{next(port)}"),
+        cassandra=Cassandra(port=next(port)),
+        redis=Redis(url=f"redis://{host}:{next(port)}/0"),
+        flink=Flink(rest=f"http://{host}:{next(port)}", checkpoint_interval_s=CHECKPOINT_S),
+        collector=Collector(listen=f"{host}:{next(port)}", name="test"),
+        gateway=Gateway(listen=f"{host}:{next(port)}"),
+        notify=Notify(listen=f"{host}:{next(port)}"),
+        local=Local(
+            home=home,
+            kafka_controller_port=next(port),
+            cassandra_storage_port=next(port),
+            flink_rpc_port=next(port),
+            flink_metrics_ports=(next(port), next(port)),
+        ),
+    )
+
+
+def changed(config: Config, **sections: dict[str, Any]) -> Config:
+    """Return the configuration with some values of some sections replaced."""
+    replaced = {}
+    for name, values in sections.items():
+        section = getattr(config, name)
+        replaced[name] = type(section)(**{**dict(section), **values})
+    return config.model_copy(update=replaced)
