@@ -21,6 +21,8 @@ from streamgauge.config import Config, Kept
 from streamgauge.local.stack import Stack
 
 HOME = home_of("-".join(["test", *filter(None, [os.environ.get("PYTEST_XDIST_WORKER")])]))
+# a quarter of all CPU time otherwise goes into optimizing servers that live for minutes
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
 DAY_MS = 24 * HOUR_MS
