@@ -39,6 +39,8 @@ LAST = ("test_documented.py",)
 """It leaves the offsets of jobs behind, from which those of other tests would go on."""
 
 
+# before xdist reads the groups
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the tests, and name what has to run on the stack of one worker.
 
