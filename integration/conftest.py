@@ -39,18 +39,12 @@ LAST = ("test_documented.py",)
 """It leaves the offsets of jobs behind, from which those of other tests would go on."""
 
 
-# before xdist reads the groups
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the tests, and name what has to run on the stack of one worker.
+    """Simulated time first, and in it what ends a day: a collector with the real clock makes all later ones late.
 
-    Simulated time comes first, and in it what ends a day: a collector with the real clock makes all later ones late.
-    Workers take groups in this order, so it holds on the stack of each.
+    Workers take files in this order, so it holds on the stack of each.
     """
     items.sort(key=lambda item: (_rank(item), item.path.name))
-    for item in items:
-        group = "pipeline" if _is_of_the_pipeline(item) else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def _rank(item: pytest.Item) -> int:
