@@ -34,7 +34,7 @@ BEFORE_MIDNIGHT_MS = 25 * MINUTE_MS
 
 
 FIRST = ("test_pipeline_late.py", "test_pipeline_backfill.py")
-"""The second reads all of Kafka again, which holds little then."""
+"""Both end a day; the second reads all of Kafka again, which holds little then."""
 LAST = ("test_documented.py",)
 """It leaves the offsets of jobs behind, from which those of other tests would go on."""
 
@@ -143,8 +143,13 @@ class Time:
     """Simulated time for one test after the other; it never goes back, as the watermark never does."""
 
     def __init__(self) -> None:
-        midnight = (int(time.time() * 1000) - ROOM_MS) // DAY_MS * DAY_MS
-        self.next = midnight - BEFORE_MIDNIGHT_MS
+        self._midnight = (int(time.time() * 1000) - ROOM_MS) // DAY_MS * DAY_MS
+        self.next = self._midnight - BEFORE_MIDNIGHT_MS
+
+    def near_midnight(self, minutes: int) -> int:
+        """Go on until so many minutes before midnight, if it is not later yet; the time (ms)."""
+        self.next = max(self.next, self._midnight - minutes * MINUTE_MS)
+        return self.next
 
 
 @pytest.fixture(scope="session")
