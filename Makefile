@@ -32,7 +32,7 @@ stop:
 
 test: setup
 	$(VENV)/pytest tests -n auto --maxprocesses 4 --dist loadfile
-	$(VENV)/pytest integration -n 2 --dist loadfile --no-loadscope-reorder --durations=40
+	$(VENV)/pytest integration --durations=40
 
 check: setup
 	$(VENV)/ruff format --check

@@ -1,4 +1,4 @@
-"""One stack for each worker's tests, on ports and in a folder of its own, and a clock that only goes forward."""
+"""One stack for all tests, on ports and in a folder of its own, and a clock that only goes forward."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ from integration.stored import Stored, wait_for
 from streamgauge.config import Config, Kept
 from streamgauge.local.stack import Stack
 
-HOME = home_of("-".join(["test", *filter(None, [os.environ.get("PYTEST_XDIST_WORKER")])]))
+HOME = home_of("test")
 # a quarter of all CPU time otherwise goes into optimizing servers that live for minutes
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 HOUR_MS = 3_600_000
@@ -40,10 +40,7 @@ LAST = ("test_documented.py",)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Simulated time first, and in it what ends a day: a collector with the real clock makes all later ones late.
-
-    Workers take files in this order, so it holds on the stack of each.
-    """
+    """Simulated time first, and in it what ends a day: a collector with the real clock makes all later ones late."""
     items.sort(key=lambda item: (_rank(item), item.path.name))
 
 
