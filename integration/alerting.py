@@ -4,7 +4,7 @@ import contextlib
 import json
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from click.testing import CliRunner
@@ -177,7 +177,9 @@ def expected(stream: Feed, rules: Rules, key: str, first: int, last: int) -> dic
     return found
 
 
-def await_changes(config, group: str, ids: set[str], timeout_s: float = 90.0) -> dict[str, Triggered]:
+def await_changes(
+    config, group: str, ids: set[str], timeout_s: float = 90.0, explain: Callable[[], str] = lambda: ""
+) -> dict[str, Triggered]:
     """Return when exactly these changes are there.
 
     Fails when one is there that must not be, or the time is over.
@@ -190,7 +192,10 @@ def await_changes(config, group: str, ids: set[str], timeout_s: float = 90.0) ->
         return seen.keys() >= ids
 
     wait_for(
-        there, timeout_s, lambda: f"missing {sorted(ids - seen.keys())}, more {sorted(seen.keys() - ids)}"
+        there,
+        timeout_s,
+        lambda: f"missing {sorted(ids - seen.keys())}, more {sorted(seen.keys() - ids)} {explain()}",
     )
-    assert seen.keys() == ids, sorted(f"{seen[one].after} {seen[one].labels}" for one in seen.keys() - ids)
+    more = sorted(f"{seen[one].tick} {seen[one].after} {seen[one].labels}" for one in seen.keys() - ids)
+    assert seen.keys() == ids, f"{more} {explain()}"
     return seen

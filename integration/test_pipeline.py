@@ -4,7 +4,6 @@ import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 import yaml
 
 from integration.batches import BatchProducer, produce
@@ -50,40 +49,44 @@ def _set_parallelism(stack, parallelism):
     stack.home.config.write_text(yaml.safe_dump(content))
 
 
-def _nothing(_, __):
-    pass
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        _nothing,
-        _kill_python_worker,
-        _kill_taskmanager,
-        _kill_jobmanager,
-        _kill_collector,
-        _other_parallelism,
-        _forget_state,
-    ],
-    ids=lambda fault: fault.__name__.strip("_"),
+FAULTS = (
+    _kill_python_worker,
+    _kill_taskmanager,
+    _kill_jobmanager,
+    _kill_collector,
+    _other_parallelism,
+    _forget_state,
 )
-def test_every_sample_is_stored_once_and_rolled_up(fault, stack, stored, run_collector):
+
+
+def test_every_sample_is_stored_once_and_rolled_up(stack, stored, simulated, run_collector):
+    """Each fault comes amid samples of a metric of its own, once the jobs have gone on after the one before."""
     stack.wait_ready({"store", "rollup"})
-    collector = run_collector(speed=60)
-    work = Workload(f"pipeline{fault.__name__}", collector.clock.origin, late=5)
+    collector = run_collector(speed=60, minutes=400)
     client = Client(collector.address)
-    requests = list(work.requests())
-    before = _jobs(stack)
-    with ThreadPoolExecutor(1) as beside:
-        for number, (due, request) in enumerate(requests):
-            if number == len(requests) // 2:
-                injected = beside.submit(fault, stack, collector)
-            _push_when_due(client, collector, due, request)
-        injected.result()
+    works = []
+    for fault in FAULTS:
+        begins = collector.clock() // MINUTE_MS * MINUTE_MS + MINUTE_MS
+        works.append(Workload(f"pipeline{fault.__name__}", begins, minutes=6, late=5))
+        requests = list(works[-1].requests())
+        before = _jobs(stack)
+        with ThreadPoolExecutor(1) as beside:
+            for number, (due, request) in enumerate(requests):
+                if number == len(requests) // 2:
+                    injected = beside.submit(fault, stack, collector)
+                _push_when_due(client, collector, due, request)
+            injected.result()
+        # not before both jobs have made checkpoints of what they did after the fault
+        wait_for(
+            lambda before=before: _have_gone_on(before, _jobs(stack)),
+            240,
+            lambda fault=fault: f"{fault.__name__}: {_jobs(stack)}",
+        )
     client.close()
-    # not before both jobs have made checkpoints of what they did after the fault
-    wait_for(lambda: _have_gone_on(before, _jobs(stack)), 240, lambda: str(_jobs(stack)))
-    _assert_stored(work, stored)
+    for work in works:
+        _assert_stored(work, stored)
+    collector.stop()
+    simulated.next = collector.clock() // MINUTE_MS * MINUTE_MS + MINUTE_MS
 
 
 def _push_when_due(client, collector, due, request):
@@ -174,15 +177,15 @@ def _assert_stored(work, stored):
     wait_for(
         lambda: stored.counts(work.expected) == counts,
         120,
-        lambda: _difference(counts, stored.counts(work.expected), work.start),
+        lambda: f"{work.metric}: {_difference(counts, stored.counts(work.expected), work.start)}",
     )
-    assert stored.raw(work.expected) == work.expected
+    assert stored.raw(work.expected) == work.expected, work.metric
     for level in ROLLED:
         both = []
         wait_for(
             lambda level=level, both=both: _are_complete(work, stored, level, both),
             60,
-            lambda level=level: f"{level} incomplete",
+            lambda level=level: f"{work.metric}: {level} incomplete",
         )
         assert_rollups_equal(*both)
 
