@@ -33,9 +33,13 @@ class Layout(Section):
     """How the key space is cut; fixed when the schema is created."""
 
     lanes: int = Field(8, ge=1)
+    """Lanes: hash buckets of series by their labels without the name."""
     groups: int = Field(4, ge=1)
+    """Metric groups: hash buckets of metric names."""
     raw_slices: int = Field(1, ge=1)
+    """Slices of the raw rows of a lane and metric group."""
     rollup_slices: int = Field(1, ge=1)
+    """Slices of the rollup rows of a lane and metric group."""
 
 
 Label = Literal["raw", "1min", "5min", "1hour", "1day"]
@@ -135,16 +139,23 @@ class Collector(Section):
     """The collector's listener and limits."""
 
     listen: str = "127.0.0.1:9481"
+    """HOST:PORT of the listener."""
     name: str = Field(default_factory=socket.gethostname)
+    """The name of this collector, in the headers of its batches."""
     scrape_config: Path | None = None
+    """A file with `global` and `scrape_configs` sections; nothing is scraped without one."""
     disks: tuple[Path, ...] = ()
     """Paths whose disks are watched, as disk_usage_pct; that of local.home if there are none."""
     linger_ms: int = Field(20, ge=1)
+    """How long a batch waits for more samples."""
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024)
+    """The most bytes of a request and of a scraped page, compressed and decompressed."""
     max_queue_bytes: int = Field(128 * 1024 * 1024, ge=1024 * 1024)
+    """The most bytes of batches that wait for Kafka, and as many again of requests being handled."""
     max_wait_s: float = Field(15.0, gt=0)
     """The timeout of a request that waits for Kafka; shorter than those of senders."""
     max_series: int = Field(1_000_000, ge=1000)
+    """Label sets remembered; beyond, the cache begins anew."""
 
 
 class Notify(Section):
@@ -157,6 +168,7 @@ class Notify(Section):
     resend_delay: str = "1m"
     """What fires is sent again so often, and ends by itself after four times as long."""
     timeout_s: int = Field(10, ge=1)
+    """The timeout of a post, in seconds."""
     external_labels: dict[str, str] = Field(default_factory=dict)
     """For every alert that has no such label."""
     listen: str = "127.0.0.1:9482"
@@ -183,17 +195,22 @@ class Rules(Section):
     """What rule files may say."""
 
     severities: tuple[str, ...] = SEVERITIES
+    """Values that the label `severity` of a rule may have."""
 
 
 class Local(Section):
     """The local stack: one folder for all data and logs, and the ports that nothing else needs to know."""
 
     home: Path = Path(".streamgauge")
+    """The folder of data, logs, generated files and process ids."""
     kafka_controller_port: int = 9193
     """Not 9093, which is Alertmanager's."""
     cassandra_storage_port: int = 7000
+    """The port between Cassandra nodes."""
     flink_rpc_port: int = 6123
+    """The RPC port of the JobManager."""
     flink_metrics_ports: tuple[int, int] = (9249, 9250)
+    """The ports of the reporters of JobManager and TaskManager, in Prometheus's format."""
 
 
 class Config(Section):

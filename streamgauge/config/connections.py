@@ -36,6 +36,7 @@ class ClientTls(Section):
     ca_file: Path | None = None
     """The authorities that are trusted; those of the system without one."""
     cert_file: Path | None = None
+    """The client certificate, if the server requires one."""
     key_file: Path | None = None
     """Of the certificate, as PKCS #8 without a passphrase."""
 
@@ -50,8 +51,11 @@ class Credentials(Section):
     """A user's name, and the password itself or the file that holds it."""
 
     user: str = ""
+    """The user name; empty for none."""
     password: SecretStr | None = None
+    """The password itself."""
     password_file: Path | None = None
+    """A file with the password, read whenever a client is created."""
 
     @model_validator(mode="after")
     def _one_password(self) -> "Credentials":
@@ -93,16 +97,22 @@ class Sasl(Credentials):
     """How clients log in to Kafka. PLAIN sends the password itself, so it needs TLS."""
 
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    """The SASL mechanism."""
     user: str = Field(min_length=1)
+    """The user name."""
 
 
 class Kafka(Section):
     """Where Kafka is, and how the topics are made."""
 
     bootstrap: str = "127.0.0.1:9092"
+    """Bootstrap servers, HOST:PORT separated by commas."""
     partitions: int = Field(4, ge=1)
+    """Partitions of metrics.raw; must divide `layout.lanes`. May grow, never shrink."""
     replication: int = Field(1, ge=1)
+    """Replication factor of all topics."""
     retention_hours: int = Field(24, ge=1)
+    """Retention of metrics.raw, by the newest sample of a message: the range of a backfill."""
     sasl: Sasl | None = None
     tls: ClientTls | None = None
 
@@ -116,9 +126,13 @@ class Cassandra(Credentials):
     """Where Cassandra is."""
 
     hosts: tuple[str, ...] = ("127.0.0.1",)
+    """Contact points."""
     port: int = 9042
+    """The CQL port of all nodes."""
     keyspace: str = Field("streamgauge", pattern=r"^[a-z][a-z0-9_]{0,47}$")
+    """The keyspace with all tables."""
     replication: int = Field(1, ge=1)
+    """Replication factor of the keyspace."""
     datacenter: str = ""
     """The one whose nodes are asked; all are without one."""
     tls: ClientTls | None = None
@@ -176,5 +190,8 @@ class Flink(Section):
     """Where Flink is, and how the jobs run on it."""
 
     rest: str = "http://127.0.0.1:8081"
+    """The URL of the JobManager's REST API."""
     parallelism: int = Field(2, ge=1)
+    """Parallel instances of each operator, and slots of each job."""
     checkpoint_interval_s: int = Field(10, ge=1)
+    """Interval between checkpoints, in seconds."""

@@ -24,17 +24,24 @@ class Tls(Section):
     """A certificate and its key, in PEM."""
 
     cert_file: Path
+    """The certificate, with its chain."""
     key_file: Path
+    """The key of the certificate."""
 
 
 class Gateway(Section):
     """The gateway's listener and limits."""
 
     listen: str = "127.0.0.1:9480"
+    """HOST:PORT of the listener."""
     lookback_s: int = Field(300, ge=1)
+    """How far back a selector looks for the last sample, in seconds."""
     max_series: int = Field(100_000, ge=1)
+    """The most series that a query may select."""
     max_points: int = Field(11_000, ge=1)
+    """The most steps of a range query."""
     timeout_s: int = Field(30, ge=1)
+    """The timeout of a query, in seconds; a request may ask for less."""
     cache: bool = True
     """Whether answers are kept in Redis."""
     user_queries: int = Field(10, ge=1)
