@@ -30,7 +30,7 @@ SomeSection = TypeVar("SomeSection", bound=Section)
 
 
 class Layout(Section):
-    """How the key space is cut; fixed when the schema is created."""
+    """The partitioning of series. It is fixed when the schema is created."""
 
     lanes: int = Field(8, ge=1)
     """Lanes: hash buckets of series by their labels without the name."""
@@ -47,14 +47,14 @@ KEPT = {"raw": "1d", "1min": "7d", "5min": "30d", "1hour": "1y", "1day": "3y"}
 
 
 class Kept(Section):
-    """How long the series of a class are kept, and which those are."""
+    """A storage class: its series and their retention."""
 
     match: tuple[str, ...] = ()
-    """Selectors, such as `up{job="payments"}`: a series that one of them selects is of this class."""
+    """Selectors, such as `up{job="payments"}`. A series that any of them matches belongs to this class."""
     retention: dict[Label, str] = Field(default_factory=dict)
-    """By resolution, as durations; what is not named is as in the standard class."""
+    """Durations by resolution (raw, 1min, 5min, 1hour, 1day). Omitted resolutions are those of the standard class."""
     digests: bool = True
-    """Whether rollups hold t-digests and percentiles: without them a percentile over rollups is refused."""
+    """Store t-digests and percentiles in rollups. Without them a percentile over rollups is refused."""
 
     @field_validator("match")
     @classmethod
@@ -77,7 +77,7 @@ def _retention_ms(standard: Kept, kept: Kept) -> dict[Resolution, int]:
 
 
 class Storage(Section):
-    """The classes of series. The first whose `match` selects a series is its class, else `standard`."""
+    """Storage classes. A series belongs to the first class whose `match` selects it, else to `standard`."""
 
     classes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,15}$")], Kept] = Field(
         default_factory=dict
@@ -104,39 +104,39 @@ class Storage(Section):
 
 
 class Stream(Section):
-    """Time on the stream."""
+    """Stream time and lateness."""
 
     lag_ms: int = Field(1000, ge=0)
-    """How long after a minute's end a batch may still arrive and be on time."""
+    """How long after the end of its minute a batch is still on time."""
     late_flush_ms: int = Field(5000, ge=100)
-    """How long late batches of one lane and minute are collected before they are stored."""
+    """How long late batches of one lane and minute are gathered before they are stored."""
     rebuild_quiet_ms: int = Field(5000, ge=100)
-    """A bucket with late data is built again when none came for so long, or at the latest after a while."""
+    """The pause before a bucket with late data is rebuilt, at most three times that; more if repeated."""
 
 
 class Alerts(Section):
-    """The job that evaluates rules on the stream."""
+    """The evaluation of rules on the stream."""
 
     lag_ms: int = Field(1000, ge=0)
-    """How long after a tick a batch that was sent before it may still arrive and count at it."""
+    """How long after a tick a batch that was sent before it still counts at it."""
     shards: int = Field(4, ge=1)
-    """Into how many parts the lanes are divided, each evaluated by one worker; no more than there are lanes."""
+    """Parts of the lanes, each evaluated by one worker; at most the number of lanes."""
     state_interval_ms: int = Field(5000, ge=100)
-    """How often is told how each group does, while nothing changes."""
+    """Interval between status messages of a group while nothing changes."""
     values_interval_ms: int = Field(10_000, ge=100)
-    """How often the values of active alerts are told, while nothing else changes."""
+    """Interval between updates of the values of active alerts while nothing else changes."""
     max_gathered: int = Field(1_000_000, ge=1)
-    """How many samples, or values of series, a rule may need at one place; one that needs more has an error."""
+    """The most samples, or values of series, that a rule may gather in one place; beyond, the rule is in error."""
     metadata_labels: bool = False
-    """Whether series may have the labels __type__ and __unit__, which makes rules cost more."""
+    """Allow the labels __type__ and __unit__ on series, which makes rules cost more."""
     external_url: str = ""
-    """Of the page, in templates and in the links of alerts."""
+    """The URL of the web UI, for templates and the links of alerts."""
     external_labels: dict[str, str] = Field(default_factory=dict)
-    """Of this system, in templates and in what is sent to others."""
+    """Labels of this system, for templates, /federate and remote read."""
 
 
 class Collector(Section):
-    """The collector's listener and limits."""
+    """The listener and limits of the collector."""
 
     listen: str = "127.0.0.1:9481"
     """HOST:PORT of the listener."""
@@ -145,7 +145,7 @@ class Collector(Section):
     scrape_config: Path | None = None
     """A file with `global` and `scrape_configs` sections; nothing is scraped without one."""
     disks: tuple[Path, ...] = ()
-    """Paths whose disks are watched, as disk_usage_pct; that of local.home if there are none."""
+    """Paths whose disks are monitored as disk_usage_pct; by default local.home."""
     linger_ms: int = Field(20, ge=1)
     """How long a batch waits for more samples."""
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024)
@@ -153,28 +153,28 @@ class Collector(Section):
     max_queue_bytes: int = Field(128 * 1024 * 1024, ge=1024 * 1024)
     """The most bytes of batches that wait for Kafka, and as many again of requests being handled."""
     max_wait_s: float = Field(15.0, gt=0)
-    """The timeout of a request that waits for Kafka; shorter than those of senders."""
+    """The timeout of a request that waits for Kafka, in seconds; shorter than those of senders."""
     max_series: int = Field(1_000_000, ge=1000)
     """Label sets remembered; beyond, the cache begins anew."""
 
 
 class Notify(Section):
-    """Who is told of alerts, and how; see `streamgauge notify`."""
+    """The delivery of alerts by `streamgauge notify`."""
 
     alertmanagers: tuple[str, ...] = ()
-    """URLs of their roots; all are told. User and password in a URL are sent as basic authentication."""
+    """URLs of Alertmanagers, each of which receives all alerts. A URL may contain a user and password."""
     token_file: Path | None = None
-    """Holds a bearer token for all of them."""
+    """A file with a bearer token for all of them."""
     resend_delay: str = "1m"
-    """What fires is sent again so often, and ends by itself after four times as long."""
+    """Interval at which a firing alert is sent again. It expires after four times as long."""
     timeout_s: int = Field(10, ge=1)
     """The timeout of a post, in seconds."""
     external_labels: dict[str, str] = Field(default_factory=dict)
-    """For every alert that has no such label."""
+    """Labels added to alerts that lack them."""
     listen: str = "127.0.0.1:9482"
-    """Where /metrics is."""
+    """HOST:PORT of /metrics."""
     name: str = Field(default_factory=socket.gethostname)
-    """Of this process: another one of the same name takes its place."""
+    """The name of this process. Another process with the same name replaces it."""
 
     @field_validator("alertmanagers")
     @classmethod
@@ -192,19 +192,19 @@ class Notify(Section):
 
 
 class Rules(Section):
-    """What rule files may say."""
+    """Rule files."""
 
     severities: tuple[str, ...] = SEVERITIES
     """Values that the label `severity` of a rule may have."""
 
 
 class Local(Section):
-    """The local stack: one folder for all data and logs, and the ports that nothing else needs to know."""
+    """The local stack: its folder, and ports that other sections do not name."""
 
     home: Path = Path(".streamgauge")
     """The folder of data, logs, generated files and process ids."""
     kafka_controller_port: int = 9193
-    """Not 9093, which is Alertmanager's."""
+    """The port of Kafka's controller. 9093 is Alertmanager's."""
     cassandra_storage_port: int = 7000
     """The port between Cassandra nodes."""
     flink_rpc_port: int = 6123

@@ -31,14 +31,14 @@ class MissingPassword(ValueError):
 
 
 class ClientTls(Section):
-    """How a server's certificate is checked, and the client's own. All files are PEM."""
+    """TLS of a client. All files are PEM."""
 
     ca_file: Path | None = None
-    """The authorities that are trusted; those of the system without one."""
+    """The trusted certificate authorities; by default those of the system."""
     cert_file: Path | None = None
     """The client certificate, if the server requires one."""
     key_file: Path | None = None
-    """Of the certificate, as PKCS #8 without a passphrase."""
+    """The key of the certificate, as PKCS #8 without a passphrase."""
 
     @model_validator(mode="after")
     def _a_certificate_has_a_key(self) -> "ClientTls":
@@ -48,7 +48,7 @@ class ClientTls(Section):
 
 
 class Credentials(Section):
-    """A user's name, and the password itself or the file that holds it."""
+    """A user name, and the password or a file that contains it."""
 
     user: str = ""
     """The user name; empty for none."""
@@ -94,7 +94,7 @@ class Credentials(Section):
 
 
 class Sasl(Credentials):
-    """How clients log in to Kafka. PLAIN sends the password itself, so it needs TLS."""
+    """Authentication of clients at Kafka. PLAIN sends the password itself, so it needs TLS."""
 
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     """The SASL mechanism."""
@@ -103,7 +103,7 @@ class Sasl(Credentials):
 
 
 class Kafka(Section):
-    """Where Kafka is, and how the topics are made."""
+    """The Kafka cluster, and the settings of its topics."""
 
     bootstrap: str = "127.0.0.1:9092"
     """Bootstrap servers, HOST:PORT separated by commas."""
@@ -123,7 +123,7 @@ class Kafka(Section):
 
 
 class Cassandra(Credentials):
-    """Where Cassandra is."""
+    """The Cassandra cluster."""
 
     hosts: tuple[str, ...] = ("127.0.0.1",)
     """Contact points."""
@@ -134,7 +134,7 @@ class Cassandra(Credentials):
     replication: int = Field(1, ge=1)
     """Replication factor of the keyspace."""
     datacenter: str = ""
-    """The one whose nodes are asked; all are without one."""
+    """The datacenter whose nodes are queried; all by default."""
     tls: ClientTls | None = None
 
     @model_validator(mode="after")
@@ -145,14 +145,14 @@ class Cassandra(Credentials):
 
 
 class Redis(Credentials):
-    """Where Redis is. A password without a user is that of the user `default`."""
+    """The Redis server. A password without a user belongs to the user `default`."""
 
     url: str = "redis://127.0.0.1:6379/0"
-    """With rediss:// it is spoken to over TLS."""
+    """The URL; rediss:// uses TLS."""
     timeout_ms: int = Field(50, ge=1)
-    """How long the gateway waits for it."""
+    """The longest wait of the gateway for a response."""
     pause_s: float = Field(5.0, gt=0)
-    """For how long the gateway does without it after a failure."""
+    """How long the gateway bypasses Redis after a failure."""
     tls: ClientTls | None = None
 
     @model_validator(mode="before")
@@ -187,7 +187,7 @@ class Redis(Credentials):
 
 
 class Flink(Section):
-    """Where Flink is, and how the jobs run on it."""
+    """The Flink cluster, and how jobs run on it."""
 
     rest: str = "http://127.0.0.1:8081"
     """The URL of the JobManager's REST API."""

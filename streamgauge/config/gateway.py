@@ -10,14 +10,14 @@ from streamgauge.yaml_file import Section
 
 
 class Cost(Section):
-    """What a query may cost, as it is estimated before it runs."""
+    """Limits of the cost of a query, estimated before it runs."""
 
     series: int = Field(200_000, ge=0)
-    """Of all its selectors."""
+    """Series that all selectors match."""
     samples: int = Field(20_000_000, ge=0)
-    """Samples, and aggregates of windows, to be read."""
+    """Samples, and aggregates of windows, that the query reads."""
     bytes: int = Field(1024 * 1024 * 1024, ge=0)
-    """Of those, and of results."""
+    """Bytes of samples and results."""
 
 
 class Tls(Section):
@@ -43,32 +43,31 @@ class Gateway(Section):
     timeout_s: int = Field(30, ge=1)
     """The timeout of a query, in seconds; a request may ask for less."""
     cache: bool = True
-    """Whether answers are kept in Redis."""
+    """Cache results in Redis."""
     user_queries: int = Field(10, ge=1)
-    """So many queries each user may have at once."""
+    """The most concurrent queries of a user."""
     source_queries: int = Field(40, ge=1)
-    """So many queries one address, or the users that one account names, may have at once, whatever names they give."""
+    """The most concurrent queries of one address, or of all users that one account names."""
     user_patience_s: float = Field(2.0, ge=0)
-    """So long one more waits for another of the user to end; then it is refused with 429."""
+    """How long a query beyond that waits for another to end, in seconds; then the response is 429."""
     interactive_queries: int = Field(8, ge=1)
-    """So many of dashboards and lists run at once."""
+    """The most concurrent queries of dashboards, and lists."""
     adhoc_queries: int = Field(4, ge=1)
-    """So many of all others run at once, with connections to Cassandra of their own."""
+    """The most concurrent other queries. They have their own connections to Cassandra."""
     memory_bytes: int | None = Field(None, ge=16 * 1024 * 1024)
-    """Of all queries together and their answers until these have been sent, estimated; four tenths of the memory of
-    the machine or container if it is not given."""
+    """Memory of all queries together, and of their responses until these have been sent, estimated; by default four
+    tenths of the memory of the machine or container."""
     warn_above: Cost = Cost(series=20_000, samples=5_000_000, bytes=256 * 1024 * 1024)
     refuse_above: Cost = Cost()
     sample_interval_s: float = Field(15.0, gt=0)
-    """Between two samples of a series, for estimates."""
+    """The usual interval between samples of a series, for cost estimates."""
     users_file: Path | None = None
-    """Who may ask; everybody without one."""
+    """The accounts; without the file everybody may query."""
     tls: Tls | None = None
     cors_origin: str = ".*"
-    """Which origins scripts may read answers from, a regex of the whole `Origin`, as Prometheus's web.cors.origin."""
+    """Origins whose scripts may read responses: a regex of the whole `Origin`, like Prometheus's web.cors.origin."""
     collectors: tuple[str, ...] = ()
-    """URLs of the collectors' roots, which are asked for targets and metadata; that of `collector.listen` if there
-    are none."""
+    """URLs of the collectors, the sources of targets and metadata; by default that of `collector.listen`."""
 
     @property
     def url(self) -> str:
