@@ -1,9 +1,15 @@
 """The generated tables in docs/reference are those of the code; `python -m streamgauge.cli.reference` writes them."""
 
+import re
+from types import SimpleNamespace
+
 import pytest
+from memory_reader import MemoryReader
 
 from streamgauge.cli import reference
+from streamgauge.collect import app as collector
 from streamgauge.config import Config
+from streamgauge.gateway.http import app as gateway
 
 PAGES = sorted(reference.PAGES.glob("*.md"))
 
@@ -33,3 +39,17 @@ def test_every_key_of_the_configuration_is_described(model):
     described = reference.descriptions(model)
     keys = {name for name, field in model.model_fields.items() if not reference.section_in(field.annotation)}
     assert keys <= described.keys()
+
+
+@pytest.mark.parametrize(
+    "application",
+    [
+        gateway.application(gateway.Gateway(Config(), MemoryReader([]))),
+        collector.application(SimpleNamespace(metrics=None)),
+    ],
+    ids=["gateway", "collector"],
+)
+def test_every_endpoint_is_in_the_reference(application):
+    documented = set(re.findall(r"/[\w./-]*", (reference.PAGES / "http-api.md").read_text()))
+    paths = {route.path.replace("{name}", "NAME") for route in application.routes}
+    assert paths - {"/assets/NAME"} <= documented
