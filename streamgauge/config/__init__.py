@@ -1,4 +1,4 @@
-"""The configuration of every process: one frozen object, read once at start from `streamgauge.yml`."""
+"""The configuration of every process: one frozen object, read at start from `streamgauge.yml`."""
 
 import os
 import socket
@@ -30,7 +30,7 @@ SomeSection = TypeVar("SomeSection", bound=Section)
 
 
 class Layout(Section):
-    """The partitioning of series. It is fixed when the schema is created."""
+    """Partitioning of the key space; fixed when the schema is created."""
 
     lanes: int = Field(8, ge=1)
     """Lanes: hash buckets of series by their labels without the name."""
@@ -50,11 +50,11 @@ class Kept(Section):
     """A storage class: its series and their retention."""
 
     match: tuple[str, ...] = ()
-    """Selectors, such as `up{job="payments"}`. A series that any of them matches belongs to this class."""
+    """Selectors, such as `up{job="payments"}`; a series that matches one of them is of this class."""
     retention: dict[Label, str] = Field(default_factory=dict)
-    """Durations by resolution (raw, 1min, 5min, 1hour, 1day). Omitted resolutions are those of the standard class."""
+    """Retention by resolution, as durations; defaults to that of the standard class."""
     digests: bool = True
-    """Store t-digests and percentiles in rollups. Without them a percentile over rollups is refused."""
+    """Whether rollups have t-digests and percentiles; without them percentiles over rollups are refused."""
 
     @field_validator("match")
     @classmethod
@@ -77,7 +77,7 @@ def _retention_ms(standard: Kept, kept: Kept) -> dict[Resolution, int]:
 
 
 class Storage(Section):
-    """Storage classes. A series belongs to the first class whose `match` selects it, else to `standard`."""
+    """Storage classes. A series is of the first class whose `match` selects it, else of `standard`."""
 
     classes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,15}$")], Kept] = Field(
         default_factory=dict
@@ -104,39 +104,39 @@ class Storage(Section):
 
 
 class Stream(Section):
-    """Stream time and lateness."""
+    """Lateness on the stream."""
 
     lag_ms: int = Field(1000, ge=0)
-    """How long after the end of its minute a batch is still on time."""
+    """Time after a minute's end within which a batch is on time."""
     late_flush_ms: int = Field(5000, ge=100)
-    """How long late batches of one lane and minute are gathered before they are stored."""
+    """Time for which late batches of a lane and minute are collected before they are stored."""
     rebuild_quiet_ms: int = Field(5000, ge=100)
-    """The pause before a bucket with late data is rebuilt, at most three times that; more if repeated."""
+    """Time without further late data after which a bucket is rebuilt; a steady flow delays it only for a while."""
 
 
 class Alerts(Section):
-    """The evaluation of rules on the stream."""
+    """The job that evaluates rules on the stream."""
 
     lag_ms: int = Field(1000, ge=0)
-    """How long after a tick a batch that was sent before it still counts at it."""
+    """Time after a tick within which batches sent before the tick still count for it."""
     shards: int = Field(4, ge=1)
-    """Parts of the lanes, each evaluated by one worker; at most the number of lanes."""
+    """Number of shards of the lanes, each evaluated by one worker; at most the number of lanes."""
     state_interval_ms: int = Field(5000, ge=100)
-    """Interval between status messages of a group while nothing changes."""
+    """Interval between group status messages while nothing changes."""
     values_interval_ms: int = Field(10_000, ge=100)
-    """Interval between updates of the values of active alerts while nothing else changes."""
+    """Interval between messages with the values of active alerts while nothing else changes."""
     max_gathered: int = Field(1_000_000, ge=1)
-    """The most samples, or values of series, that a rule may gather in one place; beyond, the rule is in error."""
+    """Maximum number of samples, or values of series, that a rule may gather; above it the rule fails."""
     metadata_labels: bool = False
-    """Allow the labels __type__ and __unit__ on series, which makes rules cost more."""
+    """Whether series may have the labels __type__ and __unit__, which raises the cost of rules."""
     external_url: str = ""
-    """The URL of the web UI, for templates and the links of alerts."""
+    """URL of the page, for templates and for the links of alerts."""
     external_labels: dict[str, str] = Field(default_factory=dict)
-    """Labels of this system, for templates, /federate and remote read."""
+    """Labels of this system, for templates and for alerts sent to other systems."""
 
 
 class Collector(Section):
-    """The listener and limits of the collector."""
+    """The collector's listener and limits."""
 
     listen: str = "127.0.0.1:9481"
     """HOST:PORT of the listener."""
@@ -145,7 +145,7 @@ class Collector(Section):
     scrape_config: Path | None = None
     """A file with `global` and `scrape_configs` sections; nothing is scraped without one."""
     disks: tuple[Path, ...] = ()
-    """Paths whose disks are monitored as disk_usage_pct; by default local.home."""
+    """Paths whose disk usage is reported as disk_usage_pct; defaults to local.home."""
     linger_ms: int = Field(20, ge=1)
     """How long a batch waits for more samples."""
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024)
@@ -153,28 +153,28 @@ class Collector(Section):
     max_queue_bytes: int = Field(128 * 1024 * 1024, ge=1024 * 1024)
     """The most bytes of batches that wait for Kafka, and as many again of requests being handled."""
     max_wait_s: float = Field(15.0, gt=0)
-    """The timeout of a request that waits for Kafka, in seconds; shorter than those of senders."""
+    """Timeout of a request that waits for Kafka; must be shorter than those of senders."""
     max_series: int = Field(1_000_000, ge=1000)
     """Label sets remembered; beyond, the cache begins anew."""
 
 
 class Notify(Section):
-    """The delivery of alerts by `streamgauge notify`."""
+    """Delivery of alerts to Alertmanagers; see `streamgauge notify`."""
 
     alertmanagers: tuple[str, ...] = ()
-    """URLs of Alertmanagers, each of which receives all alerts. A URL may contain a user and password."""
+    """Root URLs; each Alertmanager receives all alerts. Credentials in a URL are sent as Basic authentication."""
     token_file: Path | None = None
-    """A file with a bearer token for all of them."""
+    """File with a bearer token for all Alertmanagers."""
     resend_delay: str = "1m"
-    """Interval at which a firing alert is sent again. It expires after four times as long."""
+    """Interval at which firing alerts are sent again; Alertmanager resolves them after four times as long."""
     timeout_s: int = Field(10, ge=1)
     """The timeout of a post, in seconds."""
     external_labels: dict[str, str] = Field(default_factory=dict)
-    """Labels added to alerts that lack them."""
+    """Added to every alert that lacks the label."""
     listen: str = "127.0.0.1:9482"
-    """HOST:PORT of /metrics."""
+    """Address of /metrics."""
     name: str = Field(default_factory=socket.gethostname)
-    """The name of this process. Another process with the same name replaces it."""
+    """Name of this process; a new process with the same name replaces it."""
 
     @field_validator("alertmanagers")
     @classmethod
@@ -192,19 +192,19 @@ class Notify(Section):
 
 
 class Rules(Section):
-    """Rule files."""
+    """Checks of rule files."""
 
     severities: tuple[str, ...] = SEVERITIES
     """Values that the label `severity` of a rule may have."""
 
 
 class Local(Section):
-    """The local stack: its folder, and ports that other sections do not name."""
+    """The local stack: its folder for data and logs, and its internal ports."""
 
     home: Path = Path(".streamgauge")
     """The folder of data, logs, generated files and process ids."""
     kafka_controller_port: int = 9193
-    """The port of Kafka's controller. 9093 is Alertmanager's."""
+    """Not 9093, the port of Alertmanager."""
     cassandra_storage_port: int = 7000
     """The port between Cassandra nodes."""
     flink_rpc_port: int = 6123
@@ -214,7 +214,7 @@ class Local(Section):
 
 
 class Config(Section):
-    """Everything that can be configured; paths are relative to the file's folder."""
+    """All settings; paths are relative to the file's folder."""
 
     kafka: Kafka = Kafka()
     cassandra: Cassandra = Cassandra()
@@ -250,7 +250,7 @@ class Config(Section):
 
     @property
     def class_rules(self) -> ClassRules:
-        """Which series are of which storage class."""
+        """Matchers of the storage classes."""
         return ClassRules(
             [
                 [selector(text) for text in kept.match]
@@ -261,7 +261,7 @@ class Config(Section):
 
     @property
     def alert_shards(self) -> int:
-        """Into how many shards rules are evaluated: a shard has every lane that leaves its number."""
+        """Number of shards; a lane is in shard `lane % alert_shards`."""
         return min(self.alerts.shards, self.layout.lanes)
 
     @property

@@ -1,4 +1,4 @@
-"""The configuration of connections to other servers: where these are, and how a client proves who it is.
+"""Connections to other servers: addresses and credentials.
 
 Passwords are never shown: a section gives `<secret>` for one unless it is dumped with the context REVEALED. One in a
 file is read each time that a client connects, so the file may come later than the configuration, and may change.
@@ -27,18 +27,18 @@ MAX_PASSWORD_BYTES = 64 * 1024
 
 
 class MissingPassword(ValueError):
-    """A password file that cannot be used; the message names it."""
+    """An unusable password file; the message names it."""
 
 
 class ClientTls(Section):
-    """TLS of a client. All files are PEM."""
+    """Verification of a server's certificate, and the client's own certificate. All files are PEM."""
 
     ca_file: Path | None = None
-    """The trusted certificate authorities; by default those of the system."""
+    """Trusted authorities; by default those of the system."""
     cert_file: Path | None = None
     """The client certificate, if the server requires one."""
     key_file: Path | None = None
-    """The key of the certificate, as PKCS #8 without a passphrase."""
+    """Key of the certificate, as PKCS #8 without a passphrase."""
 
     @model_validator(mode="after")
     def _a_certificate_has_a_key(self) -> "ClientTls":
@@ -48,7 +48,7 @@ class ClientTls(Section):
 
 
 class Credentials(Section):
-    """A user name, and the password or a file that contains it."""
+    """User name, and either the password or a file that contains it."""
 
     user: str = ""
     """The user name; empty for none."""
@@ -94,7 +94,7 @@ class Credentials(Section):
 
 
 class Sasl(Credentials):
-    """Authentication of clients at Kafka. PLAIN sends the password itself, so it needs TLS."""
+    """SASL login to Kafka. PLAIN sends the password itself, so use it with TLS."""
 
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     """The SASL mechanism."""
@@ -103,7 +103,7 @@ class Sasl(Credentials):
 
 
 class Kafka(Section):
-    """The Kafka cluster, and the settings of its topics."""
+    """Address of Kafka, and settings of the topics."""
 
     bootstrap: str = "127.0.0.1:9092"
     """Bootstrap servers, HOST:PORT separated by commas."""
@@ -123,7 +123,7 @@ class Kafka(Section):
 
 
 class Cassandra(Credentials):
-    """The Cassandra cluster."""
+    """Addresses of Cassandra, and settings of the keyspace."""
 
     hosts: tuple[str, ...] = ("127.0.0.1",)
     """Contact points."""
@@ -134,7 +134,7 @@ class Cassandra(Credentials):
     replication: int = Field(1, ge=1)
     """Replication factor of the keyspace."""
     datacenter: str = ""
-    """The datacenter whose nodes are queried; all by default."""
+    """Datacenter whose nodes are used; by default all nodes."""
     tls: ClientTls | None = None
 
     @model_validator(mode="after")
@@ -145,14 +145,14 @@ class Cassandra(Credentials):
 
 
 class Redis(Credentials):
-    """The Redis server. A password without a user belongs to the user `default`."""
+    """Address of Redis. A password without a user is that of the user `default`."""
 
     url: str = "redis://127.0.0.1:6379/0"
-    """The URL; rediss:// uses TLS."""
+    """rediss:// means TLS."""
     timeout_ms: int = Field(50, ge=1)
-    """The longest wait of the gateway for a response."""
+    """Timeout of a request to Redis."""
     pause_s: float = Field(5.0, gt=0)
-    """How long the gateway bypasses Redis after a failure."""
+    """Time for which the gateway bypasses Redis after a failure."""
     tls: ClientTls | None = None
 
     @model_validator(mode="before")
@@ -187,7 +187,7 @@ class Redis(Credentials):
 
 
 class Flink(Section):
-    """The Flink cluster, and how jobs run on it."""
+    """Address of Flink, and settings of the jobs."""
 
     rest: str = "http://127.0.0.1:8081"
     """The URL of the JobManager's REST API."""

@@ -10,12 +10,12 @@ from streamgauge.yaml_file import Section
 
 
 class Cost(Section):
-    """Limits of the cost of a query, estimated before it runs."""
+    """Limits of a query's cost, estimated before it runs."""
 
     series: int = Field(200_000, ge=0)
-    """Series that all selectors match."""
+    """Series of all selectors."""
     samples: int = Field(20_000_000, ge=0)
-    """Samples, and aggregates of windows, that the query reads."""
+    """Samples and aggregates of windows to read."""
     bytes: int = Field(1024 * 1024 * 1024, ge=0)
     """Bytes of samples and results."""
 
@@ -43,35 +43,35 @@ class Gateway(Section):
     timeout_s: int = Field(30, ge=1)
     """The timeout of a query, in seconds; a request may ask for less."""
     cache: bool = True
-    """Cache results in Redis."""
+    """Whether results are cached in Redis."""
     user_queries: int = Field(10, ge=1)
-    """The most concurrent queries of a user."""
+    """Maximum number of concurrent queries per user."""
     source_queries: int = Field(40, ge=1)
-    """The most concurrent queries of one address, or of all users that one account names."""
+    """Maximum number of concurrent queries per address, or per account that queries for other users."""
     user_patience_s: float = Field(2.0, ge=0)
-    """How long a query beyond that waits for another to end, in seconds; then the response is 429."""
+    """Time that a query beyond the limit waits before it is refused with 429."""
     interactive_queries: int = Field(8, ge=1)
-    """The most concurrent queries of dashboards, and lists."""
+    """Concurrent queries of dashboards and lists."""
     adhoc_queries: int = Field(4, ge=1)
-    """The most concurrent other queries. They have their own connections to Cassandra."""
+    """Concurrent queries of all other kinds, with their own connections to Cassandra."""
     memory_bytes: int | None = Field(None, ge=16 * 1024 * 1024)
-    """Memory of all queries together, and of their responses until these have been sent, estimated; by default four
-    tenths of the memory of the machine or container."""
+    """Estimated memory of all queries and their responses until these are sent; defaults to four tenths of the memory
+    of the machine or container."""
     warn_above: Cost = Cost(series=20_000, samples=5_000_000, bytes=256 * 1024 * 1024)
     refuse_above: Cost = Cost()
     sample_interval_s: float = Field(15.0, gt=0)
-    """The usual interval between samples of a series, for cost estimates."""
+    """Assumed interval between samples of a series, for estimates."""
     users_file: Path | None = None
-    """The accounts; without the file everybody may query."""
+    """File of users; without it the gateway is open to everybody."""
     tls: Tls | None = None
     cors_origin: str = ".*"
-    """Origins whose scripts may read responses: a regex of the whole `Origin`, like Prometheus's web.cors.origin."""
+    """Origins allowed by CORS: a regex that matches the whole `Origin`, as Prometheus's web.cors.origin."""
     collectors: tuple[str, ...] = ()
-    """URLs of the collectors, the sources of targets and metadata; by default that of `collector.listen`."""
+    """Root URLs of the collectors that provide targets and metadata; defaults to that of `collector.listen`."""
 
     @property
     def url(self) -> str:
-        """Of its root."""
+        """Root URL of the gateway."""
         return f"{'https' if self.tls else 'http'}://{self.listen}"
 
     @field_validator("cors_origin")
