@@ -1,6 +1,6 @@
 # `make demo` and `make test` do all set-up by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stop test check oracle alertmanager browser page fuzz soak overload clean
+.PHONY: help setup demo stop test check docs oracle alertmanager browser page fuzz soak overload clean
 
 VENV := .venv/bin
 # without bytecode every process that tests start would compile its modules anew
@@ -10,7 +10,8 @@ help:
 	@echo "make demo   set up, start the local stack with everything on it, and show a metric that went the whole way"
 	@echo "make stop   stop every process of the demo; its data stays"
 	@echo "make test   set up and run every test: pure ones, then those against the real stack"
-	@echo "make check  formatting, lint, types and which room may import which"
+	@echo "make check  formatting, lint, types, import contracts, and the links of the documentation"
+	@echo "make docs   build the documentation as a site into build/site"
 	@echo "make oracle build real Prometheus, with which tests/oracle compares; needs Go"
 	@echo "make alertmanager  build a real one, which integration/test_notify.py tells of alerts; needs Go"
 	@echo "make browser  fetch what the page is built with, and Chromium, in which integration/test_page.py looks at it; needs Node"
@@ -39,6 +40,11 @@ check: setup
 	$(VENV)/ruff check
 	$(VENV)/mypy
 	$(VENV)/lint-imports --no-cache
+	$(VENV)/mkdocs build --strict --quiet
+
+docs: setup
+	$(VENV)/python -m streamgauge.cli.reference
+	$(VENV)/mkdocs build --strict
 
 oracle:
 	@scripts/oracle

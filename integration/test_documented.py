@@ -102,11 +102,11 @@ def _lines(page):
             # what is two blanks behind it describes it
             text = re.split(r"\s{2,}", text)[0]
             shown = [line for line in lines[end:following] if line.strip()]
-            found.append(Line(page.name, number + at, text, dict(files), shown))
+            found.append(Line(str(page.relative_to(ROOT)), number + at, text, dict(files), shown))
     return found
 
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINES = [line for page in PAGES for line in _lines(page)]
 
 

@@ -1,4 +1,4 @@
-"""Commands and files that README.md, CONTRIBUTING.md and docs/ name in a sentence are there."""
+"""Commands and files that the pages of the root and of docs/ name in a sentence exist."""
 
 import re
 import shlex
@@ -12,9 +12,13 @@ from streamgauge.cli import main
 ROOT = Path(__file__).parents[1]
 NAMED = re.compile(r"`(?:[A-Z_]+=\S+ )?streamgauge ([a-z][^`]*)`")
 FILES = re.compile(r"`((?:streamgauge|operators|sinks|schemas|jobs|tests|integration|benchmarks)/[\w/*.]+)`")
-PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"))
+PAGES = (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
 FOUND = sorted(
-    {(page.name, match[1].replace("\n", " ")) for page in PAGES for match in NAMED.finditer(page.read_text())}
+    {
+        (str(page.relative_to(ROOT)), match[1].replace("\n", " "))
+        for page in PAGES
+        for match in NAMED.finditer(page.read_text())
+    }
 )
 
 
@@ -32,7 +36,7 @@ def test_a_command_that_a_page_names_is_there(page, text):
     assert flags <= known or command.name == "flink", f"{page}: {flags - known}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_file_that_a_page_names_is_there(page):
     named = {match[1] for match in FILES.finditer(page.read_text())}
     assert {name for name in named if not list(ROOT.glob(name))} == set()

@@ -1,4 +1,4 @@
-"""The example in docs/storage.md is what is stored."""
+"""The example in docs/design/storage-format.md equals the stored bytes."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ SERIES = {
 
 @pytest.fixture
 def page():
-    text = (Path(__file__).parent.parent / "docs" / "storage.md").read_text()
+    text = (Path(__file__).parent.parent / "docs" / "design" / "storage-format.md").read_text()
     return text, "".join(line for line in text.splitlines() if line.startswith("    ")).replace(" ", "")
 
 

@@ -1,4 +1,4 @@
-"""The configuration of every process: one frozen object, read once at start from `streamgauge.yml`."""
+"""The configuration of every process: one frozen object, read at start from `streamgauge.yml`."""
 
 import os
 import socket
@@ -30,12 +30,16 @@ SomeSection = TypeVar("SomeSection", bound=Section)
 
 
 class Layout(Section):
-    """How the key space is cut; fixed when the schema is created."""
+    """Partitioning of the key space; fixed when the schema is created."""
 
     lanes: int = Field(8, ge=1)
+    """Lanes: hash buckets of series by their labels without the name."""
     groups: int = Field(4, ge=1)
+    """Metric groups: hash buckets of metric names."""
     raw_slices: int = Field(1, ge=1)
+    """Slices of the raw rows of a lane and metric group."""
     rollup_slices: int = Field(1, ge=1)
+    """Slices of the rollup rows of a lane and metric group."""
 
 
 Label = Literal["raw", "1min", "5min", "1hour", "1day"]
@@ -43,14 +47,14 @@ KEPT = {"raw": "1d", "1min": "7d", "5min": "30d", "1hour": "1y", "1day": "3y"}
 
 
 class Kept(Section):
-    """How long the series of a class are kept, and which those are."""
+    """A storage class: its series and their retention."""
 
     match: tuple[str, ...] = ()
-    """Selectors, such as `up{job="payments"}`: a series that one of them selects is of this class."""
+    """Selectors, such as `up{job="payments"}`; a series that matches one of them is of this class."""
     retention: dict[Label, str] = Field(default_factory=dict)
-    """By resolution, as durations; what is not named is as in the standard class."""
+    """Retention by resolution, as durations; defaults to that of the standard class."""
     digests: bool = True
-    """Whether rollups hold t-digests and percentiles: without them a percentile over rollups is refused."""
+    """Whether rollups have t-digests and percentiles; without them percentiles over rollups are refused."""
 
     @field_validator("match")
     @classmethod
@@ -73,7 +77,7 @@ def _retention_ms(standard: Kept, kept: Kept) -> dict[Resolution, int]:
 
 
 class Storage(Section):
-    """The classes of series. The first whose `match` selects a series is its class, else `standard`."""
+    """Storage classes. A series is of the first class whose `match` selects it, else of `standard`."""
 
     classes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,15}$")], Kept] = Field(
         default_factory=dict
@@ -100,69 +104,77 @@ class Storage(Section):
 
 
 class Stream(Section):
-    """Time on the stream."""
+    """Lateness on the stream."""
 
     lag_ms: int = Field(1000, ge=0)
-    """How long after a minute's end a batch may still arrive and be on time."""
+    """Time after a minute's end within which a batch is on time."""
     late_flush_ms: int = Field(5000, ge=100)
-    """How long late batches of one lane and minute are collected before they are stored."""
+    """Time for which late batches of a lane and minute are collected before they are stored."""
     rebuild_quiet_ms: int = Field(5000, ge=100)
-    """A bucket with late data is built again when none came for so long, or at the latest after a while."""
+    """Time without further late data after which a bucket is rebuilt; a steady flow delays it only for a while."""
 
 
 class Alerts(Section):
     """The job that evaluates rules on the stream."""
 
     lag_ms: int = Field(1000, ge=0)
-    """How long after a tick a batch that was sent before it may still arrive and count at it."""
+    """Time after a tick within which batches sent before the tick still count for it."""
     shards: int = Field(4, ge=1)
-    """Into how many parts the lanes are divided, each evaluated by one worker; no more than there are lanes."""
+    """Number of shards of the lanes, each evaluated by one worker; at most the number of lanes."""
     state_interval_ms: int = Field(5000, ge=100)
-    """How often is told how each group does, while nothing changes."""
+    """Interval between group status messages while nothing changes."""
     values_interval_ms: int = Field(10_000, ge=100)
-    """How often the values of active alerts are told, while nothing else changes."""
+    """Interval between messages with the values of active alerts while nothing else changes."""
     max_gathered: int = Field(1_000_000, ge=1)
-    """How many samples, or values of series, a rule may need at one place; one that needs more has an error."""
+    """Maximum number of samples, or values of series, that a rule may gather; above it the rule fails."""
     metadata_labels: bool = False
-    """Whether series may have the labels __type__ and __unit__, which makes rules cost more."""
+    """Whether series may have the labels __type__ and __unit__, which raises the cost of rules."""
     external_url: str = ""
-    """Of the page, in templates and in the links of alerts."""
+    """URL of the page, for templates and for the links of alerts."""
     external_labels: dict[str, str] = Field(default_factory=dict)
-    """Of this system, in templates and in what is sent to others."""
+    """Labels of this system, for templates and for alerts sent to other systems."""
 
 
 class Collector(Section):
     """The collector's listener and limits."""
 
     listen: str = "127.0.0.1:9481"
+    """HOST:PORT of the listener."""
     name: str = Field(default_factory=socket.gethostname)
+    """The name of this collector, in the headers of its batches."""
     scrape_config: Path | None = None
+    """A file with `global` and `scrape_configs` sections; nothing is scraped without one."""
     disks: tuple[Path, ...] = ()
-    """Paths whose disks are watched, as disk_usage_pct; that of local.home if there are none."""
+    """Paths whose disk usage is reported as disk_usage_pct; defaults to local.home."""
     linger_ms: int = Field(20, ge=1)
+    """How long a batch waits for more samples."""
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024)
+    """The most bytes of a request and of a scraped page, compressed and decompressed."""
     max_queue_bytes: int = Field(128 * 1024 * 1024, ge=1024 * 1024)
+    """The most bytes of batches that wait for Kafka, and as many again of requests being handled."""
     max_wait_s: float = Field(15.0, gt=0)
-    """The timeout of a request that waits for Kafka; shorter than those of senders."""
+    """Timeout of a request that waits for Kafka; must be shorter than those of senders."""
     max_series: int = Field(1_000_000, ge=1000)
+    """Label sets remembered; beyond, the cache begins anew."""
 
 
 class Notify(Section):
-    """Who is told of alerts, and how; see `streamgauge notify`."""
+    """Delivery of alerts to Alertmanagers; see `streamgauge notify`."""
 
     alertmanagers: tuple[str, ...] = ()
-    """URLs of their roots; all are told. User and password in a URL are sent as basic authentication."""
+    """Root URLs; each Alertmanager receives all alerts. Credentials in a URL are sent as Basic authentication."""
     token_file: Path | None = None
-    """Holds a bearer token for all of them."""
+    """File with a bearer token for all Alertmanagers."""
     resend_delay: str = "1m"
-    """What fires is sent again so often, and ends by itself after four times as long."""
+    """Interval at which firing alerts are sent again; Alertmanager resolves them after four times as long."""
     timeout_s: int = Field(10, ge=1)
+    """The timeout of a post, in seconds."""
     external_labels: dict[str, str] = Field(default_factory=dict)
-    """For every alert that has no such label."""
+    """Added to every alert that lacks the label."""
     listen: str = "127.0.0.1:9482"
-    """Where /metrics is."""
+    """Address of /metrics."""
     name: str = Field(default_factory=socket.gethostname)
-    """Of this process: another one of the same name takes its place."""
+    """Name of this process; a new process with the same name replaces it."""
 
     @field_validator("alertmanagers")
     @classmethod
@@ -180,24 +192,29 @@ class Notify(Section):
 
 
 class Rules(Section):
-    """What rule files may say."""
+    """Checks of rule files."""
 
     severities: tuple[str, ...] = SEVERITIES
+    """Values that the label `severity` of a rule may have."""
 
 
 class Local(Section):
-    """The local stack: one folder for all data and logs, and the ports that nothing else needs to know."""
+    """The local stack: its folder for data and logs, and its internal ports."""
 
     home: Path = Path(".streamgauge")
+    """The folder of data, logs, generated files and process ids."""
     kafka_controller_port: int = 9193
-    """Not 9093, which is Alertmanager's."""
+    """Not 9093, the port of Alertmanager."""
     cassandra_storage_port: int = 7000
+    """The port between Cassandra nodes."""
     flink_rpc_port: int = 6123
+    """The RPC port of the JobManager."""
     flink_metrics_ports: tuple[int, int] = (9249, 9250)
+    """The ports of the reporters of JobManager and TaskManager, in Prometheus's format."""
 
 
 class Config(Section):
-    """Everything that can be configured; paths are relative to the file's folder."""
+    """All settings; paths are relative to the file's folder."""
 
     kafka: Kafka = Kafka()
     cassandra: Cassandra = Cassandra()
@@ -233,7 +250,7 @@ class Config(Section):
 
     @property
     def class_rules(self) -> ClassRules:
-        """Which series are of which storage class."""
+        """Matchers of the storage classes."""
         return ClassRules(
             [
                 [selector(text) for text in kept.match]
@@ -244,7 +261,7 @@ class Config(Section):
 
     @property
     def alert_shards(self) -> int:
-        """Into how many shards rules are evaluated: a shard has every lane that leaves its number."""
+        """Number of shards; a lane is in shard `lane % alert_shards`."""
         return min(self.alerts.shards, self.layout.lanes)
 
     @property

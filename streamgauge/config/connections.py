@@ -1,4 +1,4 @@
-"""The configuration of connections to other servers: where these are, and how a client proves who it is.
+"""Connections to other servers: addresses and credentials.
 
 Passwords are never shown: a section gives `<secret>` for one unless it is dumped with the context REVEALED. One in a
 file is read each time that a client connects, so the file may come later than the configuration, and may change.
@@ -27,17 +27,18 @@ MAX_PASSWORD_BYTES = 64 * 1024
 
 
 class MissingPassword(ValueError):
-    """A password file that cannot be used; the message names it."""
+    """An unusable password file; the message names it."""
 
 
 class ClientTls(Section):
-    """How a server's certificate is checked, and the client's own. All files are PEM."""
+    """Verification of a server's certificate, and the client's own certificate. All files are PEM."""
 
     ca_file: Path | None = None
-    """The authorities that are trusted; those of the system without one."""
+    """Trusted authorities; by default those of the system."""
     cert_file: Path | None = None
+    """The client certificate, if the server requires one."""
     key_file: Path | None = None
-    """Of the certificate, as PKCS #8 without a passphrase."""
+    """Key of the certificate, as PKCS #8 without a passphrase."""
 
     @model_validator(mode="after")
     def _a_certificate_has_a_key(self) -> "ClientTls":
@@ -47,11 +48,14 @@ class ClientTls(Section):
 
 
 class Credentials(Section):
-    """A user's name, and the password itself or the file that holds it."""
+    """User name, and either the password or a file that contains it."""
 
     user: str = ""
+    """The user name; empty for none."""
     password: SecretStr | None = None
+    """The password itself."""
     password_file: Path | None = None
+    """A file with the password, read whenever a client is created."""
 
     @model_validator(mode="after")
     def _one_password(self) -> "Credentials":
@@ -90,19 +94,25 @@ class Credentials(Section):
 
 
 class Sasl(Credentials):
-    """How clients log in to Kafka. PLAIN sends the password itself, so it needs TLS."""
+    """SASL login to Kafka. PLAIN sends the password itself, so use it with TLS."""
 
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    """The SASL mechanism."""
     user: str = Field(min_length=1)
+    """The user name."""
 
 
 class Kafka(Section):
-    """Where Kafka is, and how the topics are made."""
+    """Address of Kafka, and settings of the topics."""
 
     bootstrap: str = "127.0.0.1:9092"
+    """Bootstrap servers, HOST:PORT separated by commas."""
     partitions: int = Field(4, ge=1)
+    """Partitions of metrics.raw; must divide `layout.lanes`. May grow, never shrink."""
     replication: int = Field(1, ge=1)
+    """Replication factor of all topics."""
     retention_hours: int = Field(24, ge=1)
+    """Retention of metrics.raw, by the newest sample of a message: the range of a backfill."""
     sasl: Sasl | None = None
     tls: ClientTls | None = None
 
@@ -113,14 +123,18 @@ class Kafka(Section):
 
 
 class Cassandra(Credentials):
-    """Where Cassandra is."""
+    """Addresses of Cassandra, and settings of the keyspace."""
 
     hosts: tuple[str, ...] = ("127.0.0.1",)
+    """Contact points."""
     port: int = 9042
+    """The CQL port of all nodes."""
     keyspace: str = Field("streamgauge", pattern=r"^[a-z][a-z0-9_]{0,47}$")
+    """The keyspace with all tables."""
     replication: int = Field(1, ge=1)
+    """Replication factor of the keyspace."""
     datacenter: str = ""
-    """The one whose nodes are asked; all are without one."""
+    """Datacenter whose nodes are used; by default all nodes."""
     tls: ClientTls | None = None
 
     @model_validator(mode="after")
@@ -131,14 +145,14 @@ class Cassandra(Credentials):
 
 
 class Redis(Credentials):
-    """Where Redis is. A password without a user is that of the user `default`."""
+    """Address of Redis. A password without a user is that of the user `default`."""
 
     url: str = "redis://127.0.0.1:6379/0"
-    """With rediss:// it is spoken to over TLS."""
+    """rediss:// means TLS."""
     timeout_ms: int = Field(50, ge=1)
-    """How long the gateway waits for it."""
+    """Timeout of a request to Redis."""
     pause_s: float = Field(5.0, gt=0)
-    """For how long the gateway does without it after a failure."""
+    """Time for which the gateway bypasses Redis after a failure."""
     tls: ClientTls | None = None
 
     @model_validator(mode="before")
@@ -173,8 +187,11 @@ class Redis(Credentials):
 
 
 class Flink(Section):
-    """Where Flink is, and how the jobs run on it."""
+    """Address of Flink, and settings of the jobs."""
 
     rest: str = "http://127.0.0.1:8081"
+    """The URL of the JobManager's REST API."""
     parallelism: int = Field(2, ge=1)
+    """Parallel instances of each operator, and slots of each job."""
     checkpoint_interval_s: int = Field(10, ge=1)
+    """Interval between checkpoints, in seconds."""

@@ -10,62 +10,68 @@ from streamgauge.yaml_file import Section
 
 
 class Cost(Section):
-    """What a query may cost, as it is estimated before it runs."""
+    """Limits of a query's cost, estimated before it runs."""
 
     series: int = Field(200_000, ge=0)
-    """Of all its selectors."""
+    """Series of all selectors."""
     samples: int = Field(20_000_000, ge=0)
-    """Samples, and aggregates of windows, to be read."""
+    """Samples and aggregates of windows to read."""
     bytes: int = Field(1024 * 1024 * 1024, ge=0)
-    """Of those, and of results."""
+    """Bytes of samples and results."""
 
 
 class Tls(Section):
     """A certificate and its key, in PEM."""
 
     cert_file: Path
+    """The certificate, with its chain."""
     key_file: Path
+    """The key of the certificate."""
 
 
 class Gateway(Section):
     """The gateway's listener and limits."""
 
     listen: str = "127.0.0.1:9480"
+    """HOST:PORT of the listener."""
     lookback_s: int = Field(300, ge=1)
+    """How far back a selector looks for the last sample, in seconds."""
     max_series: int = Field(100_000, ge=1)
+    """The most series that a query may select."""
     max_points: int = Field(11_000, ge=1)
+    """The most steps of a range query."""
     timeout_s: int = Field(30, ge=1)
+    """The timeout of a query, in seconds; a request may ask for less."""
     cache: bool = True
-    """Whether answers are kept in Redis."""
+    """Whether results are cached in Redis."""
     user_queries: int = Field(10, ge=1)
-    """So many queries each user may have at once."""
+    """Maximum number of concurrent queries per user."""
     source_queries: int = Field(40, ge=1)
-    """So many queries one address, or the users that one account names, may have at once, whatever names they give."""
+    """Maximum number of concurrent queries per address, or per account that queries for other users."""
     user_patience_s: float = Field(2.0, ge=0)
-    """So long one more waits for another of the user to end; then it is refused with 429."""
+    """Time that a query beyond the limit waits before it is refused with 429."""
     interactive_queries: int = Field(8, ge=1)
-    """So many of dashboards and lists run at once."""
+    """Concurrent queries of dashboards and lists."""
     adhoc_queries: int = Field(4, ge=1)
-    """So many of all others run at once, with connections to Cassandra of their own."""
+    """Concurrent queries of all other kinds, with their own connections to Cassandra."""
     memory_bytes: int | None = Field(None, ge=16 * 1024 * 1024)
-    """Of all queries together and their answers until these have been sent, estimated; four tenths of the memory of
-    the machine or container if it is not given."""
+    """Estimated memory of all queries and their responses until these are sent; defaults to four tenths of the memory
+    of the machine or container."""
     warn_above: Cost = Cost(series=20_000, samples=5_000_000, bytes=256 * 1024 * 1024)
     refuse_above: Cost = Cost()
     sample_interval_s: float = Field(15.0, gt=0)
-    """Between two samples of a series, for estimates."""
+    """Assumed interval between samples of a series, for estimates."""
     users_file: Path | None = None
-    """Who may ask; everybody without one."""
+    """File of users; without it the gateway is open to everybody."""
     tls: Tls | None = None
     cors_origin: str = ".*"
-    """Which origins scripts may read answers from, a regex of the whole `Origin`, as Prometheus's web.cors.origin."""
+    """Origins allowed by CORS: a regex that matches the whole `Origin`, as Prometheus's web.cors.origin."""
     collectors: tuple[str, ...] = ()
-    """URLs of the collectors' roots, which are asked for targets and metadata; that of `collector.listen` if there
-    are none."""
+    """Root URLs of the collectors that provide targets and metadata; defaults to that of `collector.listen`."""
 
     @property
     def url(self) -> str:
-        """Of its root."""
+        """Root URL of the gateway."""
         return f"{'https' if self.tls else 'http'}://{self.listen}"
 
     @field_validator("cors_origin")

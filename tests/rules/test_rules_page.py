@@ -1,4 +1,4 @@
-"""docs/rules.md shows rules and a test that hold."""
+"""docs/rules.md and docs/sql-rules.md show rules and a test that hold."""
 
 import re
 from pathlib import Path
@@ -8,14 +8,15 @@ from click.testing import CliRunner
 
 from streamgauge.cli import main
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "rules.md"
-EXAMPLE = PAGE.parent.parent / "rules" / "checkout_errors.sql"
+DOCS = Path(__file__).parent.parent.parent / "docs"
+PAGE, SQL_PAGE = DOCS / "rules.md", DOCS / "sql-rules.md"
+EXAMPLE = DOCS.parent / "rules" / "checkout_errors.sql"
 
 
-def block(first: str) -> str:
+def block(first: str, page: Path = PAGE) -> str:
     found = re.search(
         rf"(?:^    .*\n|^\n(?=    ))*?^    {re.escape(first)}\n(?:^    .*\n|^\n(?=    ))+",
-        PAGE.read_text(),
+        page.read_text(),
         re.M,
     )
     assert found, first
@@ -41,5 +42,5 @@ def test_what_the_page_shows_is_so(tmp_path, monkeypatch):
 
 
 def test_the_sql_rule_that_the_page_shows_is_the_one_that_ships():
-    shown = block("-- name: CheckoutErrors")
+    shown = block("-- name: CheckoutErrors", SQL_PAGE)
     assert shown.rstrip() == EXAMPLE.read_text().rstrip()
