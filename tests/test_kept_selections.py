@@ -1,8 +1,8 @@
 import numpy as np
 
+from streamgauge.lru_cache import LruCache
 from streamgauge.store.index import kept_selections
 from streamgauge.store.index.kept_selections import KeptSelections, Selection
-from streamgauge.store.recent import Recent
 
 MOST = 1 << 20
 
@@ -12,7 +12,7 @@ def selection(count):
 
 
 def test_a_selection_holds_for_its_version_of_the_index():
-    kept, found = KeptSelections(Recent(MOST)), selection(3)
+    kept, found = KeptSelections(LruCache(MOST)), selection(3)
     kept.put(("a",), b"1", 10.0, found)
     assert kept.get(("a",), b"1", 11.0) is found
     assert kept.get(("a",), b"2", 11.0) is None
@@ -20,7 +20,7 @@ def test_a_selection_holds_for_its_version_of_the_index():
 
 
 def test_it_does_not_outlive_the_versions():
-    kept = KeptSelections(Recent(MOST))
+    kept = KeptSelections(LruCache(MOST))
     kept.put(("a",), b"1", 10.0, selection(3))
     assert kept.get(("a",), b"1", 10.0 + kept_selections.MAX_AGE_S) is not None
     assert kept.get(("a",), b"1", 10.1 + kept_selections.MAX_AGE_S) is None
@@ -29,7 +29,7 @@ def test_it_does_not_outlive_the_versions():
 def test_for_a_moment_it_counts_without_a_look_at_the_version(monkeypatch):
     now = [10.0]
     monkeypatch.setattr(kept_selections.time, "monotonic", lambda: now[0])
-    kept, found = KeptSelections(Recent(MOST), fresh_s=2.0), selection(3)
+    kept, found = KeptSelections(LruCache(MOST), fresh_s=2.0), selection(3)
     kept.put(("a",), b"1", 10.0, found)
     now[0] = 11.9
     assert kept.recent(("a",)) is found
@@ -43,6 +43,6 @@ def test_for_a_moment_it_counts_without_a_look_at_the_version(monkeypatch):
 
 
 def test_without_such_a_moment_nothing_is_recent():
-    kept = KeptSelections(Recent(MOST))
+    kept = KeptSelections(LruCache(MOST))
     kept.put(("a",), b"1", 10.0, selection(3))
     assert kept.recent(("a",)) is None

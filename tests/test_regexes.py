@@ -120,12 +120,13 @@ def test_a_list_of_values_is_matched_without_a_regex(monkeypatch):
 
 
 def test_what_is_kept_compiled_is_bounded_in_bytes():
-    kept = regexes._Kept()
     for number in range(100):
-        kept.get(f"{number}.*", 4, True)
-    assert 0 < kept._bytes <= regexes.CACHE_BYTES
-    assert len(kept._known) < 100
-    assert kept.get("99.*", 4, True) is kept.get("99.*", 4, True)
+        compiled(f"{number}.*")
+    kept = regexes._compiled_before()
+    assert 0 < kept.size <= regexes.CACHE_BYTES
+    assert len(kept) < 100
+    assert compiled("99.*") is compiled("99.*")
+    assert compiled("99.*") is not compiled("99.*", dot_nl=False)
 
 
 def test_a_regex_that_is_not_utf8_is_refused():

@@ -6,12 +6,12 @@ its text, in about as much time as it takes to read it.
 """
 
 import re
-import threading
-from collections import OrderedDict
 from functools import cache
 from typing import TypeAlias
 
 import re2
+
+from streamgauge.lru_cache import LruCache
 
 MAX_CHARACTERS = 65_536
 MAX_WEIGHT = 16_384
@@ -98,7 +98,13 @@ def compiled(pattern: str, allowance: RegexAllowance | None = None, dot_nl: bool
         raise InvalidRegex("invalid escape sequence: `\\C`")
     if allowance is not None:
         allowance.take(pattern, heavy)
-    return _kept().get(pattern, size, dot_nl)
+    key = pattern, dot_nl
+    found = _compiled_before().get(key)
+    if found is None:
+        memory = _MEMORY_BYTES + _CHARACTER_BYTES * size
+        found = _compiled(pattern, memory, dot_nl)
+        _compiled_before().put(key, found, memory)
+    return found
 
 
 def weight(pattern: str) -> int:
@@ -153,35 +159,9 @@ def _weight_of(kind: str | None, text: str) -> int:
             return _NEGATION_WEIGHT if text[1] in "DSW" else len(text)
 
 
-class _Kept:
-    """Regexes that were compiled, the last ones of them. May be used from many threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[str, bool], tuple[Compiled, int]] = OrderedDict()
-        self._bytes = 0
-
-    def get(self, pattern: str, size: int, dot_nl: bool) -> Compiled:
-        key = pattern, dot_nl
-        with self._lock:
-            if (known := self._known.get(key)) is not None:
-                self._known.move_to_end(key)
-                return known[0]
-        memory = _MEMORY_BYTES + _CHARACTER_BYTES * size
-        found = _compiled(pattern, memory, dot_nl)
-        with self._lock:
-            if key not in self._known:
-                self._known[key] = found, memory
-                self._bytes += memory
-            while self._bytes > CACHE_BYTES:
-                _, (_, dropped) = self._known.popitem(last=False)
-                self._bytes -= dropped
-        return found
-
-
 @cache
-def _kept() -> _Kept:
-    return _Kept()
+def _compiled_before() -> LruCache[tuple[str, bool], Compiled]:
+    return LruCache(CACHE_BYTES)
 
 
 def _compiled(pattern: str, memory: int, dot_nl: bool) -> Compiled:

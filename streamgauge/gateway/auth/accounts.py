@@ -5,7 +5,6 @@ import logging
 import os
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -13,6 +12,7 @@ from typing import Annotated, NamedTuple
 from pydantic import Field, field_validator
 
 from streamgauge.gateway.auth.secrets import PasswordHash, check_token_hash, token_hash
+from streamgauge.lru_cache import LruCache
 from streamgauge.promql.syntax.parser import selector
 from streamgauge.series.matchers import Matcher
 from streamgauge.yaml_file import InvalidFile, Section, load
@@ -88,8 +88,8 @@ class Accounts:
         self._guard = threading.Lock()
         self._key = os.urandom(32)
         # apart from each other, so that no number of guesses makes a right one be checked again
-        self._right: OrderedDict[bytes, None] = OrderedDict()
-        self._wrong: OrderedDict[bytes, None] = OrderedDict()
+        self._right: LruCache[bytes, bool] = LruCache(REMEMBERED)
+        self._wrong: LruCache[bytes, bool] = LruCache(REMEMBERED)
         # unknown names take as long as known ones
         self._nobody = PasswordHash(os.urandom(16), os.urandom(32))
         self._looked = clock()
@@ -107,12 +107,10 @@ class Accounts:
         self._follow()
         user, stored = self._entry(name)
         key = self._key_of(stored, password)
-        with self._guard:
-            if key in self._wrong:
-                return Verdict(None)
-            if key not in self._right:
-                return None
-            self._right.move_to_end(key)
+        if self._wrong.get(key):
+            return Verdict(None)
+        if not self._right.get(key):
+            return None
         return Verdict(None if user is None else (name, user))
 
     def by_password(self, name: str, password: str) -> tuple[str, User] | None:
@@ -122,11 +120,8 @@ class Accounts:
             return verdict.user
         user, stored = self._entry(name)
         is_right = stored.fits(password)
-        with self._guard:
-            checked = self._right if is_right else self._wrong
-            checked[self._key_of(stored, password)] = None
-            while len(checked) > REMEMBERED:
-                checked.popitem(last=False)
+        checked = self._right if is_right else self._wrong
+        checked.put(self._key_of(stored, password), True, 1)
         return (name, user) if is_right and user is not None else None
 
     def _entry(self, name: str) -> tuple[User | None, PasswordHash]:

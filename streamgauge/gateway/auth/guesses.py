@@ -1,8 +1,9 @@
 """How many passwords each address may try."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
+
+from streamgauge.lru_cache import LruCache
 
 AT_ONCE = 20
 """So many wrong ones an address may show one after the other."""
@@ -20,23 +21,21 @@ class Guesses:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._full_at: OrderedDict[str, float] = OrderedDict()
+        self._full_at: LruCache[str, float] = LruCache(MOST_ADDRESSES)
         """When each address may show AT_ONCE again."""
 
     def take(self, address: str) -> float:
         """Count a password that is to be checked; the seconds until another one is allowed, 0 if this one is."""
         now = self._clock()
-        full_at = max(self._full_at.get(address, now), now) + A_GUESS_S
+        full_at = max(self._full_at.get(address) or now, now) + A_GUESS_S
         wait = full_at - now - AT_ONCE * A_GUESS_S
         if wait > 0:
             return wait
-        self._full_at[address] = full_at
-        self._full_at.move_to_end(address)
-        while len(self._full_at) > MOST_ADDRESSES:
-            self._full_at.popitem(last=False)
+        self._full_at.put(address, full_at, 1)
         return 0.0
 
     def right(self, address: str) -> None:
         """The password was the right one, and no guess."""
-        if address in self._full_at:
-            self._full_at[address] -= A_GUESS_S
+        full_at = self._full_at.get(address)
+        if full_at is not None:
+            self._full_at.put(address, full_at - A_GUESS_S, 1)

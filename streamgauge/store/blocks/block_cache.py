@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from cassandra.cluster import Session
 
+from streamgauge.lru_cache import ENTRY_BYTES, LruCache
 from streamgauge.store.reading import Reading, fetch
-from streamgauge.store.recent import ENTRY_BYTES, Recent
 
 MAX_BYTES = 256 * 1024 * 1024
 BYTES_A_ROW = 300
@@ -41,7 +41,7 @@ class BlockCache:
     def __init__(self, session: Session, max_bytes: int = MAX_BYTES) -> None:
         self._session = session
         self._lock = threading.Lock()
-        self._kept: Recent[Key, _Kept] = Recent(max_bytes)
+        self._kept: LruCache[Key, _Kept] = LruCache(max_bytes)
         self.hits = 0
         self.misses = 0
 

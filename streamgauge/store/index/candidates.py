@@ -10,13 +10,13 @@ from cassandra.cluster import Session
 
 from schemas.limits import MAX_INDEX_LABEL_BYTES
 from schemas.units import DAY_MS
+from streamgauge.lru_cache import ENTRY_BYTES, LruCache, bytes_of
 from streamgauge.series import ids as series_ids
 from streamgauge.series.ids import Shards
 from streamgauge.series.labels import NAME, SEPARATOR
 from streamgauge.series.matchers import Matcher, names_of
 from streamgauge.store.blocks.block_cache import MAX_AGE_S
 from streamgauge.store.reading import Reading, fetch
-from streamgauge.store.recent import ENTRY_BYTES, Recent, bytes_of
 
 KEYS_A_REQUEST = 100
 SERIES_BYTES = 200
@@ -49,7 +49,7 @@ class Candidates:
     :param recent: where they are kept: labels by id, ranges by what they are of.
     """
 
-    def __init__(self, session: Session, shards: Shards, recent: Recent[Any, Any]) -> None:
+    def __init__(self, session: Session, shards: Shards, recent: LruCache[Any, Any]) -> None:
         self._session = session
         self._shards = shards
         self._recent = recent

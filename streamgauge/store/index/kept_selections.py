@@ -4,9 +4,9 @@ import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from streamgauge.lru_cache import ENTRY_BYTES, LruCache, bytes_of
 from streamgauge.series.ids import Ids
 from streamgauge.store.blocks.block_cache import MAX_AGE_S
-from streamgauge.store.recent import ENTRY_BYTES, Recent, bytes_of
 
 SERIES_BYTES = 64
 """Of a selected series, beside its labels: its id, and its place in the list."""
@@ -35,7 +35,7 @@ class KeptSelections:
         another one, where that is asked for.
     """
 
-    def __init__(self, recent: Recent[Any, Any], fresh_s: float = 0.0) -> None:
+    def __init__(self, recent: LruCache[Any, Any], fresh_s: float = 0.0) -> None:
         self._fresh_s = fresh_s
         self._recent = recent
 

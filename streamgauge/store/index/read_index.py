@@ -8,6 +8,7 @@ import xxhash
 from cassandra.cluster import Session
 
 from schemas.tables import INDEX_PERIOD_MS, INDEX_RETENTION_MS, index_period
+from streamgauge.lru_cache import LruCache
 from streamgauge.series import ids as series_ids
 from streamgauge.series.ids import Shards
 from streamgauge.series.matchers import Matcher, fulfils, named
@@ -15,7 +16,6 @@ from streamgauge.store.changes import Change, ChangeStore, packed, versions_of
 from streamgauge.store.index.candidates import Candidates, Place, Series
 from streamgauge.store.index.kept_selections import KeptSelections, Selection
 from streamgauge.store.reading import Reading
-from streamgauge.store.recent import Recent
 
 AHEAD_MS = 60_000
 VALUE_BYTES = 256
@@ -39,7 +39,7 @@ class IndexReader:
         self._shards = shards
         self._clock = clock
         # keys of ids, of ranges and of selections are of different kinds
-        recent: Recent[Any, Any] = Recent(KEPT_BYTES)
+        recent: LruCache[Any, Any] = LruCache(KEPT_BYTES)
         self._candidates = Candidates(session, shards, recent)
         self._changes = ChangeStore(session)
         self._kept = KeptSelections(recent, fresh_s)

@@ -1,4 +1,7 @@
-"""What was used most recently, within a bound in bytes: of what is read from the store, and of what follows from it."""
+"""The project's LRU cache, bounded by the sum of its entries' sizes.
+
+cachetools has one too; a hit there takes ten times as long, and a query over many series looks up the labels of each.
+"""
 
 import threading
 from collections import OrderedDict
@@ -8,13 +11,13 @@ from typing import Any, Generic, TypeVar
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 ENTRY_BYTES = 250
-"""Of an entry, beside its key and value."""
+"""What an entry takes beside its key and value."""
 
 
-class Recent(Generic[Key, Value]):
-    """Values by key, each with its size in bytes; the least recently used are dropped where all together pass `most`.
+class LruCache(Generic[Key, Value]):
+    """Maps keys to values of given sizes; evicts the least recently used while the sizes add up to more than `most`.
 
-    What is larger than that alone is not kept. May be used from many threads.
+    A value larger than `most` is not kept. Sizes are bytes, or 1 each to bound the count. Thread-safe.
     """
 
     def __init__(self, most: int) -> None:
@@ -28,15 +31,15 @@ class Recent(Generic[Key, Value]):
 
     @property
     def size(self) -> int:
-        """Bytes of all."""
+        """Sum of the sizes of all entries."""
         return self._size
 
     def get(self, key: Key) -> Value | None:
-        """The value of a key, which is used now."""
+        """Return the value of a key and mark it as used, or None."""
         return self.get_all([key]).get(key)
 
     def get_all(self, keys: Iterable[Key]) -> dict[Key, Value]:
-        """The values of those keys that have one; they are used now."""
+        """Return the values of those keys that have one, and mark them as used."""
         found = {}
         with self._lock:
             for key in keys:
@@ -46,7 +49,7 @@ class Recent(Generic[Key, Value]):
         return found
 
     def put(self, key: Key, value: Value, size: int) -> None:
-        """Keep a value in place of the one before. size: bytes, those of the key and of the entry among them."""
+        """Store a value, replacing the previous one. size: a size in bytes includes the key's and ENTRY_BYTES."""
         with self._lock:
             _, before = self._entries.pop(key, (None, 0))
             self._size -= before
@@ -60,7 +63,7 @@ class Recent(Generic[Key, Value]):
 
 
 def bytes_of(part: Any) -> int:
-    """About what a key of texts, numbers and tuples takes."""
+    """Estimate the memory in bytes of a key of texts, numbers and tuples."""
     if isinstance(part, tuple):
         return 64 + sum(8 + bytes_of(each) for each in part)
     if isinstance(part, str):

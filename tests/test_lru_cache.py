@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.units import HOUR_MS
+from streamgauge.lru_cache import LruCache
 from streamgauge.series.ids import Shards, series_id
 from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.store.index import read_index
 from streamgauge.store.index.read_index import IndexReader
 from streamgauge.store.reading import Reading
-from streamgauge.store.recent import Recent
 
 NOW = 1_763_892_000_000
 MOST = 100
@@ -23,7 +23,7 @@ MOST = 100
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 6), st.integers(1, 120))))
 def test_the_least_recently_used_is_dropped_and_what_is_too_large_is_not_kept(steps):
-    recent, model = Recent(MOST), OrderedDict()
+    recent, model = LruCache(MOST), OrderedDict()
     for number, (is_put, key, size) in enumerate(steps):
         if not is_put:
             expected = model.get(key)
