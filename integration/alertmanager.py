@@ -1,18 +1,18 @@
 """A real Alertmanager in a process of its own, and a receiver that keeps what it is told."""
 
-import json
 import os
 import subprocess
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import yaml
+from werkzeug import Request, Response
 
 from integration.commands import require
 from integration.stored import wait_for
 from streamgauge.cache_folder import cache
+from tests.http_server import serving
 
 
 def program() -> Path | None:
@@ -31,21 +31,8 @@ class Webhook:
 
     def __init__(self) -> None:
         self.told: list[tuple[str, dict]] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                outer.told += [(alert["status"], alert["labels"]) for alert in body["alerts"]]
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_) -> None:
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._http.server_port}/"
-        threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
+        self._server = ExitStack()
+        self.url = self._server.enter_context(serving(self._answer)) + "/"
 
     def of(self, instance: str) -> list[str]:
         """The statuses of the alerts of an instance."""
@@ -53,8 +40,11 @@ class Webhook:
 
     def close(self) -> None:
         """End."""
-        self._http.shutdown()
-        self._http.server_close()
+        self._server.close()
+
+    def _answer(self, request: Request) -> Response:
+        self.told += [(alert["status"], alert["labels"]) for alert in request.get_json()["alerts"]]
+        return Response()
 
 
 class Alertmanager:

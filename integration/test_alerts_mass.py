@@ -1,18 +1,18 @@
 """A mass outage, and rules whose texts are far too long: no job restarts, and other rules go on."""
 
-import json
-import threading
 import time
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 
 import httpx
 import pytest
+from werkzeug import Request, Response
 
 from integration.alerting import series, state, triggered
 from integration.bridge import Bridge
 from integration.stored import wait_for
 from schemas.limits import MAX_ANNOTATIONS_BYTES
+from tests.http_server import serving
 
 MASS = 50_000
 LONG = 100
@@ -69,25 +69,8 @@ class Receiver:
 
     def __init__(self) -> None:
         self.told: dict[str, dict[str, str]] = {}
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                for alert in json.loads(self.rfile.read(int(self.headers["Content-Length"]))):
-                    ended = alert["endsAt"] < time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
-                    name = alert["labels"]["alertname"]
-                    outer.told.setdefault(name, {})[alert["labels"].get("instance", "")] = (
-                        "resolved" if ended else "firing"
-                    )
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_) -> None:
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
-        threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
+        self._server = ExitStack()
+        self.url = self._server.enter_context(serving(self._answer))
 
     def count(self, name: str) -> Counter:
         """How many alerts of a name are told as what."""
@@ -95,8 +78,14 @@ class Receiver:
 
     def close(self) -> None:
         """End."""
-        self._http.shutdown()
-        self._http.server_close()
+        self._server.close()
+
+    def _answer(self, request: Request) -> Response:
+        for alert in request.get_json():
+            ended = alert["endsAt"] < time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+            told = self.told.setdefault(alert["labels"]["alertname"], {})
+            told[alert["labels"].get("instance", "")] = "resolved" if ended else "firing"
+        return Response()
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 import asyncio
 import re
 import time
-from http.server import BaseHTTPRequestHandler
 
 import numpy as np
 import pytest
 import yaml
+from werkzeug import Response
 
 from integration.collecting import collecting, named
 from integration.conftest import HOUR_MS, KEPT_HOURS
@@ -89,18 +89,7 @@ def test_each_way_in_takes_what_is_within_the_limits_and_refuses_the_rest(config
             assert int(refused["too_old"]) > 1000
             await asyncio.to_thread(await_samples, config, session, expected)
 
-    class Page(BaseHTTPRequestHandler):
-        def do_GET(self):
-            page = pages[self.headers["Host"]]
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(page)))
-            self.end_headers()
-            self.wfile.write(page)
-
-        def log_message(self, *_):
-            """Nothing is told."""
-
-    with serving(Page) as url:
+    with serving(lambda request: Response(pages[request.headers["Host"]])) as url:
         address = url.removeprefix("http://")
         within, beyond = split("limits_scrape", address)
         pages[address] = page_of([*within, *beyond], *times)

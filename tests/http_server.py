@@ -1,16 +1,35 @@
-"""An HTTP server of a test's own, which stands for one that is asked."""
+"""A real HTTP server inside a test, in place of one that the code under test calls."""
 
 import contextlib
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+import json
+import re
+from collections.abc import Callable, Iterator
+
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+ANY_PATH = re.compile("")
+
+
+class _Server(HTTPServer):
+    def thread_target(self) -> None:
+        # stop() waits for one poll, by default half a second
+        self.server.serve_forever(poll_interval=0.01)
 
 
 @contextlib.contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]):
-    """Its URL, as long as it serves."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+def serving(answer: Callable[[Request], Response]) -> Iterator[str]:
+    """Answer every request with `answer`, many at a time; yields the URL, without a slash at its end.
+
+    Raises at the end what `answer` raised.
+    """
+    server = _Server("127.0.0.1", threaded=True)
+    server.expect_request(ANY_PATH).respond_with_handler(answer)
+    with server:
+        yield server.url_for("").removesuffix("/")
+    server.check_handler_errors()
+
+
+def json_response(content: object) -> Response:
+    """Return 200 with a JSON body."""
+    return Response(json.dumps(content), content_type="application/json")

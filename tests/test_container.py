@@ -1,10 +1,8 @@
 """What keeps the jobs running in containers, without a cluster behind it."""
 
-import json
 import signal
 import subprocess
 import sys
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,7 @@ from streamgauge.local.container import all_run
 from streamgauge.local.servers.ports import free_ports
 from streamgauge.local.supervision.home import Home
 from streamgauge.local.supervision.jobs import JOBS, Submission, Submissions
-from tests.http_server import serving
+from tests.http_server import json_response, serving
 
 TIMEOUT_S = 60
 
@@ -48,22 +46,6 @@ def test_it_waits_for_the_cluster_and_ends_well_when_told(command: list[str], tm
     assert subprocess.run([*command, "healthy"], timeout=TIMEOUT_S).returncode == 1
 
 
-def states(of: dict[str, str]) -> type[BaseHTTPRequestHandler]:
-    """Flink's answer about its jobs."""
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            content = json.dumps({"jobs": [{"id": job, "status": state} for job, state in of.items()]})
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(content.encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Answer
-
-
 @pytest.mark.parametrize("state", ["RUNNING", "RESTARTING", ""])
 def test_it_is_healthy_when_the_newest_submission_of_every_job_runs(state: str, tmp_path: Path) -> None:
     home = Home(tmp_path)
@@ -75,7 +57,8 @@ def test_it_is_healthy_when_the_newest_submission_of_every_job_runs(state: str, 
     found = dict.fromkeys(ids.values(), "RUNNING")
     last = ids["alerts"]
     found = {**found, last: state} if state else {job: "RUNNING" for job in found if job != last}
-    with serving(states(found)) as url:
+    answer = {"jobs": [{"id": job, "status": state} for job, state in found.items()]}
+    with serving(lambda _: json_response(answer)) as url:
         assert all_run(Config(flink=Flink(rest=url), local=Local(home=tmp_path)), home) == (
             state == "RUNNING"
         )

@@ -1,14 +1,12 @@
 """Targets and metadata at the gateway, from collectors that answer, answer badly, or are not there."""
 
-import json
 import socket
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from gateway_client import Client
-from http_server import serving
+from http_server import json_response, serving
+from werkzeug import Response
 
 from streamgauge.config import Config
 from streamgauge.config import Gateway as Settings
@@ -53,27 +51,21 @@ ANSWERS = [
 def collector(answers):
     """A collector of these answers by path; text is sent as it is."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            url = urlsplit(self.path)
-            data = answers.get(url.path)
-            if isinstance(data, dict) and "metric" in (asked := parse_qs(url.query)):
-                data = {family: each for family, each in data.items() if family in asked["metric"]}
-            if isinstance(data, list) and "metric" in (asked := parse_qs(url.query)):
-                data = [
-                    said_of(each["target"]["instance"], "", named=False)
-                    for each in data
-                    if each["metric"] in asked["metric"]
-                ]
-            self.send_response(404 if data is None else 200)
-            self.end_headers()
-            content = data if isinstance(data, str) else json.dumps({"status": "success", "data": data})
-            self.wfile.write(content.encode())
+    def answer(request):
+        data, metrics = answers.get(request.path), request.args.getlist("metric")
+        if isinstance(data, dict) and metrics:
+            data = {family: each for family, each in data.items() if family in metrics}
+        if isinstance(data, list) and metrics:
+            data = [
+                said_of(each["target"]["instance"], "", named=False)
+                for each in data
+                if each["metric"] in metrics
+            ]
+        if data is None:
+            return Response(status=404)
+        return Response(data) if isinstance(data, str) else json_response({"status": "success", "data": data})
 
-        def log_message(self, *_):
-            pass
-
-    with serving(Handler) as url:
+    with serving(answer) as url:
         yield url
 
 

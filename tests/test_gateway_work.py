@@ -5,12 +5,10 @@ sent again, four times as large. No time is asserted: neither may the time grow 
 """
 
 import gc
-import json
 import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from typing import NamedTuple
 from urllib.parse import quote_plus
 
@@ -19,9 +17,10 @@ import httpx
 import pytest
 import yaml
 from gateway_client import Client
-from http_server import serving
+from http_server import json_response, serving
 from memory_reader import MemoryReader
 from rules_client import KnownBoard
+from werkzeug import Request, Response
 
 from schemas.protobuf import field, varint
 from schemas.rule_files import Group, Rule, RuleKind
@@ -191,29 +190,20 @@ def gateway(tmp_path_factory):
     users.write_text(yaml.safe_dump({"users": {"some": entry}}))
     samples = [(NOW * 1000 - 15_000 * step, float(step)) for step in range(5)]
     series = [({"__name__": "x", "a": f"{number}" * 50, "b": "a" * 20}, samples) for number in range(4)]
-    with serving(_Collector) as url:
+    with serving(_collector) as url:
         settings = Settings(users_file=users, collectors=(url,))
         made = Gateway(Config(gateway=settings), MemoryReader(series))
         made.rules = Rules(KnownBoard(_board()), lambda: NOW * 1000, 0)
         yield made, Client(made, headers={"authorization": f"Bearer {token}"})
 
 
-class _Collector(BaseHTTPRequestHandler):
-    """Has no targets, and metadata of one metric."""
-
-    def do_GET(self):
-        entry = {"type": "gauge", "help": "h", "unit": ""}
-        found = {"x": [entry]} if "metadata" in self.path else {"activeTargets": [], "droppedTargets": []}
-        if "targets/metadata" in self.path:
-            found = [{"target": {"job": "x"}, "metric": "x", **entry}]
-        content = json.dumps({"status": "success", "data": found}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_):
-        """Nothing is told."""
+def _collector(request: Request) -> Response:
+    """Answer as a collector without targets, and with metadata of one metric."""
+    entry = {"type": "gauge", "help": "h", "unit": ""}
+    found = {"x": [entry]} if "metadata" in request.path else {"activeTargets": [], "droppedTargets": []}
+    if "targets/metadata" in request.path:
+        found = [{"target": {"job": "x"}, "metric": "x", **entry}]
+    return json_response({"status": "success", "data": found})
 
 
 def _board() -> Board:

@@ -1,11 +1,11 @@
 """Whoever is redirected where something is posted, or a password travels, fails and says so: nobody else is asked."""
 
 import asyncio
-from http.server import BaseHTTPRequestHandler
 from urllib.error import HTTPError
 
 import pytest
 from http_server import serving
+from werkzeug import Response
 
 from streamgauge.collect.scraping import fetch
 from streamgauge.collect.scraping.targets import Target
@@ -24,40 +24,25 @@ CODES = (301, 302, 303, 307, 308)
 class Servers:
     """One that redirects everything to another with `code`, and what the other was asked."""
 
+    url = other = ""
+    code = 302
+
     def __init__(self):
-        self.code = 302
         self.asked = []
-        outer = self
 
-        class Other(BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.asked.append((self.command, self.headers.get("Authorization")))
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(b"{}")
+    def answer(self, request):
+        self.asked.append((request.method, request.headers.get("Authorization")))
+        return Response("{}")
 
-            do_POST = do_PATCH = do_GET
-
-            def log_message(self, *_):
-                pass
-
-        class Redirecting(Other):
-            def do_GET(self):
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                self.send_response(outer.code)
-                self.send_header("Location", f"{outer.other.replace('127.0.0.1', 'localhost')}/login")
-                self.end_headers()
-
-            do_POST = do_PATCH = do_GET
-
-        self.handlers = Other, Redirecting
+    def redirect(self, _):
+        location = self.other.replace("127.0.0.1", "localhost") + "/login"
+        return Response(status=self.code, headers={"Location": location})
 
 
 @pytest.fixture(scope="module")
 def both():
     found = Servers()
-    other, redirecting = found.handlers
-    with serving(other) as found.other, serving(redirecting) as found.url:
+    with serving(found.answer) as found.other, serving(found.redirect) as found.url:
         yield found
 
 

@@ -3,13 +3,13 @@
 import asyncio
 import json
 from datetime import UTC
-from http.server import BaseHTTPRequestHandler
 
 import httpx
 import pytest
 from click.testing import CliRunner
 from http_server import serving
 from test_gateway_queries import Shelf
+from werkzeug import Response
 
 from streamgauge.cli import main
 from streamgauge.config import Config
@@ -21,24 +21,16 @@ from streamgauge.query.command import Asked, run
 def url():
     transport = httpx.ASGITransport(application(Gateway(Config(), Shelf())))
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["content-length"]))
+    def answer(request):
+        async def ask():
+            async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+                names = {"accept-encoding": "identity", "content-type": request.headers["content-type"]}
+                return await client.post(request.full_path, content=request.get_data(), headers=names)
 
-            async def ask():
-                async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-                    names = {"accept-encoding": "identity", "content-type": self.headers["content-type"]}
-                    return await client.post(self.path, content=body, headers=names)
+        found = asyncio.run(ask())
+        return Response(found.content, found.status_code)
 
-            found = asyncio.run(ask())
-            self.send_response(found.status_code)
-            self.end_headers()
-            self.wfile.write(found.content)
-
-        def log_message(self, *_):
-            pass
-
-    with serving(Handler) as url:
+    with serving(answer) as url:
         yield url
 
 

@@ -6,6 +6,7 @@ import socket
 import pytest
 import yaml
 from gateway_client import Client
+from http_server import json_response, serving
 
 from streamgauge import cli
 from streamgauge.config import Config, Notify, Redis
@@ -91,21 +92,9 @@ def test_the_gateway_shows_no_password_of_its_configuration_nor_in_errors_and_lo
 
 
 def test_requests_with_a_password_are_not_logged(caplog):
-    from http.server import BaseHTTPRequestHandler
-
-    from http_server import serving
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b'{"status": "success", "data": {"activeTargets": []}}')
-
-        def log_message(self, *_):
-            pass
-
+    answer = json_response({"status": "success", "data": {"activeTargets": []}})
     cli._log()
-    with serving(Handler) as url, caplog.at_level(logging.INFO):
+    with serving(lambda _: answer) as url, caplog.at_level(logging.INFO):
         url = url.replace("://", f"://ann:{SECRET}@")
         client = Client(Gateway(Config(gateway=Settings(collectors=(url,))), reader=None))
         assert client.get("/api/v1/targets").status_code == 200

@@ -1,11 +1,12 @@
 import asyncio
 import gzip
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import time_ns
 
 import numpy as np
 import pytest
+from http_server import serving
+from werkzeug import Response
 
 from streamgauge.collect.incoming.series_table import SeriesTable
 from streamgauge.collect.intake import Taken
@@ -223,46 +224,32 @@ def test_faults_of_a_scrape_file_name_the_line(tmp_path, old, new, line, words):
     assert words in str(caught.value)
 
 
-class Exporter(BaseHTTPRequestHandler):
-    release = threading.Event()
-
-    def do_GET(self):
-        path = self.path.split("?")[0]
-        if path == "/moved":
-            self.send_response(302)
-            self.send_header("Location", "/metrics")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        if path == "/slow":
-            self.release.wait(10)
-        body = b"a 1\n" * (100_000 if path == "/large" else 1)
-        body = gzip.compress(body) if path in ("/gzip", "/large") else body
-        self.send_response(500 if path == "/broken" else 200)
-        if path == "/cut":
-            body = gzip.compress(bytes(1000))[:-9]
-        if path in ("/gzip", "/large", "/cut"):
-            self.send_header("Content-Encoding", "gzip")
-        if path == "/other":
-            self.send_header("Content-Encoding", "br")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
 def exporter():
-    Exporter.release.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Exporter) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        Exporter.release.set()
-        server.shutdown()
-        thread.join()
+    release = threading.Event()
+
+    def answer(request):
+        if request.path == "/slow":
+            release.wait(10)
+        page = b"a 1\n"
+        match request.path:
+            case "/moved":
+                return Response(status=302, headers={"Location": "/metrics"})
+            case "/broken":
+                return Response(page, 500)
+            case "/other":
+                return Response(page, headers={"Content-Encoding": "br"})
+            case "/gzip":
+                return Response(gzip.compress(page), headers={"Content-Encoding": "gzip"})
+            case "/large":
+                return Response(gzip.compress(page * 100_000), headers={"Content-Encoding": "gzip"})
+            case "/cut":
+                return Response(gzip.compress(bytes(1000))[:-9], headers={"Content-Encoding": "gzip"})
+        return Response(page)
+
+    with serving(answer) as url:
+        yield url
+        release.set()
 
 
 def fetched(url, timeout=5000):

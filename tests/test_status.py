@@ -2,11 +2,10 @@
 
 import json
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler
 from types import SimpleNamespace
 
 import pytest
-from http_server import serving
+from http_server import json_response, serving
 
 from streamgauge.config import Config
 from streamgauge.flink_rest import Checkpoint, FlinkRest, JobView
@@ -177,21 +176,8 @@ FLINK = {
 """What Flink 2.2 answers of a job that failed once."""
 
 
-class Flink(BaseHTTPRequestHandler):
-    """Answers as Flink."""
-
-    def do_GET(self):
-        body = json.dumps(FLINK[self.path]).encode()
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
 def test_flink_tells_when_a_job_failed(monkeypatch):
-    with serving(Flink) as url:
+    with serving(lambda request: json_response(FLINK[request.full_path.removesuffix("?")])) as url:
         view = FlinkRest(url).view("a")
         assert (view.cause, view.failed_ms) == ("IOException: disk", 4000)
         monkeypatch.setitem(FLINK, "/jobs/a/exceptions?maxExceptions=1", {"exceptionHistory": {}})

@@ -2,11 +2,12 @@
 
 import base64
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import ExitStack
 
 import pytest
 from changes import change
+from http_server import serving
+from werkzeug import Response
 
 from schemas import notified_messages
 from schemas.notified_messages import Notified
@@ -76,36 +77,23 @@ class Server:
 
     def __init__(self, code):
         self.requests = []
-        outer = self
+        self._code = code
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                outer.requests.append((self.path, dict(self.headers), body))
-                self.send_response(code)
-                self.end_headers()
-                self.wfile.write(b"said so")
-
-            def log_message(self, *_):
-                pass
-
-        self._http = HTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"127.0.0.1:{self._http.server_port}"
-        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
-
-    def close(self):
-        self._http.shutdown()
-        self._http.server_close()
+    def answer(self, request):
+        self.requests.append((request.path, dict(request.headers), request.get_data()))
+        return Response("said so", self._code)
 
 
 @pytest.fixture
-def serve(request):
-    def start(code):
-        server = Server(code)
-        request.addfinalizer(server.close)
-        return server
+def serve():
+    with ExitStack() as started:
 
-    return start
+        def start(code):
+            server = Server(code)
+            server.address = started.enter_context(serving(server.answer)).removeprefix("http://")
+            return server
+
+        yield start
 
 
 def test_user_and_password_of_a_url_are_sent_and_shown_nowhere(serve):
@@ -149,10 +137,10 @@ def test_an_answer_tells_whether_to_try_again(serve, code, reason):
 
 
 def test_nobody_there_is_unreachable():
-    server = Server(200)
-    server.close()
+    with serving(Server(200).answer) as url:
+        pass
     with pytest.raises(SendFailed) as failed:
-        Alertmanager(f"http://{server.address}", None, 5).send([])
+        Alertmanager(url, None, 5).send([])
     assert failed.value.reason is Trouble.UNREACHABLE
 
 
