@@ -68,7 +68,7 @@ def test_what_is_acknowledged_is_verified_and_what_is_not_stored_is_named(
     wait_for(
         lambda: "streamgauge_audit_missing_samples_sum 0.0" in _metrics(stack), 60, lambda: _metrics(stack)
     )
-    assert "none is missing" in _run(stack, "status")
+    assert "none missing" in _run(stack, "status")
 
 
 def _go_on(config, stored, begin, end):

@@ -64,7 +64,7 @@ def test_a_rule_set_is_published_and_read_back(config, rules, tmp_path):
     assert sorted(found.last.groups) == ["a/hosts", "b/hosts"]
     assert found.last.effective_from > before
     assert found.last.effective_from % 10_000 == 0
-    assert rules("diff", "a.yml") == (0, ["nothing changes"])
+    assert rules("diff", "a.yml") == (0, ["no changes"])
     (tmp_path / "b.yml").write_text("groups: []")
     assert rules("diff", "b.yml")[0] == 2
     assert rules("apply", "--yes", "b.yml")[1][-1].endswith("2 rules removed")
@@ -146,7 +146,7 @@ def test_a_backtest_reads_what_kafka_has(config, rules, tmp_path):
         ("High", host, start + 3 * MINUTE_MS) for host in ("h2", "h3")
     }
     [left_out] = rules.complaints
-    assert left_out.startswith("left out: messages that are no batch: ")
+    assert left_out.startswith("skipped messages that are not batches: ")
     assert int(left_out.rsplit(" ", 1)[1]) >= 1
     done: list[float] = []
     TopicSource(config.kafka, config.layout.lanes, [], end - MINUTE_MS).read(done.append)

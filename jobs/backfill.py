@@ -1,4 +1,4 @@
-"""The backfill job: reads a range of Kafka again, beside the live jobs, and has the rollups of it built anew.
+"""The backfill job: reads a range of Kafka again, beside the live jobs, and rebuilds its rollups.
 
 flink run --jarfile flink-sql-connector-kafka.jar -py jobs/backfill.py -- --from 2026-11-01T00:00Z --to 2026-11-01T06Z
 """
@@ -31,8 +31,10 @@ def flags(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--from", dest="first", type=_time, help="the first minute: RFC 3339, or Unix seconds")
     which.add_argument("--from-offsets", type=Path, help="a JSON file of offsets by partition")
-    parser.add_argument("--to", type=_time, help="the end, likewise; without it the minute that is now")
-    parser.add_argument("--dry-run", action="store_true", help="write nothing, and say what would change")
+    parser.add_argument(
+        "--to", type=_time, help="the end, in the same formats; by default the current minute"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="write nothing, only report what would change")
 
 
 def build(
@@ -77,7 +79,7 @@ def _range(config: Config, given: argparse.Namespace) -> ReplayRange:
     if given.from_offsets is None:
         return replay_range.of_times(config, given.first, given.to or timestamp("now"))
     if given.to is not None:
-        raise InvalidRange("--to goes with --from: the file says where each partition ends")
+        raise InvalidRange("--to requires --from: the offsets file sets the end of each partition")
     return replay_range.of_offsets(config, given.from_offsets)
 
 

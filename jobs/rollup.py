@@ -1,4 +1,4 @@
-"""The rollup job: raw blocks and rollups of every level, late batches included, and how far each lane is sealed.
+"""The rollup job: writes raw blocks and rollups of every level, late batches included, and seals lanes.
 
 flink run -d --jarfile flink-sql-connector-kafka.jar -py jobs/rollup.py --config streamgauge.yml
 """

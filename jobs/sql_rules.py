@@ -1,4 +1,4 @@
-"""The job of SQL rules: a SELECT over samples in each file of a folder, its rows into alerts.
+"""The SQL rules job: each file of a folder is a SELECT over samples whose rows become alerts.
 
 flink run -d --jarfile flink-sql-connector-kafka.jar -py jobs/sql_rules.py --config streamgauge.yml --rules DIR
 """

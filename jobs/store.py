@@ -1,4 +1,4 @@
-"""The store job: every batch to `metrics_head` at once, new series to the index, bad messages set aside.
+"""The store job: writes batches to `metrics_head`, new series to the index, and bad messages to `metrics.rejected`.
 
 flink run -d --jarfile flink-sql-connector-kafka.jar -py jobs/store.py --config streamgauge.yml
 """

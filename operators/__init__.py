@@ -1,1 +1,1 @@
-"""Flink functions: they load state, call what computes, store state and yield."""
+"""Flink functions: load state, call a pure step, store state and emit."""

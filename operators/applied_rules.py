@@ -1,4 +1,4 @@
-"""The rules as an operator of the alert job sees them: read to the end of the topic, then followed."""
+"""The applied rules for an operator of the alert job: reads the topic to its end, then follows it."""
 
 import time
 
@@ -41,7 +41,7 @@ class AppliedRules:
         deadline = time.monotonic() + WAIT_S
         while (found := self.timeline.of_version(version)) is None:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"the rule set {version} does not come")
+                raise TimeoutError(f"rule set {version} has not arrived")
             time.sleep(POLL_S / 10)
             self.timeline.take(self._follower.poll())
         return found

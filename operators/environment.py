@@ -1,4 +1,4 @@
-"""How every job is set up: the arguments after the job file, and the settings that keep it exactly once."""
+"""Set-up of every job: the arguments after the job file, and the Flink settings."""
 
 import argparse
 from collections.abc import Callable

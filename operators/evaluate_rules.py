@@ -1,4 +1,4 @@
-"""The first operator of the alert job: what each shard of lanes says of every group of rules, tick by tick."""
+"""The first operator of the alert job: evaluates each shard's part of every group of rules, tick by tick."""
 
 import logging
 from collections.abc import Iterator

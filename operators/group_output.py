@@ -1,4 +1,4 @@
-"""How what groups of rules tell leaves their operator, and how their alerts are kept in Flink's state."""
+"""Output of groups of rules, and their alerts in Flink's state."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

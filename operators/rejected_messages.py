@@ -1,4 +1,4 @@
-"""What is told of what is set aside: a sample of each kind, in a size that the topic takes whatever came in."""
+"""Messages of `metrics.rejected`: a sample of each kind of rejected input, bounded in size."""
 
 import time
 from collections.abc import Callable, Mapping

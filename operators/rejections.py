@@ -1,4 +1,4 @@
-"""What goes to `metrics.rejected`: a sample of what is set aside, so that poison fills no disk; all is counted."""
+"""Rejected input: all of it is counted, a sample of it goes to `metrics.rejected`."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING

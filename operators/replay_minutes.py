@@ -1,4 +1,4 @@
-"""The operator of the backfill job: what Kafka still holds of some minutes goes to raw parts once more."""
+"""The operator of the backfill job: writes raw parts from the batches that Kafka still holds."""
 
 from collections import deque
 from collections.abc import Iterator

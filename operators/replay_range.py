@@ -1,4 +1,4 @@
-"""Which part of Kafka a replay reads."""
+"""The range of Kafka offsets that a replay reads."""
 
 import json
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def of_times(config: Config, first: int, end: int) -> ReplayRange:
     """
     first, end = first - first % MINUTE_MS, end + -end % MINUTE_MS
     if first >= end:
-        raise InvalidRange("--from has to be before --to")
+        raise InvalidRange("--from must be before --to")
     consumer = _consumer(config)
     try:
         bounds = _bounds(consumer)
@@ -107,7 +107,7 @@ def _named(file: Path) -> dict[int, tuple[int, int | None]]:
             found[int(partition)] = int(begin), None if end is None else int(end)
     except (OSError, ValueError, AttributeError, TypeError) as fault:
         wanted = 'for example {"0": 1200, "1": [1100, 1500]}'
-        raise InvalidRange(f"{file}: offsets by partition are wanted, {wanted}: {fault}") from None
+        raise InvalidRange(f"{file}: expected offsets by partition, {wanted}: {fault}") from None
     return found
 
 

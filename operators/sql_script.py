@@ -1,4 +1,4 @@
-"""Gives Flink the statements of SQL rules; what it refuses is a fault with its place in the rule's file."""
+"""Submits the statements of SQL rules to Flink and maps its errors to places in the rule's file."""
 
 import re
 from collections.abc import Callable
@@ -77,7 +77,7 @@ def _fault(text: str, rule: SqlRule, is_own: bool) -> Fault:
     detail = next((one for one in reversed(causes) if one), text.strip().splitlines()[0])
     if _NO_TIME in detail:
         time = rule.statement.time
-        detail = f"{time} is not the time of its rows any more: group by a window, and by its window_time"
+        detail = f"{time} is no longer the time attribute of the rows: group by a window and its window_time"
     placed = next((one for one in causes if _PLACE.search(one)), "")
     place = _PLACE.search(placed) if is_own else None
     if place is None:

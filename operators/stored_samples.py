@@ -1,4 +1,4 @@
-"""The store as rules read it whose ranges go back further than samples are kept in memory."""
+"""The store, for rules with ranges longer than the samples kept in memory."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What every Python worker needs before it does anything else."""
+"""Initialization of every Python worker."""
 
 import builtins
 import time

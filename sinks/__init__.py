@@ -1,1 +1,1 @@
-"""What leaves Flink: to Kafka and Cassandra."""
+"""Writers to Kafka and Cassandra that run inside Flink."""

@@ -1,4 +1,4 @@
-"""The one way from a stream to a Kafka topic: at least once, and each message as soon as it is there."""
+"""Writes a stream to a Kafka topic: at least once, each message at once."""
 
 from pyflink.common import Types
 from pyflink.datastream import DataStream

@@ -34,7 +34,7 @@ class Address:
         try:
             # getaddrinfo takes larger ones, for others
             if not 0 <= int(port) <= 65535:
-                raise ValueError(f"there is no port {port}")
+                raise ValueError(f"invalid port {port}")
             family, kind, protocol, _, place = socket.getaddrinfo(
                 host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
@@ -77,7 +77,7 @@ class Address:
     def _refusal(self, error: Exception) -> NotListening:
         if getattr(error, "errno", None) == errno.EADDRINUSE:
             return NotListening(f"{self._text} is in use: another process listens there")
-        return NotListening(f"{self._text} is no address to listen on: {error}")
+        return NotListening(f"{self._text} is not an address to listen on: {error}")
 
 
 class _Server(Granian):

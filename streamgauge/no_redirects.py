@@ -36,4 +36,4 @@ def get_json(url: str, timeout_s: float = 5.0) -> object:
     except http.client.HTTPException as error:
         # an invalid URL is in the error in pieces
         detail = "not a URL" if isinstance(error, http.client.InvalidURL) else repr(error)
-        raise OSError(f"no HTTP at {redacted(url)}: {detail}") from None
+        raise OSError(f"no HTTP response from {redacted(url)}: {detail}") from None

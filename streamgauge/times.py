@@ -34,9 +34,7 @@ def timestamp(text: str) -> int:
     try:
         given = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(
-            f"not a time: {text!r}; wanted is 2026-11-01T00:00Z, Unix seconds, or now-1h"
-        ) from None
+        raise ValueError(f"not a time: {text!r}; use 2026-11-01T00:00Z, Unix seconds or now-1h") from None
     return round((given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp() * 1000)
 
 

@@ -54,7 +54,9 @@ def _fault(path: Path, root: yaml.Node | None, fault: Any) -> str:
     location = fault["loc"]
     mark = _mark(root, location)
     name = ".".join(str(part) for part in location) or "the file"
-    message = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"]
+    message = (
+        "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"].removeprefix("Value error, ")
+    )
     return f"{path}:{mark}: {name}: {message}"
 
 

@@ -64,7 +64,7 @@ def test_no_password_is_sent_to_a_broker_that_does_not_take_the_mechanism(
     ends: tuple[BrokerConnection, socket.socket],
 ) -> None:
     connection = answered(ends, framed(struct.pack(">hi", 33, 0)))
-    with pytest.raises(ValueError, match="does not take PLAIN: Kafka's error 33"):
+    with pytest.raises(ValueError, match="does not support PLAIN: Kafka error 33"):
         connection.log_in(PLAIN)
     assert b"hush" not in ends[1].recv(4096)
 
@@ -74,9 +74,9 @@ def test_no_password_is_sent_to_a_broker_that_does_not_take_the_mechanism(
     [
         (framed(TAKEN) + framed(struct.pack(">hh", 58, len(SHOWN)) + SHOWN), "login refused: no such user"),
         (framed(TAKEN, CORRELATION + 1), "another request"),
-        (struct.pack(">i", MAX_ANSWER_BYTES + 1), "an answer of"),
-        (struct.pack(">i", -1), "an answer of -1"),
-        (framed(b""), "ends too early"),
+        (struct.pack(">i", MAX_ANSWER_BYTES + 1), "response length of"),
+        (struct.pack(">i", -1), "response length of -1"),
+        (framed(b""), "truncated"),
         (framed(TAKEN)[:-1], "closed"),
         (b"", "closed"),
     ],

@@ -35,7 +35,7 @@ def test_it_waits_for_the_cluster_and_ends_well_when_told(command: list[str], tm
     with subprocess.Popen([*command, "jobs"], stderr=subprocess.PIPE, text=True) as keeper:
         assert keeper.stderr
         # it says so once it can be told to stop
-        assert "keeps the jobs" in keeper.stderr.readline()
+        assert "supervising the jobs" in keeper.stderr.readline()
         assert keeper.poll() is None
         keeper.send_signal(signal.SIGTERM)
         assert keeper.wait(TIMEOUT_S) == 0

@@ -18,7 +18,7 @@ def test_what_is_known_is_shown_with_a_warning_while_kafka_is_away():
         {
             "status": "success",
             "data": {"alerts": []},
-            "warnings": ["rules and alerts may be old: Kafka: all brokers are down"],
+            "warnings": ["rules and alerts may be out of date: Kafka: all brokers are down"],
         },
     )
     assert client.get("/api/v1/rules")[1]["data"] == {"groups": []}
@@ -37,7 +37,7 @@ def test_alerts_of_which_a_part_is_missing_are_shown_with_a_warning():
     for path in ("alerts", "rules"):
         code, answer = client.get(f"/api/v1/{path}")
         assert code == 200
-        assert answer["warnings"] == ["alerts of web/hosts may be old: some of their parts are missing"]
+        assert answer["warnings"] == ["alerts of web/hosts may be out of date: parts of them are missing"]
 
 
 def groups_of(board, query=""):

@@ -79,19 +79,19 @@ def fetched(url):
 
 def test_alerts_are_not_delivered(servers):
     with pytest.raises(
-        SendFailed, match=r"redirects to 'http://localhost.*no redirect is followed"
+        SendFailed, match=r"redirects to 'http://localhost.*redirects are not followed"
     ) as failed:
         Alertmanager(with_password(servers.url), None, 5).send([{"labels": {}}])
     assert failed.value.reason is Trouble.SERVER_ERROR
 
 
 def test_a_query_has_no_answer(servers):
-    with pytest.raises(QueryFailed, match=r"redirects to 'http://localhost.*no redirect is followed"):
+    with pytest.raises(QueryFailed, match=r"redirects to 'http://localhost.*redirects are not followed"):
         ask(with_password(servers.url), "/api/v1/query", {"query": "up"})
 
 
 def test_a_collector_does_not_answer(servers):
-    with pytest.raises(InvalidRequest, match="no redirect is followed"):
+    with pytest.raises(InvalidRequest, match="redirects are not followed"):
         Collectors([with_password(servers.url)]).targets(Form(""), Reading())
 
 

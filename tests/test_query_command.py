@@ -108,7 +108,7 @@ def test_an_error_shows_the_place(ask):
         ({"at": "yesterday"}, '"yesterday" is no time'),
         ({"at": "now", "start": "0"}, "--time is for an instant query"),
         ({"start": "now", "end": "now-1h"}, "the end is before the start"),
-        ({"step": "-5"}, '"-5" is not a positive length of time'),
+        ({"step": "-5"}, '"-5" is not a positive duration'),
         ({"step": "5x"}, 'unknown unit "x"'),
     ],
 )
@@ -122,7 +122,7 @@ def test_a_server_that_is_not_there_or_is_another_is_an_error(url, capsys):
     assert run(Asked("up", "http://127.0.0.1:1"), lambda: 0.0, UTC) == 1
     assert "does not answer" in capsys.readouterr().err
     assert run(Asked("up", f"{url}/other"), lambda: 0.0, UTC) == 1
-    assert "answers 404, and not as Prometheus does" in capsys.readouterr().err
+    assert "returned HTTP status 404 and no response of Prometheus's API" in capsys.readouterr().err
     assert run(Asked("up", "no url"), lambda: 0.0, UTC) == 1
 
 

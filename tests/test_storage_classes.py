@@ -82,11 +82,11 @@ def test_samples_are_split_by_class_and_labels_asked_for_once():
         # else a day would be built from the hours that are left of it
         (
             "storage: {classes: {short: {retention: {1hour: 12h}}}}",
-            "classes.short: 1hour has to be kept for two windows of 1day",
+            "classes.short: 1hour must be kept for two windows of 1day",
         ),
         (
             "storage: {classes: {standard: {retention: {1day: 1d}}}}",
-            "1day has to be kept for two windows of 1day",
+            "1day must be kept for two windows of 1day",
         ),
         ("storage: {classes: {Short: {}}}", "pattern"),
     ],

@@ -1,4 +1,4 @@
-"""Marks: buckets that are closed and have to be built again, kept in the store until that is done.
+"""Marks: closed buckets to rebuild, kept in the store until they are rebuilt.
 
 They survive a job that starts without state, and are how a replay asks the live job to rebuild what it has
 replayed. A mark that is done stays for some hours with what became of it.

@@ -1,4 +1,4 @@
-"""The one way in which a bucket comes into being: from what is stored one level below, all of it, in order.
+"""Builds a bucket from all stored rows of the level below, in order.
 
 On time, late, replayed or after lost state: the same samples give the same bytes.
 """

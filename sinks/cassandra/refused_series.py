@@ -1,4 +1,4 @@
-"""Which series of batches no table takes: what the index cannot hold, and what is too old for its storage class."""
+"""Finds series that cannot be stored: too large for the index, or too old for their storage class."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""What a replay tells the person who runs it."""
+"""Progress report of a replay."""
 
 import time
 from collections import Counter
@@ -60,7 +60,7 @@ def wait_for_rebuilds(
         if time.monotonic() - moved > PATIENCE_S:
             moved = time.monotonic()
             say(
-                "it does not go on: is the rollup job running, and a collector? The marks wait for it in the store."
+                "no progress: are the rollup job and a collector running? The marks stay in the store until then."
             )
         time.sleep(1.0)
 

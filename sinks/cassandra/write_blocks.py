@@ -1,4 +1,4 @@
-"""Writing blocks, raw parts and rollup rows, and reading whole windows of them again."""
+"""Writes blocks (raw parts and rollup rows) and reads whole windows of them."""
 
 import time
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Writing batches as they come, so that they can be read before their minute is sealed."""
+"""Writes batches on arrival, to be read before their minute is sealed."""
 
 import time
 

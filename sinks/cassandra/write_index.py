@@ -1,4 +1,4 @@
-"""Writing the series index: labels by id, ids by label, values by label name.
+"""Writes the series index: labels by id, ids by label, values by label name.
 
 Per lane and period. The row in `series` comes last, so that a series found there has all its other rows. Then what was
 made of the index before is outdated (`changes`).

@@ -1,4 +1,4 @@
-"""`streamgauge ...`: every command line of the system. What a command needs is imported inside it."""
+"""The `streamgauge` command. Each subcommand imports its dependencies itself."""
 
 import faulthandler
 import logging
@@ -23,7 +23,7 @@ from streamgauge.yaml_file import InvalidFile
     "--config",
     "file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Configuration file; else $STREAMGAUGE_CONFIG, else ./streamgauge.yml, else the defaults.",
+    help="Configuration file.  [default: $STREAMGAUGE_CONFIG, then ./streamgauge.yml, then built-in defaults]",
 )
 @click.version_option(__version__)
 @click.pass_context
@@ -59,7 +59,7 @@ def _parts(only: str | None, jobs: bool, collector: bool, gateway: bool, config:
 
 
 @main.command()
-@click.option("--only", metavar="NAME,...", help="Start these processes and jobs only.")
+@click.option("--only", metavar="NAME,...", help="Start only these processes and jobs.")
 @click.option("--jobs/--no-jobs", default=True, help="Submit the Flink jobs.")
 @click.option("--collector/--no-collector", default=True, help="Start the collector.")
 @click.option("--gateway/--no-gateway", default=True, help="Start the gateway.")
@@ -78,7 +78,7 @@ def up(config: Config, only: str | None, jobs: bool, collector: bool, gateway: b
 @main.command()
 @click.pass_obj
 def demo(config: Config) -> None:
-    """Start everything and show a metric that went the whole way."""
+    """Start everything and show a metric that passed through the whole pipeline."""
     from streamgauge.local.demo import run
     from streamgauge.local.progress import Progress
     from streamgauge.local.stack import StackError
@@ -103,10 +103,10 @@ def down(config: Config) -> None:
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def status(config: Config, as_json: bool) -> None:
-    """Show every process and job; exit code 1 when one is not well."""
+    """Show the state of every process and job; exit with 1 if any is unhealthy."""
     from streamgauge.local.stack import Stack
     from streamgauge.local.status import look, show
 
@@ -117,8 +117,8 @@ def status(config: Config, as_json: bool) -> None:
 
 @main.command()
 @click.argument("name")
-@click.option("-f", "--follow", is_flag=True, help="Go on with what is written.")
-@click.option("-n", "--lines", default=50, show_default=True, help="How many lines to begin with.")
+@click.option("-f", "--follow", is_flag=True, help="Keep printing new lines.")
+@click.option("-n", "--lines", default=50, show_default=True, help="Number of lines to print first.")
 @click.pass_obj
 def logs(config: Config, name: str, follow: bool, lines: int) -> None:
     """Show the log of a process or job."""
@@ -128,7 +128,7 @@ def logs(config: Config, name: str, follow: bool, lines: int) -> None:
     log = Home(config.local.home).log(name)
     if not log.exists():
         there = ", ".join(sorted(file.stem for file in log.parent.glob("*.log"))) or "none"
-        raise click.ClickException(f"no log of that name; there are: {there}")
+        raise click.ClickException(f"unknown log; available logs: {there}")
     print_log(log, lines, follow)
 
 
@@ -136,25 +136,25 @@ def logs(config: Config, name: str, follow: bool, lines: int) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def flink(config: Config, arguments: tuple[str, ...]) -> None:
-    """Flink's own command line, for the local stack: `streamgauge flink run -py jobs/backfill.py ...`."""
+    """Run Flink's own command line against the local stack: `streamgauge flink run -py jobs/backfill.py ...`."""
     from streamgauge.local.supervision.jobs import run_flink
 
     named = {*arguments} & {"-h", "--help", "-m", "--jobmanager"}
     if arguments and not arguments[0].startswith("-") and not named:
-        # its client would tell of a Flink that is away in forty lines of Java
+        # Flink's client reports an unreachable cluster in forty lines of Java
         flink_listens(config)
     sys.exit(run_flink(arguments, config))
 
 
 @main.group()
 def schema() -> None:
-    """Topics and tables."""
+    """Manage topics and tables."""
 
 
 @schema.command()
 @click.pass_obj
 def apply(config: Config) -> None:
-    """Create what is missing; refuse to change what cannot be changed."""
+    """Create missing topics and tables; refuse changes that are not possible."""
     from streamgauge.store.schema import apply as apply_schema
 
     kafka_listens(config)
@@ -163,12 +163,14 @@ def apply(config: Config) -> None:
 
 @main.command()
 @click.argument("selector")
-@click.option("--from", "start", default="now-1h", show_default=True, help="RFC 3339, Unix seconds, now-1h.")
-@click.option("--to", "end", default="now", show_default=True, help="Likewise.")
-@click.option("--limit", default=10, show_default=True, help="How many series to show.")
+@click.option(
+    "--from", "start", default="now-1h", show_default=True, help="Start: RFC 3339, Unix seconds or now-1h."
+)
+@click.option("--to", "end", default="now", show_default=True, help="End, in the same formats.")
+@click.option("--limit", default=10, show_default=True, help="Maximum number of series to show.")
 @click.pass_obj
 def inspect(config: Config, selector: str, start: str, end: str, limit: int) -> None:
-    """Show what is stored of the series that SELECTOR selects, at each resolution."""
+    """Show the stored data of the series that SELECTOR matches, at each resolution."""
     from streamgauge.promql.syntax import parser
     from streamgauge.store.inspection import inspect as look
     from streamgauge.store.reader import Reader
@@ -181,7 +183,7 @@ def inspect(config: Config, selector: str, start: str, end: str, limit: int) -> 
     except ValueError as fault:
         raise click.ClickException(str(fault)) from None
     if first >= last:
-        raise click.ClickException("--from has to be before --to")
+        raise click.ClickException("--from must be before --to")
     with connected(config.cassandra) as session:
         reader = Reader(session, config.shards, config.storage_classes)
         for shown in look(reader, config.shards, matchers, first, last, limit):
@@ -218,20 +220,22 @@ def serve(config: Config) -> None:
 
 @main.command()
 @click.argument("expression", metavar="EXPR")
-@click.option("--time", "at", metavar="TIME", help="Of an instant query.  [default: now]")
-@click.option("--start", metavar="TIME", help="Of a range query.  [default: an hour before the end]")
-@click.option("--end", metavar="TIME", help="Of a range query.  [default: now]")
-@click.option("--step", metavar="DURATION", help="Of a range query, such as 15s.  [default: by its length]")
+@click.option("--time", "at", metavar="TIME", help="Time of an instant query.  [default: now]")
+@click.option("--start", metavar="TIME", help="Start of a range query.  [default: an hour before the end]")
+@click.option("--end", metavar="TIME", help="End of a range query.  [default: now]")
 @click.option(
-    "--url", metavar="URL", help="Of a gateway, or any Prometheus.  [default: the configured gateway]"
+    "--step", metavar="DURATION", help="Step of a range query, such as 15s.  [default: from its length]"
 )
-@click.option("--json", "output", flag_value="json", help="The result as JSON.")
-@click.option("--csv", "output", flag_value="csv", help="The result as CSV, a sample a line.")
+@click.option(
+    "--url", metavar="URL", help="URL of a gateway or any Prometheus.  [default: the configured gateway]"
+)
+@click.option("--json", "output", flag_value="json", help="Print the result as JSON.")
+@click.option("--csv", "output", flag_value="csv", help="Print the result as CSV, one sample per line.")
 @click.pass_obj
 def query(config: Config, /, expression: str, url: str | None, **options: str | None) -> None:
-    """Ask PromQL: a table for an instant, a plot for a range.
+    """Evaluate a PromQL expression: prints a table for an instant, a plot for a range.
 
-    A TIME is RFC 3339, Unix seconds, now or now-1h. With --start, --end or --step it is a range query.
+    A TIME is RFC 3339, Unix seconds, now or now-1h. Any of --start, --end and --step makes it a range query.
     """
     import time
 

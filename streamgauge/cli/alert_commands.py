@@ -1,4 +1,4 @@
-"""`streamgauge notify` and `streamgauge alerts`: what a command needs is imported inside it."""
+"""`streamgauge notify` and `streamgauge alerts`; each command imports its dependencies itself."""
 
 import logging
 from pathlib import Path
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     "urls",
     multiple=True,
     metavar="URL",
-    help="Of an Alertmanager's root; may be given again, all are told.  [default: notify.alertmanagers]",
+    help="Root URL of an Alertmanager; repeat to notify several.  [default: notify.alertmanagers]",
 )
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Holds a bearer token for all of them.  [default: notify.token_file]",
+    help="File with a bearer token for all Alertmanagers.  [default: notify.token_file]",
 )
 @click.option(
-    "--dry-run", "--print", "dry_run", is_flag=True, help="Print what would be sent, and send nothing."
+    "--dry-run", "--print", "dry_run", is_flag=True, help="Print the alerts instead of sending them."
 )
 @click.pass_obj
 def notify(config: Config, /, urls: tuple[str, ...], token_file: Path | None, dry_run: bool) -> None:
-    """Tell Alertmanagers which alerts fire and which are resolved."""
+    """Send firing and resolved alerts to Alertmanagers."""
     from streamgauge.notify.command import print_alerts, run
     from streamgauge.topics.alert_board import AlertBoard
     from streamgauge.topics.notified import Journal
@@ -61,11 +61,11 @@ def notify(config: Config, /, urls: tuple[str, ...], token_file: Path | None, dr
 
 
 @click.command()
-@click.option("--watch", is_flag=True, help="Go on with every change, until Ctrl-C.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON; changes as JSON lines.")
+@click.option("--watch", is_flag=True, help="Keep printing changes until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; changes as JSON lines.")
 @click.pass_obj
 def alerts(config: Config, watch: bool, as_json: bool) -> None:
-    """Show the alerts that are pending or fire."""
+    """Show pending and firing alerts."""
     from streamgauge.cli.board import groups_now
     from streamgauge.notify.watch import Active, line, show
     from streamgauge.terminal import terminal

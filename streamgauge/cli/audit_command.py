@@ -1,4 +1,4 @@
-"""`streamgauge audit`: what a command needs is imported inside it."""
+"""`streamgauge audit`; the command imports its dependencies itself."""
 
 import json
 import sys
@@ -13,10 +13,10 @@ from streamgauge.config import Config
 @click.option(
     "--since", default="2h", show_default=True, help="How far back to look, as a duration; 25 h at most."
 )
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def audit(config: Config, since: str, as_json: bool) -> None:
-    """Compare what collectors have acknowledged with what is stored; exit code 1 if something is missing."""
+    """Compare acknowledged batches with stored ones; exit with 1 if samples are missing."""
     from streamgauge.promql.syntax.literals import duration
     from streamgauge.store.audit import LOOK_BACK_MS, Audit
     from streamgauge.store.session import connected
@@ -44,7 +44,7 @@ def audit(config: Config, since: str, as_json: bool) -> None:
             json.dumps({"verified": found.verified, "waiting": found.waiting, "missing": missing}, indent=1)
         )
     else:
-        click.echo(f"{found.verified} batches verified as stored, {found.waiting} too new to be compared")
+        click.echo(f"{found.verified} batches verified as stored, {found.waiting} too recent to compare")
         for each in found.missing:
             places = ", ".join(f"{partition}/{offset}" for partition, offset in each.offsets[:5])
             more = f" and {len(each.offsets) - 5} more" if len(each.offsets) > 5 else ""

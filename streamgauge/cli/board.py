@@ -1,4 +1,4 @@
-"""What commands know of rules and alerts, from Kafka."""
+"""Rules and alerts for commands, from Kafka."""
 
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,9 @@ def groups_now(config: Config) -> "list[GroupView]":
             raise click.ClickException(f"Kafka: {board.trouble or 'the topics were not read in time'}")
         groups, broken = board.see(lambda seen: (seen.groups(now_ms()), seen.broken()))
         for key in broken:
-            click.secho(f"alerts of {key} may be old: some of their parts are missing", fg="yellow", err=True)
+            click.secho(
+                f"alerts of {key} may be out of date: parts of them are missing", fg="yellow", err=True
+            )
         return groups
     finally:
         board.stop()

@@ -1,4 +1,4 @@
-"""One-line errors for commands: what is wrong, where, and in which setting."""
+"""One-line errors for commands whose servers are unreachable, with the setting to check."""
 
 import re
 import socket

@@ -1,4 +1,4 @@
-"""`streamgauge rules ...`: what a command needs is imported inside it."""
+"""`streamgauge rules ...`; each command imports its dependencies itself."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -55,15 +55,15 @@ class _Topic:
 
 @click.group()
 def rules() -> None:
-    """Rule files: check, test, try and apply them."""
+    """Check, test, backtest and apply rule files."""
 
 
 @rules.command()
 @click.argument("files", nargs=-1, type=_FILES)
-@click.option("--lint-fatal", is_flag=True, help="Exit with 3 where a rule stands twice.")
+@click.option("--lint-fatal", is_flag=True, help="Exit with 3 if there are duplicate rules.")
 @click.pass_obj
 def check(config: Config, files: tuple[Path, ...], lint_fatal: bool) -> None:
-    """Report every error in rule FILES, those in SQL too, with its place; without FILES read standard input."""
+    """Report every error in rule FILES, SQL rules included, with its line; reads standard input without FILES."""
     from streamgauge.rules.files import command
 
     sys.exit(command.check(files, config.rules.severities, lint_fatal))
@@ -71,9 +71,9 @@ def check(config: Config, files: tuple[Path, ...], lint_fatal: bool) -> None:
 
 @rules.command()
 @click.argument("files", nargs=-1, required=True, type=_FILES)
-@click.option("--run", "only", metavar="REGEX", help="Run the tests with such names only.")
+@click.option("--run", "only", metavar="REGEX", help="Run only tests whose names match.")
 def test(files: tuple[Path, ...], only: str | None) -> None:
-    """Run unit tests of rules, FILES in promtool's format."""
+    """Run unit tests of rules from FILES in promtool's format."""
     from streamgauge.rules.files import command
 
     sys.exit(command.test(files, only))
@@ -81,12 +81,18 @@ def test(files: tuple[Path, ...], only: str | None) -> None:
 
 @rules.command()
 @click.argument("files", nargs=-1, required=True, type=_FILES)
-@click.option("--from", "start", required=True, metavar="TIME", help="RFC 3339, Unix seconds, now-1d.")
-@click.option("--to", "end", default="now", show_default=True, metavar="TIME", help="Likewise.")
-@click.option("--step", metavar="DURATION", help="Between evaluations.  [default: each group's interval]")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option(
+    "--from", "start", required=True, metavar="TIME", help="Start: RFC 3339, Unix seconds or now-1d."
+)
+@click.option(
+    "--to", "end", default="now", show_default=True, metavar="TIME", help="End, in the same formats."
+)
+@click.option(
+    "--step", metavar="DURATION", help="Time between evaluations.  [default: each group's interval]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--fail-on-alert", is_flag=True, help="Exit with 1 if any alert fires.")
-@click.option("--topic", is_flag=True, help="Read metrics.raw in Kafka, instead of the store.")
+@click.option("--topic", is_flag=True, help="Read metrics.raw in Kafka instead of the store.")
 @click.pass_obj
 def backtest(
     config: Config,
@@ -98,7 +104,7 @@ def backtest(
     fail_on_alert: bool,
     topic: bool,
 ) -> None:
-    """Show the alerts that rule FILES would have raised on what is stored, or is in Kafka."""
+    """Show the alerts that rule FILES would have raised on the samples in the store, or in Kafka."""
     from streamgauge.promql.syntax.literals import duration
     from streamgauge.rules.backtest.command import Asked
     from streamgauge.rules.backtest.run import Span
@@ -109,7 +115,7 @@ def backtest(
     except ValueError as fault:
         raise click.ClickException(str(fault)) from None
     if span.start >= span.end:
-        raise click.ClickException("--from has to be before --to")
+        raise click.ClickException("--from must be before --to")
     asked = Asked(files, span, as_json, fail_on_alert)
     sys.exit(_on_topic(config, asked) if topic else _on_store(config, asked))
 
@@ -127,7 +133,7 @@ def _on_store(config: Config, asked: "Asked") -> int:
         source = ReaderSource(reader, reading)
         code = run(asked, config.rules.severities, lambda _: source, _surroundings(config), time.monotonic)
         for damage in reading.damages:
-            click.secho(f"left out: {damage.reason}: {damage.row}", fg="yellow", err=True)
+            click.secho(f"skipped a damaged row: {damage.reason}: {damage.row}", fg="yellow", err=True)
     return code
 
 
@@ -156,7 +162,7 @@ def _on_topic(config: Config, asked: "Asked") -> int:
 
     code = run(asked, config.rules.severities, source_of, surroundings, time.monotonic)
     if opened and opened[0].skipped:
-        click.secho(f"left out: messages that are no batch: {opened[0].skipped}", fg="yellow", err=True)
+        click.secho(f"skipped messages that are not batches: {opened[0].skipped}", fg="yellow", err=True)
     return code
 
 
@@ -168,14 +174,14 @@ def _surroundings(config: Config) -> "Surroundings":
 
 @rules.command()
 @click.argument("files", nargs=-1, required=True, type=_FILES)
-@_namespace("Of these files: they replace none of another namespace, whatever their names are.")
-@click.option("--yes", is_flag=True, help="Apply without asking.")
+@_namespace("Namespace of these files; files of other namespaces are never replaced.")
+@click.option("--yes", is_flag=True, help="Apply without asking for confirmation.")
 @click.pass_obj
 def apply(config: Config, files: tuple[Path, ...], namespace: str, yes: bool) -> None:
-    """Show what FILES change, and after a yes give a running system their rules.
+    """Show what FILES would change and, once confirmed, apply their rules to a running system.
 
-    It takes them together, a few seconds later. Groups of files that are not named stay as they are. Without a terminal
-    to ask on, nothing is applied unless --yes is given.
+    All changes take effect together, a few seconds later. Groups of other files stay as they are. Without a terminal
+    for the confirmation nothing is applied unless --yes is given.
     """
     from streamgauge.rules.applied import command
     from streamgauge.times import now_ms
@@ -185,20 +191,20 @@ def apply(config: Config, files: tuple[Path, ...], namespace: str, yes: bool) ->
 
 
 @rules.command("list")
-@_namespace("Show its rules only.")
+@_namespace("Show only the rules of this namespace.")
 @click.pass_obj
 def applied(config: Config, namespace: str) -> None:
-    """Show the rules that are applied."""
+    """Show the applied rules."""
     from streamgauge.rules.applied import command
 
     sys.exit(command.show(_Topic(config), namespace))
 
 
 @rules.command()
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def costs(config: Config, as_json: bool) -> None:
-    """Show what each rule costs where it runs, rules in SQL too: those that look at most samples first."""
+    """Show the cost of each running rule, SQL rules included, most samples first."""
     from streamgauge.cli.board import groups_now
     from streamgauge.rules.machine import costs as command
     from streamgauge.terminal import terminal
@@ -209,10 +215,10 @@ def costs(config: Config, as_json: bool) -> None:
 
 @rules.command()
 @click.argument("files", nargs=-1, required=True, type=_FILES)
-@_namespace("Of these files.")
+@_namespace("Namespace of these files.")
 @click.pass_obj
 def diff(config: Config, files: tuple[Path, ...], namespace: str) -> None:
-    """Show what applying FILES would change; exit code 2 if that is anything."""
+    """Show what applying FILES would change; exit with 2 if there are changes."""
     from streamgauge.rules.applied import command
 
     sys.exit(command.diff(files, config.rules.severities, _Topic(config), namespace))

@@ -1,10 +1,10 @@
-"""`streamgauge password` and `streamgauge token`: what goes into the gateway's file of users."""
+"""`streamgauge password` and `streamgauge token`: make entries of the gateway's users file."""
 
 import click
 
 
 @click.command()
-@click.password_option("--password", "given", help="Asked for if not given.")
+@click.password_option("--password", "given", help="The password; prompted for if omitted.")
 def password(given: str) -> None:
     """Print the hash of a password."""
     from streamgauge.gateway.auth.secrets import PasswordHash
@@ -14,7 +14,7 @@ def password(given: str) -> None:
 
 @click.command()
 def token() -> None:
-    """Print a new token, for who asks, and its hash, for the file of users."""
+    """Print a new token, for the client, and its hash, for the users file."""
     from streamgauge.gateway.auth.secrets import new_token, token_hash
 
     made = new_token()

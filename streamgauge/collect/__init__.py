@@ -1,1 +1,1 @@
-"""Taking samples in (remote write, JSON, scrapes) and putting them on `metrics.raw` as batches."""
+"""Receives samples (remote write, JSON, scrapes) and produces them to `metrics.raw` as batches."""

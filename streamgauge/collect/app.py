@@ -115,7 +115,7 @@ async def _store(collector: Collector, decode: Decode, source: str) -> Response:
             taken = await collector.intake.take(decode, source)
             await taken.delivery.wait()
     except TimeoutError:
-        raise Unavailable(Outage.TOO_SLOW, f"not acknowledged in {wait_s:g} s") from None
+        raise Unavailable(Outage.TOO_SLOW, f"not acknowledged by Kafka within {wait_s:g} s") from None
     if not taken.refusals:
         return Response(status_code=204)
     lines = [f"{refused}\n" for refused in taken.refusals]
@@ -135,14 +135,18 @@ class _Body:
         limits = self._collector.config.collector
         declared = self._request.headers.get("content-length", "0")
         if declared.isdecimal() and int(declared) > limits.max_body_bytes:
-            raise InvalidRequest(RequestFault.TOO_LARGE, f"{declared} bytes, at most {limits.max_body_bytes}")
+            raise InvalidRequest(
+                RequestFault.TOO_LARGE, f"body of {declared} bytes, at most {limits.max_body_bytes}"
+            )
         parts = self._parts
         try:
             async for part in self._request.stream():
                 parts.append(part)
                 self._hold(len(part))
                 if self._held > limits.max_body_bytes:
-                    raise InvalidRequest(RequestFault.TOO_LARGE, f"at most {limits.max_body_bytes} bytes")
+                    raise InvalidRequest(
+                        RequestFault.TOO_LARGE, f"body of more than {limits.max_body_bytes} bytes"
+                    )
                 if self._collector.held_bytes > limits.max_queue_bytes:
                     raise Unavailable(Outage.QUEUE_FULL, "too many requests at once")
         except BaseException:
@@ -183,7 +187,7 @@ async def _targets_metadata(collector: Collector, request: Request) -> Response:
         content = by_target(((loop.target.labels, loop.metadata) for loop in chosen), metric, most)
         if content is None:
             return PlainTextResponse(
-                f"more than {MAX_ENTRIES:,} entries: choose by match_target or metric\n", 400
+                f"more than {MAX_ENTRIES:,} entries: filter by match_target or metric\n", 400
             )
         return JSONResponse({"status": "success", "data": content})
 

@@ -1,4 +1,4 @@
-"""A collector: everything between its HTTP interface and Kafka."""
+"""The collector: everything between its HTTP interface and Kafka."""
 
 import asyncio
 import logging
@@ -76,7 +76,7 @@ class Collector:
 
         def ended(task: asyncio.Task[None]) -> None:
             if not task.cancelled() and (error := task.exception()) is not None:
-                log.error("collector fails: error=%r", error)
+                log.error("collector failed: error=%r", error)
                 on_failure()
 
         for task in (producing, scraping, looking):

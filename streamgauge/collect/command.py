@@ -47,7 +47,7 @@ async def serve(collector: Collector, address: Address) -> None:
         loop.add_signal_handler(number, server.stop)
     async with collector.running(server.stop):
         log.info(
-            "collector listens: address=%s targets=%d",
+            "collector listening: address=%s targets=%d",
             collector.config.collector.listen,
             len(collector.scraper.loops),
         )

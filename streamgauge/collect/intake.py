@@ -1,4 +1,4 @@
-"""The way of samples to Kafka: decoded, gathered for a moment, cut into batches, acknowledged."""
+"""The path of samples to Kafka: decode, gather for a moment, cut into batches, acknowledge."""
 
 import asyncio
 import logging
@@ -28,11 +28,11 @@ R = TypeVar("R")
 
 
 Decode = Callable[[SeriesTable], tuple[Rows, Refusals]]
-"""Gives samples, with ordinals of the table, and what was refused of them already."""
+"""Decodes samples, with ordinals of the table, and returns those refused so far."""
 
 
 class Taken(NamedTuple):
-    """What became of samples: those left out, how many were taken, and what to wait for until Kafka has them."""
+    """Result of an intake: refused samples, number of accepted ones, and their delivery to Kafka."""
 
     refusals: Refusals
     samples: int
@@ -128,7 +128,7 @@ class Intake:
                 self._producer.send(batches(self._table, parts), delivery)
             except Exception:
                 # the senders have been told by the delivery
-                log.exception("batches not made: samples=%d", sum(len(rows.timestamps) for rows in parts))
+                log.exception("batches not built: samples=%d", sum(len(rows.timestamps) for rows in parts))
 
     def _new_table(self) -> SeriesTable:
         return SeriesTable(self._config.layout.lanes, self._config.collector.max_series)

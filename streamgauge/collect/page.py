@@ -11,8 +11,8 @@ _ENDPOINTS = (
     ("/api/v1/targets", "the targets as JSON"),
     ("/api/v1/metadata", "type and help of metrics as JSON"),
     ("/metrics", "the collector's own metrics"),
-    ("/-/healthy", "whether it runs"),
-    ("/-/ready", "whether Kafka takes samples"),
+    ("/-/healthy", "liveness check"),
+    ("/-/ready", "readiness check: Kafka accepts samples"),
 )
 _HEAD = (
     "<!doctype html><html lang=en><meta charset=utf-8><title>Streamgauge collector</title><style>"

@@ -1,4 +1,4 @@
-"""Compiles the collector's kernels, or loads them from their cache, before anybody waits for an answer."""
+"""Compiles the collector's kernels, or loads them from the cache, before the first request."""
 
 from streamgauge.collect.incoming.series_table import SeriesTable
 from streamgauge.collect.producing.batcher import batches

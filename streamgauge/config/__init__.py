@@ -86,7 +86,9 @@ class Storage(Section):
     @model_validator(mode="after")
     def _standard_is_the_rest(self) -> "Storage":
         if STANDARD in self.classes and self.classes[STANDARD].match:
-            raise ValueError("classes.standard is what no other class selects: it has no match")
+            raise ValueError(
+                "classes.standard must have no match: it takes the series that no other class selects"
+            )
         return self
 
     @model_validator(mode="after")
@@ -98,7 +100,7 @@ class Storage(Section):
             for level, above in zip(levels, (*levels[1:], levels[-1]), strict=True):
                 if kept_ms[level] < 2 * above.value.width_ms:
                     raise ValueError(
-                        f"classes.{name}: {level.value.label} has to be kept for two windows of {above.value.label}"
+                        f"classes.{name}: {level.value.label} must be kept for two windows of {above.value.label}"
                     )
         return self
 
@@ -187,7 +189,7 @@ class Notify(Section):
     @classmethod
     def _is_a_duration(cls, resend_delay: str) -> str:
         if duration(resend_delay) < 1000:
-            raise ValueError("alerts are sent again once a second at most")
+            raise ValueError("the resend delay must be at least 1s")
         return resend_delay
 
 

@@ -43,7 +43,7 @@ class ClientTls(Section):
     @model_validator(mode="after")
     def _a_certificate_has_a_key(self) -> "ClientTls":
         if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file and key_file belong together")
+            raise ValueError("cert_file and key_file must be set together")
         return self
 
 
@@ -60,9 +60,9 @@ class Credentials(Section):
     @model_validator(mode="after")
     def _one_password(self) -> "Credentials":
         if self.password is not None and self.password_file is not None:
-            raise ValueError("password and password_file: only one of them")
+            raise ValueError("set only one of password and password_file")
         if self.user and not self.has_password:
-            raise ValueError("a user needs password or password_file")
+            raise ValueError("a user requires password or password_file")
         return self
 
     @field_serializer("password", when_used="json-unless-none")
@@ -87,7 +87,7 @@ class Credentials(Section):
             found = content.decode().rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-            raise MissingPassword(f"{self.password_file}: the password cannot be read: {reason}") from None
+            raise MissingPassword(f"{self.password_file}: cannot read the password: {reason}") from None
         if not found or len(content) > MAX_PASSWORD_BYTES:
             raise MissingPassword(f"{self.password_file}: holds no password")
         return found
@@ -140,7 +140,7 @@ class Cassandra(Credentials):
     @model_validator(mode="after")
     def _a_password_is_somebodys(self) -> "Cassandra":
         if self.has_password and not self.user:
-            raise ValueError("a password needs a user")
+            raise ValueError("a password requires a user")
         return self
 
 
@@ -163,11 +163,11 @@ class Redis(Credentials):
             return values
         parts = urlsplit(url)
         if "password" in parse_qs(parts.query):
-            raise ValueError("redis.password or redis.password_file holds the password")
+            raise ValueError("set the password with redis.password or redis.password_file")
         if parts.password is None:
             return values
         if values.keys() & {"user", "password", "password_file"}:
-            raise ValueError("redis.url has a password of its own: name it once")
+            raise ValueError("redis.url already has a password: set it only once")
         place = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         password = SecretStr(unquote(parts.password))
         return values | {"url": place, "user": unquote(parts.username or ""), "password": password}
@@ -176,13 +176,13 @@ class Redis(Credentials):
     @classmethod
     def _is_a_url(cls, url: str) -> str:
         if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
-            raise ValueError("redis://, rediss:// and unix:// URLs are possible")
+            raise ValueError("the URL must begin with redis://, rediss:// or unix://")
         return url
 
     @model_validator(mode="after")
     def _tls_is_used(self) -> "Redis":
         if self.tls and urlsplit(self.url).scheme != "rediss":
-            raise ValueError("tls needs a URL that begins with rediss://")
+            raise ValueError("tls requires a URL that begins with rediss://")
         return self
 
 

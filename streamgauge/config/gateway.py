@@ -80,7 +80,7 @@ class Gateway(Section):
         try:
             re2.compile(cors_origin)
         except re2.error as fault:
-            raise ValueError(f"no regex: {fault}") from None
+            raise ValueError(f"invalid regex: {fault}") from None
         return cors_origin
 
     @field_validator("collectors")

@@ -10,5 +10,5 @@ def check_url(url: str) -> SplitResult:
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("the URL of an Alertmanager is http://HOST:PORT, with a path if it has a prefix")
+        raise ValueError("expected http://HOST:PORT, with a path if the server has a prefix")
     return parts

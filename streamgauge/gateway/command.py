@@ -86,5 +86,5 @@ async def _serve(config: Config, gateway: Gateway, address: Address) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
-    log.info("gateway listens: address=%s", config.gateway.listen)
+    log.info("gateway listening: address=%s", config.gateway.listen)
     await server.serve()

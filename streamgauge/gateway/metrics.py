@@ -28,7 +28,7 @@ class Metrics:
         )
         self.seconds = Histogram(
             prefix + "request_seconds",
-            "How long requests took.",
+            "Duration of requests.",
             ("handler",),
             buckets=SECONDS,
             registry=registry,
@@ -38,46 +38,46 @@ class Metrics:
         )
         self.damaged = Counter(
             prefix + "damaged_rows_total",
-            "Rows left out of answers because they do not decode.",
+            "Rows skipped because they do not decode.",
             ("reason",),
             registry=registry,
         )
         self.lookups = Lookups()
         self.not_kept = Counter(
             prefix + "results_not_kept_total",
-            "Range queries that were not answered from kept parts.",
+            "Range queries not answered from cached results, by reason.",
             ("reason",),
             registry=registry,
         )
         self.cache_faults = Counter(
             prefix + "cache_faults_total",
-            "Failures of Redis, and values in it that were not taken.",
+            "Redis failures, and cached values that were rejected.",
             ("reason",),
             registry=registry,
         )
         self.shared = Counter(
             prefix + "shared_requests_total",
-            "Requests answered by the run of an identical one.",
+            "Requests that shared the execution of an identical request.",
             registry=registry,
         )
         self.head_bytes = Gauge(
-            prefix + "head_cache_bytes", "Memory of decoded batches of open minutes.", registry=registry
+            prefix + "head_cache_bytes", "Memory used by decoded batches of open minutes.", registry=registry
         )
         self.memory = Gauge(
             prefix + "memory_bytes",
-            "Memory of all queries and their answers, as estimated: that in use, and all that there is.",
+            "Estimated memory of all queries and their responses: used and total.",
             ("kind",),
             registry=registry,
         )
         self.memory_refusals = Counter(
             prefix + "memory_refusals_total",
-            "Queries refused because they do not fit into the memory of all queries.",
+            "Queries refused for lack of memory.",
             registry=registry,
         )
 
 
 class Lookups:
-    """How often something was looked for in a cache. May be used from many threads."""
+    """Counts cache lookups. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -95,7 +95,7 @@ class Lookups:
 
 
 class Looked(Collector):
-    """Metrics that are looked up when they are asked for.
+    """Metrics that are collected on demand.
 
     :param lookups: by cache and result. :param paused: whether the gateway does without Redis now.
     :param evaluations: seconds of the last one, by group of rules. :param waiting: queries, by pool.
@@ -117,27 +117,27 @@ class Looked(Collector):
         """What prometheus_client asks for."""
         found = CounterMetricFamily(
             "streamgauge_gateway_cache_lookups",
-            "What was looked for in a cache: stretches of rows (blocks), series-steps (results), lists (lists).",
+            "Cache lookups: stretches of rows (blocks), series-steps (results), lists (lists).",
             labels=("cache", "result"),
         )
         for labels, count in self._lookups().items():
             found.add_metric(labels, count)
         yield found
         paused = GaugeMetricFamily(
-            "streamgauge_gateway_cache_paused", "Whether the gateway does without Redis after a failure."
+            "streamgauge_gateway_cache_paused", "Whether the gateway bypasses Redis after a failure."
         )
         paused.add_metric((), self._paused())
         yield paused
         took = GaugeMetricFamily(
             "alert_evaluation_duration_ms",
-            "How long the last evaluation of a group took.",
+            "Duration of the last evaluation of a group.",
             labels=("rule_group",),
         )
         for group, seconds in self._evaluations().items():
             took.add_metric((group,), seconds * 1000)
         yield took
         queued = GaugeMetricFamily(
-            "streamgauge_gateway_waiting_queries", "Queries that wait for their turn.", labels=("pool",)
+            "streamgauge_gateway_waiting_queries", "Queries waiting for a free slot.", labels=("pool",)
         )
         for pool, count in self._waiting().items():
             queued.add_metric((pool,), count)

@@ -1,4 +1,4 @@
-"""What a gateway's audit has found, read from its metrics."""
+"""Result of a gateway's audit, read from its metrics."""
 
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ def audited(gateway: str) -> Audited | None:
 def lines(found: Audited) -> tuple[str, ...]:
     """What people are told."""
     if not found.missing:
-        return (f"audit: {found.verified} acknowledged batches verified as stored, none is missing",)
+        return (f"audit: {found.verified} acknowledged batches verified as stored, none missing",)
     named = sum(samples for *_, samples in found.places)
     more = (f"audit: and {found.missing - named} samples more",) if found.missing > named else ()
     return (

@@ -1,4 +1,4 @@
-"""What our image runs in containers: a part of Flink, or what keeps the jobs running on it.
+"""Entry point of the container image: a Flink process, or the supervisor of the jobs.
 
 python -m streamgauge.local.container jobmanager | taskmanager | jobs | healthy
 """
@@ -51,7 +51,7 @@ def keep(config: Config, home: Home) -> None:
         signal.signal(sig, lambda *_: ending.set())
     keeper = Keeper(config, home, environment(home), may_submit=lambda: True)
     keeper.start()
-    log.info("keeps the jobs: %s", ", ".join(keeper.jobs))
+    log.info("supervising the jobs: %s", ", ".join(keeper.jobs))
     ending.wait()
     keeper.stop()
 

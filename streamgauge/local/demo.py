@@ -1,4 +1,4 @@
-"""`streamgauge demo`: the whole system watching itself, until a metric has gone the whole way."""
+"""`streamgauge demo`: the system monitors itself until a metric has passed through the whole pipeline."""
 
 import time
 from collections.abc import Callable

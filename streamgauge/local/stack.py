@@ -1,4 +1,4 @@
-"""The local stack as Python sees it: bring it up, take it down, and stop, kill or restart parts of it.
+"""The local stack: start it, stop it, and stop, kill or restart parts of it.
 
 stack = Stack(config)
 stack.up(stack.parts() - {"collector"})
@@ -81,7 +81,9 @@ class Stack:
         """
         chosen = frozenset(parts if parts is not None else self.parts())
         if unknown := chosen - self.parts():
-            raise StackError(f"no such part: {', '.join(sorted(unknown))}; there are {_names(self.parts())}")
+            raise StackError(
+                f"unknown part: {', '.join(sorted(unknown))}; available parts: {_names(self.parts())}"
+            )
         if self.running():
             self._same_configuration()
             self.start(*chosen)
@@ -182,7 +184,7 @@ class Stack:
         except credentials.CannotSecure as fault:
             raise StackError(str(fault)) from None
         except OSError as error:
-            raise StackError(f"{self.home.path} takes nothing: {error}") from None
+            raise StackError(f"cannot write to {self.home.path}: {error}") from None
         with self.home.log("supervisor").open("ab") as log:
             daemon = subprocess.Popen(
                 [sys.executable, "-m", "streamgauge.local.supervision.supervisor", str(self.home.config)],
@@ -209,14 +211,16 @@ class Stack:
 
     def _same_configuration(self) -> None:
         if self.home.config.read_text() != configuration.text(self.config):
-            raise StackError("the configuration is not the one that the stack runs with: take it down first")
+            raise StackError(
+                "the configuration differs from that of the running stack: run `streamgauge down` first"
+            )
 
     def _ports_free(self, chosen: Collection[str]) -> None:
         for name in self._services.keys() & set(chosen):
             for key, port in self._services[name].ports.items():
                 if listens("127.0.0.1", port):
                     raise StackError(
-                        f"port {port} ({key}) is taken by another program: stop it, or choose another"
+                        f"port {port} ({key}) is in use by another program: stop it, or configure another port"
                     )
 
     def _process(self, name: str) -> dict[str, Any]:
@@ -243,7 +247,7 @@ class Stack:
             if time.monotonic() > deadline:
                 late = [name for name in names if self._state(name) not in WELL]
                 raise StackError(
-                    self._trouble((late or list(names))[0], f"took over {timeout_s:.0f} s {what}")
+                    self._trouble((late or list(names))[0], f"took more than {timeout_s:.0f} s {what}")
                 )
             if names != ("supervisor",) and not self.running():
                 raise StackError(self._trouble("supervisor", "ended"))
@@ -265,7 +269,7 @@ class Stack:
             while any(recorded_session(file) for file in files) and time.monotonic() < deadline:
                 time.sleep(POLL_S)
         if left := [file.stem for file in files if recorded_session(file)]:
-            raise StackError(f"would not end: {_names(left)}")
+            raise StackError(f"did not stop: {_names(left)}")
         for file in files:
             file.unlink(missing_ok=True)
 

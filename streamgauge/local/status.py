@@ -1,4 +1,4 @@
-"""`streamgauge status`: how every process and job is, in one table."""
+"""`streamgauge status`: the state of every process and job in one table."""
 
 import contextlib
 import json

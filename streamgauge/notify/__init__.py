@@ -1,1 +1,1 @@
-"""From changes of alerts to the Alertmanagers that tell people."""
+"""The bridge that sends changes of alerts to Alertmanagers."""

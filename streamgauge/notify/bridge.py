@@ -1,4 +1,4 @@
-"""From alerts.triggered to the Alertmanagers: reads, writes down what became of it, and only then sends."""
+"""From alerts.triggered to Alertmanagers: reads a change, records it, and only then sends it."""
 
 import logging
 import threading
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class Journal(Protocol):
-    """Where changes come from, and where it is written down what became of them."""
+    """Source of changes, and the record of what was done with them."""
 
     def poll(self, most: int, timeout_s: float) -> Sequence[tuple[int, bytes]]:
         """Partitions and values of new messages."""
@@ -41,7 +41,7 @@ class Journal(Protocol):
 
 
 class Terms(NamedTuple):
-    """How is sent. resend_ms, memory_ms: as the ledger's. external_labels: of this system, for every alert."""
+    """Settings for sending. resend_ms, memory_ms: as the ledger's. external_labels: added to every alert."""
 
     resend_ms: int
     memory_ms: int
@@ -49,7 +49,7 @@ class Terms(NamedTuple):
 
 
 class Bridge:
-    """All of it but Kafka.
+    """The bridge without Kafka.
 
     :param now: gives the time in ms. :param holds: what a change that is sent again has become, None if it has lapsed.
     """
@@ -91,7 +91,10 @@ class Bridge:
                     self._take(partition, value, is_history=True)
                 if records or history:
                     log.info(
-                        "begins: partition=%d alerts=%d history=%d", partition, len(records), len(history)
+                        "partition started: partition=%d alerts=%d history=%d",
+                        partition,
+                        len(records),
+                        len(history),
                     )
             self._work.notify_all()
 
@@ -164,11 +167,11 @@ class Bridge:
             change = decode_triggered(value)
             verdict = self._ledger.apply(partition, change, is_history=is_history)
         except InvalidMessage as fault:
-            log.error("message left out: partition=%d fault=%s value=%r", partition, fault, value[:200])
+            log.error("message skipped: partition=%d fault=%s value=%r", partition, fault, value[:200])
             self.metrics.changes.labels(Verdict.UNREADABLE.value).inc()
             return
         self.metrics.changes.labels(verdict.value).inc()
         if verdict is Verdict.APPLIED and change.after == ERROR and not is_history:
-            log.warning("rule fails: group=%s rule=%s error=%s", change.group, change.rule, change.detail)
+            log.warning("rule failed: group=%s rule=%s error=%s", change.group, change.rule, change.detail)
         elif verdict is Verdict.APPLIED and not is_history:
             log.info("alert: %s => %s: %s id=%s", change.before, change.after, title(change), change.id)

@@ -1,4 +1,4 @@
-"""What is known of one alert. Pure."""
+"""The state of one alert. Pure."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace

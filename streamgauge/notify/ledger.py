@@ -1,4 +1,4 @@
-"""What each alert is, and what of it which receiver has got: the state machine of the bridge. Pure.
+"""The state machine of the bridge: state of each alert, and its delivery to each receiver. Pure.
 
 A change that was applied is never applied again: its copy has the same id, its replay an older tick. So every
 interleaving of copies, replays and restarts leaves the same state, and the same changes for the receivers.
@@ -22,7 +22,7 @@ MOST_ENDED = 100_000
 
 
 class Verdict(StrEnum):
-    """What became of a message."""
+    """Outcome of a message."""
 
     APPLIED = "applied"
     DUPLICATE = "duplicate"

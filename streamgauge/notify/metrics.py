@@ -22,22 +22,28 @@ class Metrics:
             return Gauge(prefix + name, text, labels, registry=registry)
 
         self.changes = counter("changes_total", "Messages of alerts.triggered read.", "verdict")
-        self.sent = counter("alerts_sent_total", "Alerts an Alertmanager took.", "alertmanager", "kind")
-        self.failures = counter("send_failures_total", "Posts that failed.", "alertmanager", "reason")
-        self.refused = counter("alerts_refused_total", "Alerts that no post will bring in.", "alertmanager")
-        self.dropped = gauge("alerts_dropped", "Ended alerts let go because too many waited.", "alertmanager")
+        self.sent = counter(
+            "alerts_sent_total", "Alerts that an Alertmanager accepted.", "alertmanager", "kind"
+        )
+        self.failures = counter("send_failures_total", "Failed posts.", "alertmanager", "reason")
+        self.refused = counter(
+            "alerts_refused_total", "Alerts that an Alertmanager refused for good.", "alertmanager"
+        )
+        self.dropped = gauge(
+            "alerts_dropped", "Resolved alerts dropped because too many were waiting.", "alertmanager"
+        )
         self.waiting = gauge("alerts_waiting", "Alerts with changes not yet sent.", "alertmanager")
-        self.firing = gauge("alerts_firing", "Alerts that fire.")
+        self.firing = gauge("alerts_firing", "Firing alerts.")
         self.send_seconds = Histogram(
             prefix + "send_seconds",
-            "How long successful posts took.",
+            "Duration of successful posts.",
             ("alertmanager",),
             buckets=SECONDS,
             registry=registry,
         )
         self.delay_seconds = Histogram(
             prefix + "delay_seconds",
-            "From the tick of a change to its arrival at an Alertmanager.",
+            "Time from the tick of a change to its delivery to an Alertmanager.",
             ("alertmanager",),
             buckets=DELAYS_S,
             registry=registry,

@@ -1,4 +1,4 @@
-"""When which alert is sent to one receiver. Pure: times are arguments, in ms."""
+"""Schedule of the alerts to send to one receiver. Pure: times are arguments, in ms."""
 
 import heapq
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Changes of alerts as Alertmanager's API v2 takes them. Pure: times are arguments."""
+"""Changes of alerts in the format of Alertmanager's API v2. Pure: times are arguments."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from streamgauge.notify.entry import RESOLVED
 from streamgauge.times import rfc3339
 
 MISSED = 4
-"""So many times what fires may go unsent before a receiver ends it, as with Prometheus."""
+"""Resend delays after which a receiver resolves an alert that is no longer sent, as with Prometheus."""
 
 
 def post(change: Triggered, now: int, resend_ms: int, external_labels: Mapping[str, str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One Alertmanager, as its HTTP API is used."""
+"""Client of one Alertmanager's HTTP API."""
 
 import base64
 import http.client
@@ -20,7 +20,7 @@ DETAIL_BYTES = 500
 
 
 class Trouble(StrEnum):
-    """Why alerts did not arrive."""
+    """Reason for which alerts were not delivered."""
 
     UNREACHABLE = "unreachable"
     NOT_ALLOWED = "not_allowed"
@@ -86,7 +86,7 @@ class Alertmanager:
 def _said(error: urllib.error.HTTPError) -> str:
     if 300 <= error.code < 400:
         place = error.headers.get("Location", "")[:DETAIL_BYTES]
-        return f"it redirects to {place!r}, and no redirect is followed"
+        return f"redirects to {place!r}: redirects are not followed"
     return error.read(DETAIL_BYTES).decode(errors="replace").strip()
 
 

@@ -1,4 +1,4 @@
-"""Sends to one Alertmanager what the ledger has for it, in a thread of its own: none waits for another."""
+"""Sends the ledger's deliveries for one Alertmanager, in a thread of its own."""
 
 import logging
 import threading
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Receiver(Protocol):
-    """Who is told of alerts."""
+    """A receiver of alerts."""
 
     name: str
 

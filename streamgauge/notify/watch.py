@@ -1,4 +1,4 @@
-"""`streamgauge alerts`: what is active, and what changes, for people."""
+"""`streamgauge alerts`: prints active alerts and their changes."""
 
 import json
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""`streamgauge query`: asks a gateway, or any Prometheus, and shows the answer in the terminal."""
+"""`streamgauge query`: queries a gateway or Prometheus and shows the result in the terminal."""

@@ -1,4 +1,4 @@
-"""Asks a gateway for the answer of a query."""
+"""Sends queries to a gateway."""
 
 import json
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ def ask(url: str, path: str, parameters: Mapping[str, str], timeout_s: float = 1
         raise QueryFailed("", detail) from None
     if response.is_redirect:
         place = response.headers["Location"][:200]
-        detail = redacted(f"{whole} redirects to {place!r}, and no redirect is followed")
+        detail = redacted(f"{whole} redirects to {place!r}: redirects are not followed")
         raise QueryFailed("", detail)
     try:
         content = json.loads(response.text)
@@ -55,4 +55,6 @@ def ask(url: str, path: str, parameters: Mapping[str, str], timeout_s: float = 1
         )
     except (ValueError, KeyError, TypeError):
         code = response.status_code
-        raise QueryFailed("", f"{redacted(whole)} answers {code}, and not as Prometheus does") from None
+        raise QueryFailed(
+            "", f"{redacted(whole)} returned HTTP status {code} and no response of Prometheus's API"
+        ) from None

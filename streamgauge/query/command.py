@@ -1,4 +1,4 @@
-"""`streamgauge query`: from the words of the command line to what is printed, and the exit code."""
+"""`streamgauge query`: runs the command and returns its exit code."""
 
 import csv
 import json
@@ -44,7 +44,9 @@ def run(asked: Asked, clock: Callable[[], float], zone: tzinfo | None = None) ->
     try:
         if any(part is not None for part in (asked.start, asked.end, asked.step)):
             if asked.at is not None:
-                raise ValueError("--time is for an instant query; --start, --end and --step are for a range")
+                raise ValueError(
+                    "--time is for an instant query; --start, --end and --step are for a range query"
+                )
             _range(asked, now, zone)
         else:
             _instant(asked, now, zone)

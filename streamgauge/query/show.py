@@ -1,4 +1,4 @@
-"""Answers as people read them: tables, and a plot with its legend."""
+"""Renders results as tables, and as a plot with its legend."""
 
 from collections.abc import Sequence
 from datetime import datetime, tzinfo

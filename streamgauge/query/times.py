@@ -1,4 +1,4 @@
-"""Times as people write them on a command line: RFC 3339, Unix seconds, `now`, `now-1h`."""
+"""Times on the command line: RFC 3339, Unix seconds, `now`, `now-1h`."""
 
 import re
 from datetime import UTC, datetime
@@ -52,7 +52,7 @@ def time(text: str, now: float) -> float:
             date = datetime.fromisoformat(text)
         except ValueError:
             forms = "RFC 3339, Unix seconds, now or now-1h"
-            raise ValueError(f'"{text}" is no time; it may be {forms}') from None
+            raise ValueError(f'"{text}" is not a time; use {forms}') from None
         found = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     if not isfinite(found) or abs(found) > MAX_S:
         raise ValueError(f'"{text}" is out of range')
@@ -69,7 +69,7 @@ def seconds(text: str) -> float:
     except ValueError:
         found = duration(text) / 1000
     if not 0 < found <= MAX_S:
-        raise ValueError(f'"{text}" is not a positive length of time')
+        raise ValueError(f'"{text}" is not a positive duration')
     return found
 
 

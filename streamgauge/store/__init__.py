@@ -1,1 +1,1 @@
-"""Cassandra: the schema, what the jobs write, and what readers find."""
+"""Cassandra: schema, sessions and readers."""

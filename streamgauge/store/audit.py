@@ -1,4 +1,4 @@
-"""The standing audit: whether what collectors have acknowledged is stored, batch by batch, for ever.
+"""The continuous audit: compares every acknowledged batch with the stored ones.
 
 Collectors publish what Kafka has acknowledged to them; the rollup job notes beside its blocks which batches they hold.
 A batch that is acknowledged and not stored once its lane is sealed far enough is missing, until it is stored after all,
@@ -32,7 +32,7 @@ COMPARE_EVERY_S = 15.0
 RETRY_S = 5.0
 BATCH = 100
 NAMED = 20
-"""So many lanes and minutes are named by the metric; the others are in the total."""
+"""Maximum number of lanes and minutes that the metric names; the others are in the total."""
 
 log = logging.getLogger(__name__)
 
@@ -100,25 +100,25 @@ class Audit(Collector):
     def collect(self) -> Iterator[Metric]:
         """What prometheus_client asks for."""
         verified = CounterMetricFamily(
-            "streamgauge_audit_verified_batches", "Acknowledged batches that were found to be stored."
+            "streamgauge_audit_verified_batches", "Acknowledged batches verified as stored."
         )
         verified.add_metric((), self.verified)
         yield verified
         lost = CounterMetricFamily(
             "streamgauge_audit_expired_samples",
-            "Samples that were missing until nobody could see it any more.",
+            "Missing samples whose retention has ended.",
         )
         lost.add_metric((), self._lost)
         yield lost
         total = GaugeMetricFamily(
-            "streamgauge_audit_missing_samples_sum", "Samples that were acknowledged and are not stored."
+            "streamgauge_audit_missing_samples_sum", "Acknowledged samples that are not stored."
         )
         missing = self._missing
         total.add_metric((), sum(each.samples for each in missing))
         yield total
         named = GaugeMetricFamily(
             "streamgauge_audit_missing_samples",
-            f"The same by lane and minute, the {NAMED} oldest.",
+            f"Acknowledged samples that are not stored, by lane and minute: the {NAMED} oldest.",
             labels=("lane", "minute"),
         )
         for each in missing[:NAMED]:
@@ -126,12 +126,12 @@ class Audit(Collector):
         yield named
         uncounted = CounterMetricFamily(
             "streamgauge_audit_uncounted_batches",
-            "Batches that were missing when too many were to keep them all.",
+            "Missing batches beyond the number that the audit tracks.",
         )
         uncounted.add_metric((), self._ledger.uncounted)
         yield uncounted
         waits = GaugeMetricFamily(
-            "streamgauge_audit_lag_seconds", "Age of the oldest acknowledgement that was not compared yet."
+            "streamgauge_audit_lag_seconds", "Age of the oldest acknowledgement not yet compared."
         )
         oldest = self._oldest
         waits.add_metric((), 0.0 if oldest is None else (now_ms() - oldest) / 1000)
@@ -150,7 +150,7 @@ class Audit(Collector):
             # an audit that has ended would say for ever that nothing is missing
             except Exception as error:
                 if not self._trouble:
-                    log.warning("the audit waits: error=%r", error, exc_info=error)
+                    log.warning("audit delayed: error=%r", error, exc_info=error)
                 self._trouble = repr(error)
                 self._ending.wait(RETRY_S)
 
@@ -196,7 +196,7 @@ class Audit(Collector):
             check(found, self._lanes)
         except (InvalidRecords, ValueError) as fault:
             self.faults += 1
-            log.error("page left out: topic=%s offset=%s fault=%s", ACKNOWLEDGED, message.offset(), fault)
+            log.error("page skipped: topic=%s offset=%s fault=%s", ACKNOWLEDGED, message.offset(), fault)
             return
         self._ledger.add(closed, message.timestamp()[1], found)
 

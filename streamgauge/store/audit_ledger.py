@@ -1,4 +1,4 @@
-"""The comparison of the audit: what was acknowledged, and is not known to be stored. Pure."""
+"""The comparison of the audit: acknowledged batches not known to be stored. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
@@ -22,7 +22,7 @@ Place = tuple[int, int]
 
 
 class Missing(NamedTuple):
-    """What of a lane's minute (ms) was acknowledged and is not stored.
+    """Acknowledged samples of a lane and minute (ms) that are not stored.
 
     offsets: partition and offset of each batch. published: when Kafka had the newest acknowledgement, ms.
     """

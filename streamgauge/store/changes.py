@@ -1,4 +1,4 @@
-"""Generations: when the sealed blocks and the index of a lane last changed, by late data and what follows from it.
+"""Generations: when late data last changed the sealed blocks or the index of a lane.
 
 Whoever changes a sealed block, or adds series to the index, stores a new version afterwards; whoever keeps something
 made of them reads the versions before them. So what was made of old data is never found under the new version.

@@ -14,7 +14,7 @@ from streamgauge.store.reading import Damage, DeadlinePassed, Reading, fetch
 MAX_BYTES = 256 * 1024 * 1024
 FRESH_S = 0.03
 WHOLE_S = 1.0
-"""So often all keys of a minute are listed; in between only those after the newest known."""
+"""Interval between listings of all keys of a minute; in between only newer keys are listed."""
 IN_DISORDER = 256
 """Messages of a partition that are written at the same time by far, and so become visible in any order."""
 PAYLOADS_A_REQUEST = 20

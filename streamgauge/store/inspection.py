@@ -1,4 +1,4 @@
-"""What is stored of some series at each resolution, for a person who looks for a fault."""
+"""Stored data of series at each resolution, for troubleshooting."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What a rule that is new to a shard needs of what came before it: read from the store."""
+"""Reads the past samples that a new rule needs from the store."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""How far each lane is built at each resolution, and how far its index is complete."""
+"""Progress of each lane: sealed time at each resolution, and completeness of its index."""
 
 from cassandra.cluster import Session
 

@@ -1,4 +1,4 @@
-"""One query's reading: what it may cost, what was damaged, and its requests, some at a time."""
+"""The reading of one query: its limits, damaged rows, and bounded concurrent requests."""
 
 import time
 from collections import deque

@@ -1,4 +1,4 @@
-"""Creating topics and tables, and holding every process to the layout they were created with."""
+"""Creates topics and tables; checks that every process has the layout they were created with."""
 
 from collections.abc import Callable
 from concurrent.futures import Future

@@ -1,4 +1,4 @@
-"""The one function that makes Cassandra sessions."""
+"""Creates Cassandra sessions."""
 
 import socket
 from collections.abc import Iterator

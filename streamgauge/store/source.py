@@ -1,4 +1,4 @@
-"""The store as an evaluation reads it: samples and rollups of selectors, looked up once, and what was read for them."""
+"""The store as data source of an evaluation: samples and rollups of selectors, looked up once."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

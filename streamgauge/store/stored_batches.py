@@ -1,4 +1,4 @@
-"""Which batches of Kafka the blocks of a lane's minutes hold, written beside them and read by the audit."""
+"""Records the Kafka batches in the blocks of each lane and minute, for the audit."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -63,7 +63,7 @@ class StoredBatches:
                 try:
                     found.append(decode(row.batches))
                 except InvalidRecords as fault:
-                    log.error("row left out: table=stored_batches lane=%d fault=%s", lane, fault)
+                    log.error("row skipped: table=stored_batches lane=%d fault=%s", lane, fault)
         return concat(found)
 
 

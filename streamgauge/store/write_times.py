@@ -1,4 +1,4 @@
-"""Write times that do not depend on whose clock is right.
+"""Write timestamps that do not depend on synchronized clocks.
 
 Of two writes Cassandra keeps the one with the later time, and each host gives its own. So whoever may write over a
 row first reads when that was written, and writes later. Write times stay near the clock, for time-window compaction

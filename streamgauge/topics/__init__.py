@@ -1,1 +1,1 @@
-"""The topics of rules, alerts and notifications in Kafka, as readers and writers outside of Flink use them."""
+"""Readers and writers of the topics of rules, alerts and notifications, outside of Flink."""

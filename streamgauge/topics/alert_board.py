@@ -1,4 +1,4 @@
-"""Rules and alerts as readers see them, followed in Kafka by a thread of its own."""
+"""Follows rules and alerts in Kafka, in a thread of its own."""
 
 import logging
 import threading
@@ -136,7 +136,7 @@ class AlertBoard:
         except InvalidMessage as fault:
             self.faults += 1
             log.error(
-                "message left out: topic=%s key=%s offset=%s fault=%s", topic, key, message.offset(), fault
+                "message skipped: topic=%s key=%s offset=%s fault=%s", topic, key, message.offset(), fault
             )
 
     def _troubled(self, trouble: str) -> None:

@@ -1,4 +1,4 @@
-"""Alerts that are read from alerts.triggered, and what became of them in alerts.notified, in one transaction."""
+"""Reads alerts.triggered and records the outcome in alerts.notified, in one transaction."""
 
 import logging
 import time
@@ -144,7 +144,7 @@ class Journal:
         except KafkaException as error:
             if not error.args[0].txn_requires_abort():
                 raise
-            log.warning("transaction ended without effect: error=%s", error.args[0])
+            log.warning("transaction aborted: error=%s", error.args[0])
             self._again(lambda: producer.abort_transaction(TIMEOUT_S))
             return False
         return True
@@ -155,7 +155,7 @@ class Journal:
         try:
             self._consumer.commit(offsets=offsets, asynchronous=True)
         except KafkaException as error:
-            log.warning("offsets not shown to the group: error=%s", error.args[0])
+            log.warning("offsets not committed to the group: error=%s", error.args[0])
 
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         found = []
@@ -209,7 +209,7 @@ class Journal:
                 ):
                     raise
                 if now - told_at >= TELL_S:
-                    log.warning("kafka is tried again: error=%s", fault)
+                    log.warning("retrying kafka: error=%s", fault)
                     told_at = now
                 time.sleep(PAUSE_S)
 
@@ -273,7 +273,7 @@ def _may_pass(fault: KafkaError, since_s: float) -> bool:
 
 def _leave_out(message: Message, fault: InvalidMessage) -> None:
     log.error(
-        "record left out: topic=%s partition=%s offset=%s fault=%s",
+        "record skipped: topic=%s partition=%s offset=%s fault=%s",
         message.topic(),
         message.partition(),
         message.offset(),

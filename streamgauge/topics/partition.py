@@ -1,4 +1,4 @@
-"""One partition of a Kafka topic, read from its beginning to what is its end now."""
+"""Reads one partition of a Kafka topic from its beginning to its current end."""
 
 from collections.abc import Iterator
 

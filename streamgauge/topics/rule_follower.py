@@ -1,4 +1,4 @@
-"""The topic alerts.rules as a running job follows it."""
+"""Follows the topic alerts.rules, for running jobs."""
 
 import time
 

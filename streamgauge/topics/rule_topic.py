@@ -72,7 +72,7 @@ class RuleTopic:
         try:
             while consumer.get_watermark_offsets(own, timeout=TIMEOUT_S)[1] <= offset:
                 if time.monotonic() > deadline:
-                    raise TimeoutError(f"what was published cannot be read within {TIMEOUT_S:.0f} s")
+                    raise TimeoutError(f"the published rules did not appear within {TIMEOUT_S:.0f} s")
                 time.sleep(POLL_S)
         finally:
             consumer.close()

@@ -1,4 +1,4 @@
-"""Samples read from `metrics.raw` itself, for rules that are tried on what the store no longer or never had."""
+"""Samples read directly from `metrics.raw`, for backtests on data that is not in the store."""
 
 from collections.abc import Callable, Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""The topic alerts.triggered, read by who keeps nothing."""
+"""Reads the topic alerts.triggered without keeping state."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -65,7 +65,7 @@ def _follow(consumer: Consumer) -> Iterator[tuple[Triggered, str]]:
             try:
                 yield decode_triggered(value), value.decode()
             except InvalidMessage as fault:
-                log.error("message left out: partition=%s fault=%s", message.partition(), fault)
+                log.error("message skipped: partition=%s fault=%s", message.partition(), fault)
     finally:
         consumer.close()
 

@@ -25,7 +25,7 @@ from streamgauge.yaml_file import InvalidFile
     ("arguments", "said"),
     [
         ([], "no Alertmanager: name one with --alertmanager or in notify.alertmanagers"),
-        (["--alertmanager", "am:9093"], "the URL of an Alertmanager is http://HOST:PORT"),
+        (["--alertmanager", "am:9093"], "expected http://HOST:PORT"),
     ],
 )
 def test_without_an_alertmanager_it_says_what_is_missing(arguments, said, tmp_path, monkeypatch):
@@ -40,7 +40,7 @@ def test_without_an_alertmanager_it_says_what_is_missing(arguments, said, tmp_pa
     [
         ("alertmanagers: [am:9093]", "streamgauge.yml:2:3: notify.alertmanagers"),
         ("resend_delay: 1 minute", "streamgauge.yml:2:3: notify.resend_delay"),
-        ("resend_delay: 10ms", "once a second at most"),
+        ("resend_delay: 10ms", "the resend delay must be at least 1s"),
         ("alertmanager: http://am:9093", "streamgauge.yml:2:3: notify.alertmanager: unknown key"),
     ],
 )

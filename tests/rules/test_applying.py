@@ -110,7 +110,7 @@ def test_files_of_the_same_name_in_two_namespaces_replace_nothing_of_each_other(
     code, changed, _ = run("apply", "--yes", "--namespace", "shop", rules="groups: []")
     assert (code, changed[0]) == (0, "- /shop/room/rooms")
     assert topic.groups == {"room/rooms", "/mill/room/rooms"}
-    assert run("diff") == run("diff", "--namespace", "mill") == (0, ["nothing changes"], [])
+    assert run("diff") == run("diff", "--namespace", "mill") == (0, ["no changes"], [])
     listed = ["/mill/room/rooms", "  alert: Hot: t > 28"]
     assert run("list", "--namespace", "mill")[1][1:] == listed
     assert run("list")[1][1:] == [*listed, "room/rooms", "  alert: Hot: t > 28"]
@@ -130,13 +130,13 @@ def test_without_a_terminal_the_change_is_shown_and_nothing_is_published(run, to
     assert (code, topic.messages) == (1, [])
     assert out == ["+ room/rooms", "+   alert: Hot", "+     expr: t > 28"]
     [line] = err
-    assert line == "Error: nothing was applied: no terminal to ask on, and no --yes"
+    assert line == "Error: nothing was applied: the confirmation needs a terminal, or --yes"
 
 
 def test_nobody_is_asked_where_nothing_changes(run, topic):
     run("apply", "--yes")
     version = RuleSets(topic.messages).last.version
-    assert run("apply") == (0, [f"nothing changes: rule set {version[:12]} is applied"], [])
+    assert run("apply") == (0, [f"no changes: rule set {version[:12]} is already applied"], [])
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_what_others_applied_before_the_answer_stays(topic, applied):
 def test_a_change_that_is_no_longer_what_was_shown_is_not_published(topic, applied):
     code, _, err = applied(True, lambda: topic.apply_elsewhere("room"))
     assert code == 1
-    assert "other rules were applied meanwhile" in err[0]
+    assert "other rules were applied in the meantime" in err[0]
     assert [len(group.rules) for group in RuleSets(topic.messages).last.groups.values()] == [0]
 
 

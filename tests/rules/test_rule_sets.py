@@ -234,7 +234,7 @@ def test_a_group_that_no_message_can_hold_is_named_and_nothing_is_published(run,
     code, out, err = run("apply", RULES, large)
     assert (code, out, run.topic.messages) == (1, [], [])
     assert err[-2].startswith("error: group 1/large takes 2")
-    assert err[-2].endswith(" bytes, a message at most 20,000: divide it")
+    assert err[-2].endswith(" bytes, a message at most 20,000: split it")
     assert err[-1] == "nothing was applied"
 
 
@@ -268,13 +268,13 @@ def test_what_is_applied_is_listed_and_what_would_change_is_shown(run):
     code, out, _ = run("apply", RULES)
     assert code == 0
     assert out[:2] == ["+ 0/hosts", "+   alert: Down"]
-    assert out[-1].endswith("on: 2 rules added")
+    assert out[-1].endswith(": 2 rules added")
     assert run("list")[1][1:] == [
         "0/hosts every 15s",
         "  alert: Down for 2m: up == 0",
         "  record: r: sum(up)",
     ]
-    assert run("diff", RULES) == (0, ["nothing changes"], [])
+    assert run("diff", RULES) == (0, ["no changes"], [])
     changed = RULES.replace("2m", "90s").replace("15s", "30s").replace("record: r", "record: s")
     assert run("diff", changed) == (
         2,

@@ -37,11 +37,11 @@ def test_stale_is_the_marker_bit_for_bit():
 @pytest.mark.parametrize(
     ("text", "position", "detail"),
     [
-        ("1 2 three", 4, '"three" is no value of a series'),
-        ("1+2", 0, '"1+2" is no value of a series'),
-        ("0x10 stalex3", 5, '"stalex3" is no value'),
-        ("infx3", 0, '"infx3" is no value'),
-        ("_+1x3", 0, '"_+1x3" is no value'),
+        ("1 2 three", 4, '"three" is not a value of a series'),
+        ("1+2", 0, '"1+2" is not a value of a series'),
+        ("0x10 stalex3", 5, '"stalex3" is not a value'),
+        ("infx3", 0, '"infx3" is not a value'),
+        ("_+1x3", 0, '"_+1x3" is not a value'),
         ("1 {{schema:1 sum:3}}", 2, "native histograms are not supported"),
         ("1x2000000", 0, "more than 1,000,000 values"),
     ],

@@ -84,7 +84,7 @@ def test_a_name_that_nothing_has_is_found_with_its_place(select):
     [fault] = faults(before + after)
     line, column = before.count("\n") + 2, len(before.rpartition("\n")[2]) + 1
     name = next(token for token in tokens(after)).value
-    assert fault.startswith(f'a.sql:{line}:{column}: no column is called "{name}", ')
+    assert fault.startswith(f'a.sql:{line}:{column}: unknown column "{name}", ')
 
 
 @pytest.mark.parametrize(
@@ -123,4 +123,4 @@ def test_the_command_finds_it(tmp_path):
     file.write_text("-- name: A\nSELECT ts, SUM(valu) AS `value` FROM samples('a')\n")
     ran = CliRunner().invoke(main, ["rules", "check", str(file)])
     assert ran.exit_code == 1
-    assert f'{file}:2:16: error: no column is called "valu", did you mean `value`?' in ran.output
+    assert f'{file}:2:16: error: unknown column "valu", did you mean `value`?' in ran.output

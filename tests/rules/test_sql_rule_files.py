@@ -150,33 +150,33 @@ def test_what_stands_in_strings_and_comments_is_not_looked_at():
         (
             "severity: critical",
             "severity: bad",
-            ['3:14: "HighErrors": severity "bad" is none of critical, page, which rules.severities lists'],
+            ['3:14: "HighErrors": severity "bad" is not one of critical, page, which rules.severities lists'],
         ),
-        ("{team: web}", "{severity: page}", ['3:4: "HighErrors": severity: it stands among the labels too']),
+        ("{team: web}", "{severity: page}", ['3:4: "HighErrors": severity: already set among the labels']),
         ("{team: web}", "{__name__: web}", ['4:13: "HighErrors": labels: invalid label name "__name__"']),
         ("{team: web}", "[team", ["5:15: not YAML: did not find expected ',' or ']' while parsing a flow sequence"]),
-        ("-- for: 1m", "-- no_data: no", ['2:13: "HighErrors": no_data: "no" is none of ok, keep, alert']),
+        ("-- for: 1m", "-- no_data: no", ['2:13: "HighErrors": no_data: "no" is not one of ok, keep, alert']),
         ("-- for: 1m", "-- every: 1ms", ['2:11: "HighErrors": every: less than 1s']),
-        ("-- for: 1m", "-- every: 1m", ['2:11: "HighErrors": every: the windows are 5m apart']),
+        ("-- for: 1m", "-- every: 1m", ['2:11: "HighErrors": every: less than the 5m between windows']),
         ("| humanize", "| humanise", ['6:55: "HighErrors": annotations: summary: function "humanise" not defined']),
         ("-- name: HighErrors", "-- # none", ["2:4: the header: a rule needs a name"]),
         ("HighErrors", '""', ["1:10: the header: a rule needs a name"]),
         ('job="web"', "job=web", ['8:53: samples: unexpected identifier "web" in label matching, expected string']),
         ("http_errors", "http errors", ['8:39: samples: unexpected identifier "errors"']),
         ("'job=\"web\"'", "3", ["8:25: samples takes a metric and matchers: samples('metric', 'job="]),
-        ("samples('http_errors', 'job=\"web\"')", "x", ["7:1: it reads no samples: SELECT ..."]),
+        ("samples('http_errors', 'job=\"web\"')", "x", ["7:1: the rule reads no samples: use SELECT ..."]),
         (" AS `value`", "", ["7:40: a column without a name: give it one with AS"]),
-        ("AS `value`", "AS v", ["7:1: no column is called `value`, the value of the alert"]),
-        ("AVG(`value`) AS `value`", "instance, 1 `value`", ['7:40: a second column "instance"']),
-        ("AVG(`value`) AS `value`", "*", ["7:40: name the columns: each one but `value` is a label of the alert"]),
-        ("AS `value`", "AS value", ["7:56: value is a word of SQL itself: write `value`"]),
-        ("window_end, window_time", "window_end", ["9:1: nothing says when a row counts: add window_time"]),
+        ("AS `value`", "AS v", ["7:1: no column `value`, the value of the alert"]),
+        ("AVG(`value`) AS `value`", "instance, 1 `value`", ['7:40: duplicate column "instance"']),
+        ("AVG(`value`) AS `value`", "*", ["7:40: name the columns: each one except `value` is a label of the alert"]),
+        ("AS `value`", "AS value", ["7:56: value is a keyword of SQL: write `value`"]),
+        ("window_end, window_time", "window_end", ["9:1: the rows have no time: add window_time"]),
         ("AVG(`value`) AS", "AVG(`value` AS", ['7:43: "(" is not closed']),
-        ("labels['instance'] AS", "labels['instance') AS", ['7:25: ")" closes nothing']),
-        ("> 5;", "> 5; SELECT 1", ["9:92: a file is one SELECT, there is a second statement"]),
-        ("SELECT", "INSERT INTO x SELECT", ["7:1: a rule is one SELECT"]),
-        ("`value`) > 5", "`value) > 5", ["9:79: a quoted name that is not closed"]),
-        ("> 5", "> 5 /* ", ["9:92: a comment that is not closed"]),
+        ("labels['instance'] AS", "labels['instance') AS", ['7:25: ")" has no opening counterpart']),
+        ("> 5;", "> 5; SELECT 1", ["9:92: a file must be one SELECT, without a second statement"]),
+        ("SELECT", "INSERT INTO x SELECT", ["7:1: a rule must be one SELECT"]),
+        ("`value`) > 5", "`value) > 5", ["9:79: a quoted name is not closed"]),
+        ("> 5", "> 5 /* ", ["9:92: a comment is not closed"]),
     ],
 )  # fmt: skip
 def test_a_fault_has_its_place(old, new, expected):
@@ -194,10 +194,10 @@ def test_every_fault_is_reported():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", ["1:1: a rule is one SELECT"]),
-        ("SELECT `value` FROM samples('a')", ['1:1: no header: the file begins with "-- name: ..."']),
+        ("", ["1:1: a rule must be one SELECT"]),
+        ("SELECT `value` FROM samples('a')", ['1:1: no header: the file must begin with "-- name: ..."']),
         ("-- just words\nSELECT `value` FROM samples('a')", ['1:4: the header: expected a mapping, found "just']),
-        ("-- name: A\nWITH x AS (SELECT 1)", ["2:1: it reads no samples"]),
+        ("-- name: A\nWITH x AS (SELECT 1)", ["2:1: the rule reads no samples"]),
     ],
 )  # fmt: skip
 def test_files_that_are_no_rule(text, expected):
@@ -219,7 +219,7 @@ def test_a_folder(tmp_path):
     (tmp_path / "d.sql").write_bytes(b"\xff")
     assert [str(one) for one in read_folder(tmp_path)[1]] == [
         f"{tmp_path / 'd.sql'}:1:1: cannot be read: not UTF-8: invalid start byte",
-        f'{tmp_path / "c.sql"}:1:4: "HighErrors" is the name of the rule in {tmp_path / "a.sql"} already',
+        f'{tmp_path / "c.sql"}:1:4: rule "HighErrors" is already defined in {tmp_path / "a.sql"}',
     ]
 
 
@@ -240,7 +240,7 @@ def test_the_command_checks_them_and_does_not_apply_them(tmp_path, monkeypatch):
     assert run(main, ["rules", "check", "a.sql"]).exit_code == 0
     result = run(main, ["rules", "diff", "a.sql"])
     assert result.exit_code == 1
-    assert result.output == "a.sql:1:1: error: a rule in SQL, which only jobs/sql_rules.py evaluates\n"
+    assert result.output == "a.sql:1:1: error: an SQL rule, which only jobs/sql_rules.py evaluates\n"
 
 
 def test_the_rules_that_ship_are_good():

@@ -175,16 +175,16 @@ def test_all_faults_of_a_test_file_are_reported_in_one_run(tmp_path):
     _, found = read(tmp_path / "t.yml")
     assert [str(fault).split("t.yml:")[1] for fault in found] == [
         '1:22: the file: evaluation_interval: unknown unit "x" in duration "1x"',
-        '2:23: group_eval_order: group "a" stands there already',
+        '2:23: group_eval_order: group "a" is listed twice',
         '3:16: fuzzy_compare: "perhaps" is neither true nor false',
         '6:20: test 1: start_timestamp: "yesterday" is neither RFC 3339 nor Unix seconds',
         "8:13: test 1: input_series: series: a series has its labels after =, not =~",
-        '9:18: test 1: input_series: values: "x" is no value of a series: expected a number, _, stale, or runs '
+        '9:18: test 1: input_series: values: "x" is not a value of a series: expected a number, _, stale, or runs '
         "such as 0+1x5",
         '10:6: test 1: input_series: unknown key "serie", did you mean "series"?',
         '12:5: test 1: alert_rule_test: "alertname" is missing',
         "16:20: test 1: promql_expr_test: labels: unexpected end of input inside braces",
-        '16:30: test 1: promql_expr_test: value: "1" is no number',
+        '16:30: test 1: promql_expr_test: value: "1" is not a number',
         "17:8: test 1: promql_expr_test: exp_samples: native histograms are not supported",
     ]
 

@@ -1,4 +1,4 @@
-"""How old samples may be: what no table would take is refused, for nobody would ever see it."""
+"""Maximum ages of samples: samples older than every retention are refused."""
 
 from collections.abc import Sequence
 

@@ -1,10 +1,10 @@
-"""Why a request, a sample or a scrape was refused; the words label the counters and the answers."""
+"""Reasons for refusing requests, samples and scrapes; they label counters and responses."""
 
 from enum import StrEnum
 
 
 class RequestFault(StrEnum):
-    """Why a whole request was refused, and nothing of it written."""
+    """Reason for which a whole request was refused; none of it was written."""
 
     NOT_SNAPPY = "not_snappy"
     NOT_PROTOBUF = "not_protobuf"
@@ -23,7 +23,7 @@ class RequestFault(StrEnum):
 
 
 class SampleFault(StrEnum):
-    """Why single samples were left out of a request that was otherwise taken."""
+    """Reason for which single samples of an accepted request were refused."""
 
     FUTURE = "too_far_in_future"
     BEFORE_EPOCH = "before_epoch"
@@ -40,7 +40,7 @@ class SampleFault(StrEnum):
 
 
 class Outage(StrEnum):
-    """Why nothing can be taken right now."""
+    """Reason for which no samples can be accepted now."""
 
     NOT_READY = "kafka_not_reached"
     BAD_PARTITIONS = "partitions_do_not_divide_lanes"
@@ -52,7 +52,7 @@ class Outage(StrEnum):
 
 
 class InvalidRequest(ValueError):
-    """A request that says what it may not.
+    """An invalid request.
 
     :param reason: the kind of fault, for counters.
     :param detail: where and what, for people.

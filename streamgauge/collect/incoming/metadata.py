@@ -1,4 +1,4 @@
-"""What is known of metrics beside their samples: type, help and unit, from pages and from remote write."""
+"""Metric metadata: type, help and unit, from scrapes and from remote write."""
 
 import re
 from collections import OrderedDict
@@ -13,14 +13,14 @@ from schemas.protobuf import InvalidProtobuf, fields, integer, text
 
 MAX_WRITTEN = 100_000
 MAX_WRITTEN_CHARACTERS = 64 * 1024 * 1024
-"""So many metrics, and so much about them, are remembered of what senders of remote write say."""
+"""Limits of the metadata remembered from remote write, in metrics and characters."""
 MAX_A_REQUEST = 10_000
 MAX_REQUEST_BYTES = 2 * 1024 * 1024
-"""So many entries, and so many bytes of them, are read of a request; a Prometheus sends 2000 at a time."""
+"""Limits of the metadata read from one request; a Prometheus sends 2000 entries at a time."""
 MAX_ENTRIES = 50_000
-"""The most entries of one answer about the metrics of targets."""
+"""Maximum number of entries in one response about the metadata of targets."""
 MAX_TEXT = 4096
-"""Characters of a help that are kept."""
+"""Maximum length of a help text, in characters."""
 UNKNOWN = "unknown"
 _COMMENT = re.compile(
     r"#[ \t]+(TYPE|HELP)[ \t]+([A-Za-z_:][A-Za-z0-9_:]*)(?:[ \t]+(.*))?", re.ASCII | re.DOTALL
@@ -47,7 +47,7 @@ _TYPE, _FAMILY, _HELP, _UNIT = 1, 2, 4, 5
 
 
 class Metadata(NamedTuple):
-    """Of one metric: its name without the endings of a histogram's series, its type in Prometheus's words."""
+    """Metadata of one metric: its name without a histogram's suffixes, and Prometheus's name of its type."""
 
     family: str
     type: str
@@ -58,7 +58,7 @@ class Metadata(NamedTuple):
 # targets of the same kind have the same comments
 @lru_cache(256)
 def exposed_metadata(comments: tuple[str, ...]) -> tuple[Metadata, ...]:
-    """What the comment lines of a page say; of two lines that differ the last counts."""
+    """Metadata from the comment lines of a page; of conflicting lines the last one wins."""
     types: dict[str, str] = {}
     helps: dict[str, str] = {}
     for comment in comments:
@@ -77,7 +77,7 @@ def exposed_metadata(comments: tuple[str, ...]) -> tuple[Metadata, ...]:
 
 
 def written_metadata(request: npt.NDArray[np.uint8], spans: npt.NDArray[np.int64]) -> list[Metadata]:
-    """The metadata of a remote write request; what does not decode, or is too much, is left out.
+    """Metadata of a remote write request; entries that do not decode or exceed the limits are dropped.
 
     :param spans: (n, 2), where each entry starts and ends in the request, -1 for one that is no message.
     """
@@ -114,7 +114,7 @@ def _written(content: bytes) -> Metadata:
 
 
 class WrittenMetadata:
-    """What senders of remote write said last of each metric; they say it again every minute."""
+    """The latest metadata of each metric from remote write, which repeats it every minute."""
 
     def __init__(self, most: int = MAX_WRITTEN, most_characters: int = MAX_WRITTEN_CHARACTERS) -> None:
         self._most = most
@@ -122,7 +122,7 @@ class WrittenMetadata:
         self._by_family: OrderedDict[str, Metadata] = OrderedDict()
 
     def take(self, found: Iterable[Metadata]) -> None:
-        """Remember; of too many what was said longest ago is forgotten."""
+        """Store metadata; evicts the entries received longest ago if there are too many."""
         for each in found:
             if before := self._by_family.pop(each.family, None):
                 self._left += sum(map(len, before))
@@ -132,7 +132,7 @@ class WrittenMetadata:
             self._left += sum(map(len, self._by_family.popitem(last=False)[1]))
 
     def all(self) -> Iterable[Metadata]:
-        """All that is remembered."""
+        """All stored metadata."""
         return self._by_family.values()
 
 
@@ -166,5 +166,5 @@ def by_target(
 
 
 def entry(metadata: Metadata) -> dict[str, str]:
-    """Prometheus's JSON of what is said of a metric."""
+    """Prometheus's JSON of the metadata of one metric."""
     return {"type": metadata.type, "help": metadata.help, "unit": metadata.unit}

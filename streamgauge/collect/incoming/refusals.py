@@ -1,4 +1,4 @@
-"""Samples that were left out of what was otherwise taken in: counted by reason, the first of each kept for people."""
+"""Refused samples of an accepted request: counted by reason, with details of the first of each."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from streamgauge.collect.incoming.faults import SampleFault
 
 @dataclass(slots=True)
 class Refused:
-    """Samples left out for one reason: how many, the timestamp (ms) of the first, and what is wrong with it."""
+    """Samples refused for one reason: their number, and the timestamp (ms) and fault of the first."""
 
     reason: SampleFault
     samples: int
@@ -22,7 +22,7 @@ class Refused:
 
 
 class Refusals:
-    """What was refused of a request or a page."""
+    """Refused samples of a request or page."""
 
     def __init__(self) -> None:
         self._by_reason: dict[SampleFault, Refused] = {}

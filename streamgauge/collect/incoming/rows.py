@@ -92,14 +92,14 @@ def within_batches(rows: Rows, table: SeriesTable, refusals: Refusals) -> Rows:
     first = int(scattered.argmax())
     owner = int(rows.ordinals[np.searchsorted(np.cumsum(rows.counts), first, side="right")])
     detail = f"of {parse(table.canonical(owner))}"[:MAX_DETAIL]
-    detail += f": samples of more than {MAX_BATCHES} minutes of lanes in one request"
+    detail += f": the request has samples in more than {MAX_BATCHES} lane-minutes"
     refusals.add(SampleFault.SCATTERED, int(scattered.sum()), int(rows.timestamps[first]), detail)
     return without(rows, scattered)
 
 
 def _too_old(time: int, now: int, kept_ms: int) -> str:
     """As Prometheus words it; with a hint for a sender whose clock counts other units."""
-    words = f": too old sample, at most {kept_ms / HOUR_MS:.4g} h are taken"
+    words = f": too old sample, at most {kept_ms / HOUR_MS:.4g} h is accepted"
     if abs(1000 * time - now) < SECONDS_WITHIN_MS:
-        return f"{words}; the timestamp looks like seconds, milliseconds are wanted"
+        return f"{words}; the timestamp looks like seconds, expected milliseconds"
     return words

@@ -1,4 +1,4 @@
-"""What a collector has acknowledged, batch by batch: gathered for the audit and published on `metrics.acknowledged`."""
+"""Acknowledged batches of a collector, gathered for the audit and published on `metrics.acknowledged`."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A connection to a broker in Kafka's own protocol, for requests that the client library does not have."""
+"""A connection to a broker in Kafka's protocol, for requests that the client library lacks."""
 
 import contextlib
 import socket
@@ -34,7 +34,7 @@ class BrokerConnection:
         self._connection.sendall(struct.pack(">i", len(request)) + request)
         answer = Cursor(self._read(self._length()))
         if (correlation := answer.number(">i")) != CORRELATION:
-            raise ValueError(f"answer to another request, {correlation}")
+            raise ValueError(f"response to another request, correlation ID {correlation}")
         if flexible:
             answer.tags()
         return answer.rest()
@@ -47,7 +47,7 @@ class BrokerConnection:
         mechanism = sasl.mechanism.encode()
         answer = Cursor(self.ask(*_SASL_HANDSHAKE, struct.pack(">h", len(mechanism)) + mechanism))
         if code := answer.number(">h"):
-            raise ValueError(f"the broker does not take {sasl.mechanism}: Kafka's error {code}")
+            raise ValueError(f"the broker does not support {sasl.mechanism}: Kafka error {code}")
         password = sasl.secret()
         if sasl.mechanism == "PLAIN":
             self._prove(f"\0{sasl.user}\0{password}".encode())
@@ -66,7 +66,7 @@ class BrokerConnection:
     def _length(self) -> int:
         length = Cursor(self._read(4)).number(">i")
         if not 0 < length <= MAX_ANSWER_BYTES:
-            raise ValueError(f"an answer of {length} bytes")
+            raise ValueError(f"response length of {length} bytes is out of bounds")
         return length
 
     def _read(self, count: int) -> bytes:
@@ -106,7 +106,7 @@ class Cursor:
     def take(self, count: int) -> bytes:
         """So many bytes."""
         if count < 0 or self._at + count > len(self._data):
-            raise ValueError("the answer ends too early")
+            raise ValueError("truncated response")
         self._at += count
         return self._data[self._at - count : self._at]
 
@@ -127,7 +127,7 @@ class Cursor:
             found |= (byte & 0x7F) << shift
             if byte < 0x80:
                 return found
-        raise ValueError("a number without an end")
+        raise ValueError("unterminated varint")
 
     def length(self) -> int:
         """Of a compact array or text: one more is written, 0 for none."""

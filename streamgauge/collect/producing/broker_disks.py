@@ -1,4 +1,4 @@
-"""How full the disks of Kafka's brokers are, asked in Kafka's own protocol: DescribeLogDirs, version 4 (KIP-827).
+"""Disk usage of Kafka's brokers, read with DescribeLogDirs version 4 (KIP-827).
 
 The client library has no such call.
 """
@@ -71,7 +71,7 @@ class BrokerDisks:
             except (OSError, ValueError) as error:
                 trouble = f"broker {broker.id}: {error}"
         if trouble and not self._trouble:
-            log.warning("disks of brokers not known: error=%s", trouble)
+            log.warning("disk usage of brokers is unknown: error=%s", trouble)
         self._trouble = trouble
         return found
 
@@ -113,4 +113,4 @@ def read_answer(data: bytes) -> list[Disk]:
 
 def _check(code: int) -> None:
     if code:
-        raise ValueError(f"Kafka's error {code}")
+        raise ValueError(f"Kafka error {code}")

@@ -1,4 +1,4 @@
-"""What senders wait for: that Kafka has acknowledged all batches that hold their samples."""
+"""Waits until Kafka has acknowledged all batches with a sender's samples."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Kafka as the collector needs it: an idempotent producer, the topic's partitions, heartbeats."""
+"""The collector's Kafka producer: idempotent, follows the topic's partitions, sends heartbeats."""
 
 import asyncio
 import logging
@@ -168,7 +168,7 @@ class BatchProducer:
         has_answered = time.monotonic() - self._answers_since > DELIVERY_TIMEOUT_MS / 1000
         if error.code() == KafkaError._MSG_TIMED_OUT and has_answered and not self._fatal.is_set():
             # librdkafka sometimes waits for ever for what a restarted broker told long ago
-            log.error("kafka answers but takes nothing: %s; another producer is made", error.str())
+            log.error("kafka responds but accepts no messages: %s; creating another producer", error.str())
             self._answers_since = math.inf
             self._fatal.set()
 

@@ -1,4 +1,4 @@
-"""The client's side of SCRAM (RFC 5802), without channel binding, as Kafka speaks it."""
+"""Client side of SCRAM (RFC 5802) without channel binding, as used by Kafka."""
 
 import base64
 import binascii
@@ -13,7 +13,7 @@ FEWEST_ROUNDS, MOST_ROUNDS = 4096, 1_000_000
 
 
 class Refused(ValueError):
-    """The server's part of the exchange is not what it should be."""
+    """The server's message is invalid or its signature is wrong."""
 
 
 class Scram:
@@ -39,13 +39,13 @@ class Scram:
         fields = _fields(server_first)
         nonce = fields.get("r", "")
         if not nonce.startswith(self._nonce) or nonce == self._nonce:
-            raise Refused("the server answers another login")
+            raise Refused("the server's nonce is that of another login")
         try:
             salt, rounds = base64.b64decode(fields["s"], validate=True), int(fields["i"])
         except (KeyError, ValueError, binascii.Error):
-            raise Refused("the server's first message cannot be read") from None
+            raise Refused("the server's first message is malformed") from None
         if not FEWEST_ROUNDS <= rounds <= MOST_ROUNDS:
-            raise Refused(f"the server asks for {rounds} rounds")
+            raise Refused(f"the server's iteration count {rounds} is out of bounds")
         salted = hashlib.pbkdf2_hmac(self._hash, self._password, salt, rounds)
         unproved = f"c={_BIND},r={nonce}"
         exchange = b",".join([self._bare.encode(), server_first, unproved.encode()])
@@ -64,7 +64,7 @@ class Scram:
         if not self._signature or not hmac.compare_digest(
             _fields(server_final).get("v", "").encode(), wanted.encode()
         ):
-            raise Refused("the server does not know the password")
+            raise Refused("the server's signature is wrong: it does not know the password")
 
     def _mac(self, key: bytes, message: bytes) -> bytes:
         return hmac.digest(key, message, self._hash)

@@ -1,1 +1,1 @@
-"""What clients push: remote write and JSON."""
+"""Receives pushed samples: remote write and JSON."""

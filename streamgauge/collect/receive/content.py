@@ -1,4 +1,4 @@
-"""What the headers of a request that brings samples must say.
+"""Checks the headers of requests with samples.
 
 A page of any other site can make a browser post forms and text to the collector, without being asked and without seeing
 the answer. It cannot post JSON or protobuf, nor hide its origin, without the browser asking the collector first, which
@@ -22,7 +22,9 @@ def check_origin(headers: Mapping[str, str]) -> None:
     """
     origin = headers.get("origin")
     if origin is not None and _host(origin) != headers.get("host", "").lower():
-        raise InvalidRequest(RequestFault.FOREIGN_ORIGIN, "pages of other origins bring no samples")
+        raise InvalidRequest(
+            RequestFault.FOREIGN_ORIGIN, "samples from pages of other origins are not accepted"
+        )
 
 
 def _host(origin: str) -> str | None:
@@ -55,7 +57,7 @@ def check_written(headers: Mapping[str, str]) -> None:
         raise InvalidRequest(RequestFault.UNSUPPORTED_TYPE, f"Content-Type is {kind}, must be {PROTOBUF}")
     message = parameters.get("proto", WRITE_1)
     if message == WRITE_2:
-        raise InvalidRequest(RequestFault.UNSUPPORTED_VERSION, "remote write 1.0 is understood, not 2.0")
+        raise InvalidRequest(RequestFault.UNSUPPORTED_VERSION, "remote write 2.0 is not supported, only 1.0")
     if message != WRITE_1:
         raise InvalidRequest(RequestFault.UNSUPPORTED_TYPE, f"proto is {message}, must be {WRITE_1}")
     encoding = headers.get("content-encoding", "")

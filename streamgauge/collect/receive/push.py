@@ -32,7 +32,7 @@ _TIMES = range(-(1 << 63), 1 << 63)
 
 
 class Pushed(NamedTuple):
-    """What a request holds: its samples, and what was refused of them."""
+    """A decoded request: its samples and the refused ones."""
 
     rows: Rows
     refused: Refusals
@@ -97,7 +97,7 @@ def _entries(body: bytes) -> Iterator[Any]:
         if at >= len(text):
             return
         if "\n" not in text[objects.end : at]:
-            raise objects.fault("one object a line is wanted, or a list", at)
+            raise objects.fault("expected one object per line, or a list", at)
 
 
 class _Objects:
@@ -159,16 +159,16 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 
 def _canonical(entry: Any, index: int) -> bytes:
     if not isinstance(entry, dict):
-        raise _fault(index, "", f"an object is wanted, not {type(entry).__name__}")
+        raise _fault(index, "", f"expected an object, not {type(entry).__name__}")
     for key in entry.keys() - KEYS:
         raise _fault(index, key, "unknown field")
     metric, labels = entry.get("metric"), entry.get("labels", {})
     if not isinstance(metric, str) or not metric:
-        raise _fault(index, "metric", "a metric name is wanted")
+        raise _fault(index, "metric", "expected a metric name")
     if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
-        raise _fault(index, "labels", "an object of strings is wanted")
+        raise _fault(index, "labels", "expected an object of strings")
     if series_labels.NAME in labels:
-        raise _fault(index, "labels", f"{series_labels.NAME} is given by metric")
+        raise _fault(index, "labels", f"{series_labels.NAME} is set by metric")
     try:
         canonical = series_labels.canonical({**labels, series_labels.NAME: metric})
         limits.check(canonical)
@@ -183,18 +183,20 @@ def _values(entry: dict[str, Any], index: int) -> list[float]:
     if "values" not in entry:
         return [_number(entry.get("value"), index, "value")]
     if "value" in entry or not isinstance(entry["values"], list):
-        raise _fault(index, "values", "a list is wanted, and then no value")
+        raise _fault(index, "values", "expected a list, and no value beside it")
     return [_number(value, index, "values") for value in entry["values"]]
 
 
 def _times(entry: dict[str, Any], index: int, count: int, now: int) -> list[int]:
     if "values" not in entry:
         if "timestamps" in entry:
-            raise _fault(index, "timestamps", "only beside values")
+            raise _fault(index, "timestamps", "only allowed beside values")
         return [_time(entry["timestamp"], index, "timestamp") if "timestamp" in entry else now]
     times = entry.get("timestamps")
     if "timestamp" in entry or not isinstance(times, list) or len(times) != count:
-        raise _fault(index, "timestamps", f"a list of {count} timestamps is wanted, and no timestamp")
+        raise _fault(
+            index, "timestamps", f"expected a list of {count} timestamps, and no timestamp beside it"
+        )
     return [_time(time, index, "timestamps") for time in times]
 
 
@@ -202,16 +204,16 @@ def _number(value: Any, index: int, field: str) -> float:
     if isinstance(value, str) and value in NUMBERS:
         return NUMBERS[value]
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _fault(index, field, f"a number is wanted, not {value!r:.50}")
+        raise _fault(index, field, f"expected a number, not {value!r:.50}")
     try:
         return float(value)
     except OverflowError:
-        raise _fault(index, field, "a number that a float64 holds is wanted") from None
+        raise _fault(index, field, "expected a number that fits a float64") from None
 
 
 def _time(value: Any, index: int, field: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value not in _TIMES:
-        raise _fault(index, field, f"whole milliseconds are wanted, not {value!r:.50}")
+        raise _fault(index, field, f"expected whole milliseconds, not {value!r:.50}")
     return value
 
 

@@ -36,7 +36,7 @@ LABEL_FAULTS = {
 
 
 class WriteRequest(NamedTuple):
-    """What a request holds: its samples and metadata, what was refused, and how much of what was passed over."""
+    """A decoded request: samples, metadata, refused samples, and counts of ignored parts."""
 
     rows: Rows
     refused: Refusals

@@ -1,1 +1,1 @@
-"""What is scraped: targets, fetching, and the exposition format."""
+"""Scraping: targets, fetching and the exposition format."""

@@ -23,7 +23,7 @@ _ESCAPED = {"n": "\n", '"': '"', "\\": "\\"}
 
 
 class ExpositionFault(StrEnum):
-    """Why a page is not in the format."""
+    """Reason for which a page is invalid."""
 
     NOT_UTF8 = "not_utf8"
     BAD_LINE = "bad_line"

@@ -19,7 +19,7 @@ _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
 
 class ScrapeFault(StrEnum):
-    """Why a scrape failed; `up` is 0 then."""
+    """Reason for which a scrape failed; `up` is 0 then."""
 
     TIMEOUT = "timeout"
     NO_ANSWER = "no_answer"
@@ -75,7 +75,7 @@ async def fetch(http: httpx.AsyncClient, target: Target, max_bytes: int) -> byte
                 if len(page) > max_bytes:
                     raise FailedScrape(ScrapeFault.TOO_LARGE, f"more than {max_bytes} bytes")
     except TimeoutError:
-        raise FailedScrape(ScrapeFault.TIMEOUT, f"nothing within {seconds:g} s") from None
+        raise FailedScrape(ScrapeFault.TIMEOUT, f"no response within {seconds:g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise FailedScrape(ScrapeFault.NO_ANSWER, f"{type(error).__name__}: {error}") from None
     return await asyncio.to_thread(_unpacked, bytes(page), encoding, max_bytes)
@@ -85,14 +85,14 @@ def _unpacked(page: bytes, encoding: str, max_bytes: int) -> bytes:
     if encoding == "identity":
         return page
     if encoding not in _PACKED:
-        raise FailedScrape(ScrapeFault.BAD_PAGE, f"content encoding {encoding[:50]!r} was not asked for")
+        raise FailedScrape(ScrapeFault.BAD_PAGE, f"content encoding {encoding[:50]!r} is not supported")
     unpacking = zlib.decompressobj(_GZIP_OR_ZLIB)
     try:
         found = unpacking.decompress(page, max_bytes + 1)
     except zlib.error as error:
         raise FailedScrape(ScrapeFault.BAD_PAGE, str(error)) from None
     if len(found) > max_bytes:
-        raise FailedScrape(ScrapeFault.TOO_LARGE, f"more than {max_bytes} bytes unpacked")
+        raise FailedScrape(ScrapeFault.TOO_LARGE, f"more than {max_bytes} bytes decompressed")
     if not unpacking.eof:
-        raise FailedScrape(ScrapeFault.BAD_PAGE, "the packed page ends early")
+        raise FailedScrape(ScrapeFault.BAD_PAGE, "the compressed page is truncated")
     return found

@@ -20,7 +20,7 @@ REPORTS = (
     "scrape_samples_post_metric_relabeling",
     "scrape_series_added",
 )
-"""What each scrape says of itself."""
+"""Series that each scrape reports about itself."""
 _UNITS_MS = {
     "y": 31_536_000_000,
     "w": 604_800_000,
@@ -37,14 +37,14 @@ _LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def _milliseconds(text: Any) -> int:
     match = _DURATION.fullmatch(text) if isinstance(text, str) and text else None
     if match is None:
-        raise ValueError("a duration such as 15s or 1m30s is wanted")
+        raise ValueError("expected a duration such as 15s or 1m30s")
     return sum(int(part or 0) * unit for part, unit in zip(match.groups(), _UNITS_MS.values(), strict=True))
 
 
 def _labels(labels: Any) -> Any:
     for name in labels if isinstance(labels, dict) else ():
         if not isinstance(name, str) or not _LABEL_NAME.fullmatch(name) or name.startswith("__"):
-            raise ValueError(f"{name!r} is not a label name that a target may have")
+            raise ValueError(f"{name!r} is not a label name allowed for a target")
     return labels
 
 
@@ -93,7 +93,7 @@ class ScrapeJob(Section):
     @classmethod
     def _a_second_or_more(cls, interval: int | None) -> int | None:
         if interval is not None and interval < 1000:
-            raise ValueError("an interval of at least 1s is wanted")
+            raise ValueError("expected an interval of at least 1s")
         return interval
 
 

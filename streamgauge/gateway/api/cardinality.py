@@ -1,4 +1,4 @@
-"""/api/v1/status/tsdb: which metrics, labels and values have how many series, from the index."""
+"""/api/v1/status/tsdb: numbers of series by metric, label and value, from the index."""
 
 import time
 from collections import Counter
@@ -33,7 +33,7 @@ DEFAULT_LIMIT, MAX_LIMIT = 10, 10_000
 
 @dataclass(slots=True)
 class Count:
-    """Series counted in some of the lanes."""
+    """Series counts of a subset of the lanes."""
 
     lanes: int = 0
     series: int = 0
@@ -49,7 +49,7 @@ class Count:
 
 
 class Cardinality:
-    """Counts the index, at most once a minute for each kind of asker; for one thread. clock: gives the time in ms."""
+    """Counts series in the index, at most once a minute per kind of user, in one thread. clock: returns ms."""
 
     def __init__(self, reader: Reader, lanes: int, clock: Callable[[], int]) -> None:
         self._reader = reader

@@ -1,4 +1,4 @@
-"""What the collectors know: targets and the metadata of metrics. They are asked each time, all at once."""
+"""Targets and metric metadata, fetched from all collectors in parallel for each request."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ DECODED_BYTES = 25
 NAME_BYTES = 1024
 """Of a name, with those that it may have as a part of a metric."""
 ENDINGS = ("_bucket", "_count", "_sum", "_total", "_created", "_info")
-"""What the names of series have after that of their metric."""
+"""Suffixes that series names add to the name of their metric."""
 UP = "up"
 """The series of a target: who may see it may see the target."""
 _STATES = {"", "any", "active"}
@@ -47,7 +47,7 @@ class Said(NamedTuple):
 
 
 class Collectors:
-    """Asks collectors for what the gateway then answers.
+    """Fetches and merges the responses of collectors.
 
     :param urls: of their roots.
     """
@@ -179,7 +179,7 @@ async def _one(
     try:
         async with asyncio.timeout(timeout_s), http.stream("GET", url, params=parameters) as response:
             if response.is_redirect:
-                return f"HTTP status {response.status_code}, and no redirect is followed"
+                return f"HTTP status {response.status_code}: redirects are not followed"
             if response.status_code != 200:
                 return f"HTTP status {response.status_code}"
             async for part in response.aiter_bytes():
@@ -200,7 +200,7 @@ def _document(body: bytearray | str) -> dict[str, Any] | str:
         found = json.loads(body)
     except (ValueError, RecursionError) as error:
         return f"{type(error).__name__}: {error}"
-    return found if isinstance(found, dict) and "data" in found else "no document of the API"
+    return found if isinstance(found, dict) and "data" in found else "not a response of the API"
 
 
 def _targets(said: Said, asker: Asker) -> list[dict[str, Any]]:

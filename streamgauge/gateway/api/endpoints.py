@@ -1,4 +1,4 @@
-"""Every endpoint below /api/v1/ that answers in Prometheus's JSON, with what it takes."""
+"""The endpoints below /api/v1/ that respond with Prometheus's JSON, with their parameters."""
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
@@ -17,7 +17,7 @@ Query = Callable[[Form, Reading], Answer]
 
 
 class Kind(StrEnum):
-    """What the value of a parameter is."""
+    """Type of a parameter's value."""
 
     TEXT = "text"
     PROMQL = "PromQL"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 
 class Parameter(NamedTuple):
-    """A parameter of the URL or of a form."""
+    """A parameter in the query string or in a form."""
 
     name: str
     kind: Kind
@@ -39,11 +39,11 @@ class Parameter(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-    """A path and what answers there.
+    """A path and its handler.
 
-    takes_forms: whether by POST with a form, too. reads_series: whether what is asked gets the matchers of askers who
-    see only some series; where it does not, nothing is read, or what is found is chosen by them. is_about_all: whether
-    such askers are refused.
+    takes_forms: whether POST with a form is accepted too. reads_series: whether the matchers of restricted users are
+    added to the request; otherwise the endpoint reads no series, or filters its result by them. is_about_all: whether
+    restricted users are refused.
     """
 
     path: str
@@ -56,28 +56,28 @@ class Endpoint(NamedTuple):
 
     @property
     def methods(self) -> list[str]:
-        """The HTTP methods it takes."""
+        """Accepted HTTP methods."""
         return ["GET", "POST"] if self.takes_forms else ["GET"]
 
 
 _QUERY = Parameter("query", Kind.PROMQL, "the expression", is_needed=True)
-_LIMIT = Parameter("limit", Kind.NUMBER, "the most results, 0 for all")
-_START = Parameter("start", Kind.TIME, "the earliest time; a day before the end if not given")
-_END = Parameter("end", Kind.TIME, "the latest time; now if not given")
-_MATCH = Parameter("match[]", Kind.SELECTORS, "series that any of them selects")
-_EXPLAIN = Parameter("explain", Kind.FLAG, "say how the answer came about")
+_LIMIT = Parameter("limit", Kind.NUMBER, "maximum number of results, 0 for all")
+_START = Parameter("start", Kind.TIME, "start of the time range, by default a day before its end")
+_END = Parameter("end", Kind.TIME, "end of the time range, by default now")
+_MATCH = Parameter("match[]", Kind.SELECTORS, "selectors, of which a series must match at least one")
+_EXPLAIN = Parameter("explain", Kind.FLAG, "explain how the result was computed")
 _EVALUATION = (
-    Parameter("timeout", Kind.DURATION, "a shorter time than the configured one"),
-    Parameter("lookback_delta", Kind.DURATION, "how long a sample counts"),
+    Parameter("timeout", Kind.DURATION, "query timeout, at most the configured one"),
+    Parameter("lookback_delta", Kind.DURATION, "lookback delta"),
     _EXPLAIN,
     _LIMIT,
 )
-_INSTANT = (_QUERY, Parameter("time", Kind.TIME, "now if not given"), *_EVALUATION)
+_INSTANT = (_QUERY, Parameter("time", Kind.TIME, "evaluation time, by default now"), *_EVALUATION)
 _RANGE = (
     _QUERY,
-    Parameter("start", Kind.TIME, "of the first step", is_needed=True),
-    Parameter("end", Kind.TIME, "after which there is no step", is_needed=True),
-    Parameter("step", Kind.DURATION, "between two steps", is_needed=True),
+    Parameter("start", Kind.TIME, "time of the first step", is_needed=True),
+    Parameter("end", Kind.TIME, "end of the range, inclusive", is_needed=True),
+    Parameter("step", Kind.DURATION, "interval between steps", is_needed=True),
     *_EVALUATION,
 )
 _LISTED = (_MATCH, _START, _END, _LIMIT)
@@ -86,29 +86,29 @@ _RULES = (
     Parameter("rule_name[]", Kind.TEXTS, "names of rules"),
     Parameter("rule_group[]", Kind.TEXTS, "names of groups"),
     Parameter("file[]", Kind.TEXTS, "names of files"),
-    Parameter("match[]", Kind.SELECTORS, "by the labels of rules"),
-    Parameter("exclude_alerts", Kind.FLAG, "leave the alerts out"),
-    Parameter("group_limit", Kind.NUMBER, "the most groups of an answer"),
-    Parameter("group_next_token", Kind.TEXT, "from the answer before"),
+    Parameter("match[]", Kind.SELECTORS, "selectors matched against the labels of rules"),
+    Parameter("exclude_alerts", Kind.FLAG, "omit the alerts"),
+    Parameter("group_limit", Kind.NUMBER, "maximum number of groups per page"),
+    Parameter("group_next_token", Kind.TEXT, "token from the previous page"),
 )
 _TARGETS = (
     Parameter("scrapePool", Kind.TEXT, "the job"),
     Parameter("state", Kind.TEXT, "active, dropped or any"),
 )
 _TARGETS_METADATA = (
-    Parameter("match_target", Kind.TEXT, "a selector of the labels of targets"),
-    Parameter("metric", Kind.TEXT, "the only one wanted"),
+    Parameter("match_target", Kind.TEXT, "selector matched against the labels of targets"),
+    Parameter("metric", Kind.TEXT, "metric name, by default all metrics"),
     Parameter("limit", Kind.NUMBER, "stop after the target that reaches this many entries"),
 )
 _METADATA = (
-    Parameter("metric", Kind.TEXT, "the only one wanted"),
-    Parameter("limit", Kind.NUMBER, "the most metrics"),
-    Parameter("limit_per_metric", Kind.NUMBER, "the most entries of each"),
+    Parameter("metric", Kind.TEXT, "metric name, by default all metrics"),
+    Parameter("limit", Kind.NUMBER, "maximum number of metrics"),
+    Parameter("limit_per_metric", Kind.NUMBER, "maximum number of entries per metric"),
 )
 
 
 def endpoints(gateway: "Gateway") -> list[Endpoint]:
-    """All of them, for one gateway."""
+    """Return all endpoints of a gateway."""
     return [*_queries(gateway), *_lists(gateway), *_others(gateway), *_statuses(gateway)]
 
 
@@ -116,21 +116,25 @@ def _queries(gateway: "Gateway") -> list[Endpoint]:
     queries, run, look = gateway.queries, gateway.run, gateway.look
     exemplars = (_QUERY, _START, _END)
     return [
-        Endpoint("/api/v1/query", "A query at one time", partial(run, queries.instant), _INSTANT, True),
-        Endpoint("/api/v1/query_range", "A query at steps", partial(run, queries.range), _RANGE, True),
+        Endpoint("/api/v1/query", "Instant query", partial(run, queries.instant), _INSTANT, True),
+        Endpoint("/api/v1/query_range", "Range query", partial(run, queries.range), _RANGE, True),
         Endpoint(
-            "/api/v1/query_cost", "What a query costs", partial(run, queries.instant_cost), _INSTANT, True
+            "/api/v1/query_cost",
+            "Estimated cost of an instant query",
+            partial(run, queries.instant_cost),
+            _INSTANT,
+            True,
         ),
         Endpoint(
             "/api/v1/query_range_cost",
-            "What a query at steps costs",
+            "Estimated cost of a range query",
             partial(run, queries.range_cost),
             _RANGE,
             True,
         ),
         Endpoint(
             "/api/v1/query_exemplars",
-            "No exemplars",
+            "Exemplars (none are stored)",
             partial(look, expressions.exemplars),
             exemplars,
             takes_forms=True,
@@ -138,7 +142,7 @@ def _queries(gateway: "Gateway") -> list[Endpoint]:
         ),
         Endpoint(
             "/api/v1/format_query",
-            "A query laid out",
+            "Format a query",
             partial(look, queries.formatted),
             (_QUERY,),
             takes_forms=True,
@@ -146,7 +150,7 @@ def _queries(gateway: "Gateway") -> list[Endpoint]:
         ),
         Endpoint(
             "/api/v1/parse_query",
-            "A query's tree",
+            "Parse a query into its syntax tree",
             partial(look, expressions.parsed),
             (_QUERY,),
             takes_forms=True,
@@ -159,11 +163,13 @@ def _lists(gateway: "Gateway") -> list[Endpoint]:
     queries, look_up = gateway.queries, gateway.look_up
     selected = (_MATCH._replace(is_needed=True), _START, _END, _LIMIT)
     return [
-        Endpoint("/api/v1/series", "Label sets of series", partial(look_up, queries.series), selected, True),
-        Endpoint("/api/v1/labels", "Names of labels", partial(look_up, queries.label_names), _LISTED, True),
+        Endpoint(
+            "/api/v1/series", "Find series by selectors", partial(look_up, queries.series), selected, True
+        ),
+        Endpoint("/api/v1/labels", "Label names", partial(look_up, queries.label_names), _LISTED, True),
         Endpoint(
             "/api/v1/label/{name}/values",
-            "Values of a label",
+            "Label values",
             partial(look_up, queries.label_values),
             _LISTED,
             True,
@@ -176,37 +182,37 @@ def _others(gateway: "Gateway") -> list[Endpoint]:
     return [
         Endpoint(
             "/api/v1/rules",
-            "The rules and how they do",
+            "Rules, their health and their alerts",
             partial(look, rules.rules),
             _RULES,
             reads_series=False,
         ),
-        Endpoint("/api/v1/alerts", "The active alerts", partial(look, rules.alerts), reads_series=False),
+        Endpoint("/api/v1/alerts", "Active alerts", partial(look, rules.alerts), reads_series=False),
         Endpoint(
             "/api/v1/targets",
-            "What is scraped",
+            "Scrape targets",
             partial(ask, collectors.targets),
             _TARGETS,
             reads_series=False,
         ),
         Endpoint(
             "/api/v1/scrape_pools",
-            "The jobs of targets",
+            "Scrape pools",
             partial(ask, collectors.scrape_pools),
             reads_series=False,
         ),
         Endpoint(
             "/api/v1/targets/metadata",
-            "Type and help of the metrics of each target",
+            "Metric metadata by target",
             partial(ask, gateway.targets_metadata),
             _TARGETS_METADATA,
         ),
-        Endpoint("/api/v1/metadata", "Type and help of metrics", partial(ask, gateway.metadata), _METADATA),
+        Endpoint("/api/v1/metadata", "Metric metadata", partial(ask, gateway.metadata), _METADATA),
         Endpoint(
             "/api/v1/status/tsdb",
-            "Which metrics, labels and values have many series",
+            "Cardinality statistics",
             partial(gateway.count, gateway.cardinality.status),
-            (Parameter("limit", Kind.NUMBER, "how many of each, 10 if not given"),),
+            (Parameter("limit", Kind.NUMBER, "number of entries per list, by default 10"),),
         ),
     ]
 
@@ -214,14 +220,14 @@ def _others(gateway: "Gateway") -> list[Endpoint]:
 def _statuses(gateway: "Gateway") -> list[Endpoint]:
     status = gateway.status
     answers: list[tuple[str, str, Query, bool]] = [
-        ("/api/v1/status/buildinfo", "The version of the API", status.buildinfo, False),
-        ("/api/v1/status/config", "The configuration", status.config, True),
-        ("/api/v1/status/flags", "The configuration's keys", status.flags, True),
-        ("/api/v1/status/runtimeinfo", "About the process", status.runtimeinfo, True),
-        ("/api/v1/alertmanagers", "Who is told of alerts", status.alertmanagers, True),
+        ("/api/v1/status/buildinfo", "Build information", status.buildinfo, False),
+        ("/api/v1/status/config", "Configuration", status.config, True),
+        ("/api/v1/status/flags", "Configuration as flags", status.flags, True),
+        ("/api/v1/status/runtimeinfo", "Runtime information", status.runtimeinfo, True),
+        ("/api/v1/alertmanagers", "Alertmanagers", status.alertmanagers, True),
     ]
     return [
-        Endpoint("/api/v1/status/jobs", "The jobs on Flink", gateway.job_status, is_about_all=True),
+        Endpoint("/api/v1/status/jobs", "Flink jobs", gateway.job_status, is_about_all=True),
         *(
             Endpoint(path, summary, partial(gateway.look, answer), is_about_all=is_about_all)
             for path, summary, answer, is_about_all in answers

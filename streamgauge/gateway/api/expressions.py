@@ -1,4 +1,4 @@
-"""What is answered from the text of a query alone: /api/v1/parse_query and /api/v1/query_exemplars."""
+"""Endpoints that need only the text of a query: /api/v1/parse_query and /api/v1/query_exemplars."""
 
 from streamgauge.gateway.formats.ast_json import tree
 from streamgauge.gateway.formats.bodies import Body
@@ -13,7 +13,7 @@ from streamgauge.promql.syntax.walk import walk
 from streamgauge.store.reader import Reading
 
 NOTHING = Answer(Body([]), [])
-"""Is a 204."""
+"""Response to requests without content: a 204."""
 TREE_BYTES = 512
 """Of a character of an expression while its tree is written."""
 

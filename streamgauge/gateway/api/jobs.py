@@ -1,4 +1,4 @@
-"""/api/v1/status/jobs: how the jobs do and how far they are, from Flink and from the store."""
+"""/api/v1/status/jobs: health and progress of the jobs, from Flink and the store."""
 
 import time
 from collections.abc import Callable
@@ -28,7 +28,7 @@ class Seen(NamedTuple):
 
 
 class JobStatus:
-    """Looks at Flink and at `rollup_progress`, once for all who ask; for one thread. clock: gives the time in ms."""
+    """Reads Flink and `rollup_progress`, once for concurrent requests; for one thread. clock: gives the time in ms."""
 
     def __init__(self, rest: str, reader: Reader, clock: Callable[[], int]) -> None:
         self._rest = FlinkRest(rest)

@@ -1,4 +1,4 @@
-"""The description of the API as an OpenAPI document, made of the table of its endpoints."""
+"""OpenAPI document of the API, generated from the table of endpoints."""
 
 import json
 from collections.abc import Iterable
@@ -57,9 +57,9 @@ _ERROR: Schema = {
     "additionalProperties": False,
 }
 _REFUSALS = {
-    "400": "a parameter is not what it should be",
-    "422": "the query cannot be evaluated, or costs too much",
-    "503": "the time is up, or what is asked does not answer",
+    "400": "invalid parameter",
+    "422": "the query cannot be evaluated, or is too expensive",
+    "503": "timeout, or a backend is unavailable",
 }
 
 
@@ -119,8 +119,8 @@ def _responses() -> Schema:
         status: {"description": summary, "content": _content("Error")}
         for status, summary in _REFUSALS.items()
     }
-    answered = {"200": {"description": "the answer", "content": _content("Success")}}
-    return answered | {"204": {"description": "an answer without content"}} | refused
+    answered = {"200": {"description": "the result", "content": _content("Success")}}
+    return answered | {"204": {"description": "no content"}} | refused
 
 
 def _content(name: str) -> Schema:

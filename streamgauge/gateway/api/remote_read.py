@@ -1,4 +1,4 @@
-"""/api/v1/read: samples for a Prometheus that reads from here."""
+"""/api/v1/read: Prometheus remote read."""
 
 from collections.abc import Iterator, Mapping
 

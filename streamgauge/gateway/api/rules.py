@@ -1,4 +1,4 @@
-"""/api/v1/rules and /api/v1/alerts: what a board knows, in Prometheus's JSON."""
+"""/api/v1/rules and /api/v1/alerts in Prometheus's JSON, from a board."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ ALERT_BYTES = 32
 
 
 class Wanted(NamedTuple):
-    """What of the rules is asked for: empty sets are no condition. most: groups of an answer, 0 for all."""
+    """Filters of a request for rules; an empty set filters nothing. most: maximum number of groups, 0 for all."""
 
     kinds: frozenset[RuleKind]
     names: frozenset[str]
@@ -113,10 +113,10 @@ class Rules:
         if asker.enforced:
             groups = [seen_by(asker, view) for view in reading.watched(groups)]
         trouble = self._board.trouble
-        warnings = [f"rules and alerts may be old: Kafka: {trouble}"] if trouble else []
+        warnings = [f"rules and alerts may be out of date: Kafka: {trouble}"] if trouble else []
         seen = {view.key for view in groups if view.rules}
         warnings += [
-            f"alerts of {key} may be old: some of their parts are missing" for key in broken if key in seen
+            f"alerts of {key} may be out of date: parts of them are missing" for key in broken if key in seen
         ]
         return groups, warnings
 

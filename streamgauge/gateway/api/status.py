@@ -1,4 +1,4 @@
-"""/api/v1/status/... and /api/v1/alertmanagers: what the gateway itself is and was told."""
+"""/api/v1/status/... and /api/v1/alertmanagers: the gateway's own state and configuration."""
 
 import os
 import socket

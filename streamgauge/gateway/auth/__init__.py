@@ -1,1 +1,1 @@
-"""Who asks, by which credentials, and which series they may see."""
+"""Authentication of users, and enforcement of the series that they may see."""

@@ -1,4 +1,4 @@
-"""The file of users: who may ask, how they show who they are, and which series they see."""
+"""The users file: users, their credentials, and the series that each may see."""
 
 import hashlib
 import logging
@@ -18,9 +18,9 @@ from streamgauge.series.matchers import Matcher
 from streamgauge.yaml_file import InvalidFile, Section, load
 
 LOOK_AGAIN_S = 2.0
-"""So often it is looked whether the file has changed."""
+"""Interval between checks whether the file has changed."""
 REMEMBERED = 1000
-"""Passwords, right ones and as many wrong ones, whose check is remembered, by a hash that only this process knows."""
+"""Checked passwords to remember, valid ones and as many invalid ones, by a hash keyed per process."""
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +29,13 @@ class User(Section):
     """One user."""
 
     password: str = ""
-    """Its hash, for Basic authentication."""
+    """Hash of the password, for Basic authentication."""
     tokens: tuple[str, ...] = ()
     """Hashes of bearer tokens."""
     match: str = ""
-    """A selector that every series must fulfil that this user sees; all of them if empty."""
+    """Selector that restricts the series this user sees; empty for all series."""
     asks_for_others: bool = False
-    """Whether the users that requests name, as Grafana does, have limits of their own."""
+    """Whether users named in request headers, as by Grafana, have limits of their own."""
 
     @field_validator("password")
     @classmethod
@@ -60,26 +60,26 @@ class User(Section):
 
     @property
     def enforced(self) -> tuple[Matcher, ...]:
-        """What every series must fulfil."""
+        """Matchers that every series must satisfy."""
         return selector(self.match) if self.match else ()
 
 
 class Verdict(NamedTuple):
-    """What became of a password: whose it is, if it is anybody's."""
+    """Result of a password check: the user, or None if the password is wrong."""
 
     user: tuple[str, User] | None
 
 
 class UsersFile(Section):
-    """The file."""
+    """The users file."""
 
     users: dict[Annotated[str, Field(pattern=r"^[^:\x00-\x1f]{1,64}$")], User]
 
 
 class Accounts:
-    """Knows users by what they show; follows the file. For many threads.
+    """Authenticates users; reloads the users file when it changes. Thread-safe.
 
-    :raises InvalidFile: if the file does not say what it must. Later on the last good one stays.
+    :raises InvalidFile: if the file is invalid at start. Later the last valid one stays in use.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -97,13 +97,13 @@ class Accounts:
         self._take(load(path, UsersFile))
 
     def by_token(self, token: str) -> tuple[str, User] | None:
-        """The name and the entry of whose token it is."""
+        """Return the name and entry of the user with this token."""
         self._follow()
         name = self._tokens.get(token_hash(token))
         return None if name is None else (name, self._users[name])
 
     def recalled(self, name: str, password: str) -> Verdict | None:
-        """What became of this password before, at once; None if it was never checked, or long ago."""
+        """Return the remembered result for this password; None if it is not remembered."""
         self._follow()
         user, stored = self._entry(name)
         key = self._key_of(stored, password)
@@ -114,7 +114,7 @@ class Accounts:
         return Verdict(None if user is None else (name, user))
 
     def by_password(self, name: str, password: str) -> tuple[str, User] | None:
-        """The name and the entry of a user with this password; takes long the first time."""
+        """Return the name and entry of the user with this password; slow the first time."""
         verdict = self.recalled(name, password)
         if verdict is not None:
             return verdict.user
@@ -129,7 +129,7 @@ class Accounts:
         return user, PasswordHash.parse(user.password) if user and user.password else self._nobody
 
     def _key_of(self, stored: PasswordHash, password: str) -> bytes:
-        """What is remembered tells nothing of the password, and a new hash in the file makes it void."""
+        """The key does not reveal the password; a new hash in the file invalidates it."""
         content = b"\xff".join([stored.text.encode(), password.encode(errors="surrogateescape")])
         return hashlib.blake2b(content, key=self._key).digest()
 
@@ -147,9 +147,9 @@ class Accounts:
         try:
             self._take(load(self._path, UsersFile))
         except InvalidFile as fault:
-            log.error("users stay as they were: fault=%s", fault)
+            log.error("users file not reloaded: fault=%s", fault)
             return
-        log.info("users read again: users=%d", len(self._users))
+        log.info("users file reloaded: users=%d", len(self._users))
 
     def _take(self, file: UsersFile) -> None:
         self._users = file.users

@@ -1,4 +1,4 @@
-"""Who asks: found out before anything else, for every path but a few."""
+"""Authentication of every request, except on the paths for monitoring the gateway."""
 
 import asyncio
 import base64
@@ -21,7 +21,7 @@ from streamgauge.gateway.request.flights import retrieve
 from streamgauge.gateway.request.turns import Turns
 
 OPEN = frozenset({"/-/healthy", "/-/ready", "/metrics"})
-"""For those who watch over the gateway."""
+"""Paths that need no authentication: health checks and metrics."""
 USER_HEADERS = ("x-scope-orgid", "x-grafana-user")
 """Which user a request comes from, as Grafana and its kin say it."""
 DASHBOARD_HEADER = "x-dashboard-uid"
@@ -69,7 +69,7 @@ class Authentication:
                 await _refused(
                     scope["path"],
                     ErrorType.TOO_MANY_REQUESTS,
-                    "too many passwords have to be checked, try again later",
+                    "too many password checks, try again later",
                     {"Retry-After": str(ceil(refused.wait_s))},
                 )(scope, receive, send)
                 return
@@ -167,7 +167,7 @@ def _header_name(headers: Headers) -> str:
 
 
 def _unauthorized(path: str) -> Response:
-    detail = "who asks has to be shown: with a user and password, or a bearer token"
+    detail = "authentication required: use Basic credentials or a bearer token"
     headers = {"WWW-Authenticate": 'Basic realm="streamgauge", charset="UTF-8"'}
     return _refused(path, ErrorType.UNAUTHORIZED, detail, headers)
 

@@ -1,4 +1,4 @@
-"""Lets askers see only the series that they may see: what they ask for gets their matchers, before anybody reads it."""
+"""Adds the enforced matchers of a user to every request before it reads any series."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -59,7 +59,7 @@ def refuse_restricted(asker: Asker) -> None:
     :raises InvalidRequest: for askers who may see some only.
     """
     if asker.enforced:
-        detail = "who may see some series only may not see this"
+        detail = "not available to users who may see only some series"
         raise InvalidRequest(ErrorType.FORBIDDEN, detail)
 
 

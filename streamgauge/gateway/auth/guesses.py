@@ -1,4 +1,4 @@
-"""How many passwords each address may try."""
+"""Rate limit for wrong passwords, by client address."""
 
 import time
 from collections.abc import Callable
@@ -6,15 +6,15 @@ from collections.abc import Callable
 from streamgauge.lru_cache import LruCache
 
 AT_ONCE = 20
-"""So many wrong ones an address may show one after the other."""
+"""Wrong passwords in a row that an address may try."""
 A_GUESS_S = 3.0
-"""After which it may show one more."""
+"""Time after which an address may try one more."""
 MOST_ADDRESSES = 10_000
-"""That are remembered."""
+"""Addresses to remember."""
 
 
 class Guesses:
-    """Counts the passwords that addresses have shown, and that were not the right ones. For one event loop.
+    """Counts wrong passwords by address. For use on one event loop.
 
     :param clock: seconds, of any origin.
     """
@@ -22,10 +22,10 @@ class Guesses:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._full_at: LruCache[str, float] = LruCache(MOST_ADDRESSES)
-        """When each address may show AT_ONCE again."""
+        """Time at which each address may try AT_ONCE passwords again."""
 
     def take(self, address: str) -> float:
-        """Count a password that is to be checked; the seconds until another one is allowed, 0 if this one is."""
+        """Count a password before its check; returns 0, or the seconds to wait if it is not allowed now."""
         now = self._clock()
         full_at = max(self._full_at.get(address) or now, now) + A_GUESS_S
         wait = full_at - now - AT_ONCE * A_GUESS_S
@@ -35,7 +35,7 @@ class Guesses:
         return 0.0
 
     def right(self, address: str) -> None:
-        """The password was the right one, and no guess."""
+        """Uncount a password that was right."""
         full_at = self._full_at.get(address)
         if full_at is not None:
             self._full_at.put(address, full_at - A_GUESS_S, 1)

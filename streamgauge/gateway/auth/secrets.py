@@ -1,7 +1,7 @@
-"""Passwords and tokens as they may lie in a file: hashes that tell neither.
+"""Hashes of passwords and tokens, as stored in the users file.
 
-A password is chosen by a person, so its hash is scrypt's, which is slow on purpose. A token is 256 random bits, which
-nobody can guess, so SHA-256 does, and whose it is can be looked up.
+People choose passwords, so they are hashed with scrypt, which is slow on purpose. A token is 256 random bits, which
+nobody can guess, so SHA-256 is enough and allows a lookup by hash.
 """
 
 import base64
@@ -18,15 +18,15 @@ _MOST_WORK = 1 << 22
 _SALT_BYTES, _HASH_BYTES = 16, 32
 _SCRYPT, _SHA256 = "scrypt", "sha256"
 TOKEN_PREFIX = "sgt_"
-"""So that people and scanners know one when they see it."""
+"""Lets people and secret scanners recognize a token."""
 
 
 class InvalidHash(ValueError):
-    """A text that is no hash of a password or token."""
+    """A text that is not the hash of a password or token."""
 
 
 class Cost(NamedTuple):
-    """The parameters of scrypt: what a hash costs in memory (n * r * 128 bytes) and time (n * r * p)."""
+    """Parameters of scrypt: they set the memory (n * r * 128 bytes) and time (n * r * p) of a hash."""
 
     n: int
     r: int
@@ -34,7 +34,7 @@ class Cost(NamedTuple):
 
     @property
     def is_possible(self) -> bool:
-        """Whether scrypt takes it, and a check of a password may cost so much."""
+        """Whether scrypt accepts the parameters and they are within the limits."""
         return (
             self.n > 1
             and self.n & (self.n - 1) == 0
@@ -45,11 +45,11 @@ class Cost(NamedTuple):
 
 
 COST = Cost(1 << 15, 8, 1)
-"""Of new hashes, and of those that do not say theirs: 32 MiB and some 60 ms."""
+"""Used for new hashes, and for old hashes without parameters: 32 MiB and about 60 ms."""
 
 
 class PasswordHash(NamedTuple):
-    """Of one password."""
+    """Salted scrypt hash of one password."""
 
     salt: bytes
     digest: bytes
@@ -57,7 +57,7 @@ class PasswordHash(NamedTuple):
 
     @staticmethod
     def of(password: str) -> "PasswordHash":
-        """With a new salt."""
+        """Hash a password with a new salt."""
         salt = os.urandom(_SALT_BYTES)
         return PasswordHash(salt, _scrypt(password, salt, COST))
 
@@ -104,7 +104,7 @@ def check_token_hash(text: str) -> None:
     """
     kind, _, digest = text.partition("$")
     if kind != _SHA256 or len(digest) != 64 or set(digest) - set("0123456789abcdef"):
-        raise InvalidHash("a token's hash is what `streamgauge token` prints")
+        raise InvalidHash("expected the hash of a token as `streamgauge token` prints it")
 
 
 def _scrypt(password: str, salt: bytes, cost: Cost) -> bytes:
@@ -133,4 +133,4 @@ def _cost(texts: list[str]) -> Cost:
 
 
 def _no_password_hash() -> InvalidHash:
-    return InvalidHash("a password's hash is what `streamgauge password` prints")
+    return InvalidHash("expected the hash of a password as `streamgauge password` prints it")

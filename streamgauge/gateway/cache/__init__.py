@@ -1,1 +1,1 @@
-"""What the gateway has answered before, kept in Redis: never anything that is no longer right."""
+"""The result cache in Redis; it never returns outdated results."""

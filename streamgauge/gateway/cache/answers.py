@@ -1,4 +1,4 @@
-"""Lists of series, labels and values, kept until the index has new series."""
+"""Cached lists of series, labels and values, valid until the index has new series."""
 
 import json
 import struct
@@ -55,7 +55,7 @@ def decode(content: bytes) -> Listing:
 
 
 class Answers:
-    """Answers from the index. It grows only, and whoever adds to it raises its generation afterwards.
+    """Cached responses from the index, which only grows; every writer raises its generation afterwards.
 
     :param scope: what tells this store, and this build of the gateway, from others.
     :param invalid: is told of every value that is not taken.

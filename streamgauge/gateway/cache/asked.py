@@ -1,4 +1,4 @@
-"""What is asked of the kept parts, what they ask of the store, and what comes of it."""
+"""Queries to the result cache, its view of the store, and its results."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from streamgauge.store.reading import Reading
 
 
 class State(Protocol):
-    """What the store says of its blocks."""
+    """State of the store's blocks."""
 
     def progress(
         self, resolutions: Sequence[Resolution], reading: Reading

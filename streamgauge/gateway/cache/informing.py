@@ -1,4 +1,4 @@
-"""Infos about a query in parts: they must be those about the query as a whole."""
+"""Infos of a query that is evaluated in parts: the same as for the whole query."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Range queries cut at fixed marks: every query of one step and phase is cut at the same steps."""
+"""Range queries cut at fixed times: all queries with the same step and phase are cut at the same steps."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Results cut into pieces, and put together again."""
+"""Cuts results into pieces and joins them again."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

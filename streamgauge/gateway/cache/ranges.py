@@ -1,4 +1,4 @@
-"""Range queries from kept parts: the answer is the one that would be computed now.
+"""Range queries from cached parts; the result is the same as without the cache.
 
 A part is kept only if it is final and the index complete (`sealed`), under a key that holds all that it depends on: the
 expression, the step and phase, which resolutions are read, and the generations of what is read. These are read before

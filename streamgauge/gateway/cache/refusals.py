@@ -1,4 +1,4 @@
-"""Why the answer of a range query is not kept, or only in part.
+"""Reasons for which the result of a range query is not cached, or only in part.
 
 What is kept at a step may depend on that step and on the data alone: not on where the query begins or ends, nor on
 what is at its other steps.
@@ -29,7 +29,7 @@ from streamgauge.promql.syntax.walk import walk
 
 
 class Refusal(StrEnum):
-    """Why nothing of an answer is kept."""
+    """Reason for which no part of a result is cached."""
 
     NO_STORE = "no_store"
     """The client has said so."""

@@ -1,4 +1,4 @@
-"""Redis: whatever is wrong with it, the gateway goes on without it."""
+"""The Redis client; after any failure the gateway continues without Redis."""
 
 import logging
 import time
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class RemoteFault(StrEnum):
-    """Why Redis did not do what it was asked for."""
+    """Reason for which a Redis command failed."""
 
     TIMEOUT = "timeout"
     CONNECTION = "connection"
@@ -37,7 +37,7 @@ class RemoteFault(StrEnum):
 
 
 class Values(Protocol):
-    """Where values are kept by keys, for a while."""
+    """A key-value store with expiry."""
 
     def get(self, keys: Sequence[bytes], hold: Callable[[int], None]) -> list[bytes | None]:
         """The value of each key, None for one that is not there. hold: called with their bytes before they are read."""
@@ -49,7 +49,7 @@ class Values(Protocol):
 
 
 class RemoteValues:
-    """Values in Redis. After a failure it is left alone for a while. May be used from many threads.
+    """Values in Redis, which is bypassed for a while after a failure. Thread-safe.
 
     :param failed: is told of every failure. :param clock: seconds, of any origin.
     """
@@ -153,7 +153,9 @@ class RemoteValues:
     def _pause(self, fault: RemoteFault, error: Exception) -> None:
         self._paused_until = self._clock() + self._pause_s
         self._failed(fault)
-        log.warning("redis is left alone: seconds=%s reason=%s error=%s", self._pause_s, fault.value, error)
+        log.warning(
+            "redis bypassed after a failure: seconds=%s reason=%s error=%s", self._pause_s, fault.value, error
+        )
 
 
 def _executed(pipeline: Pipeline) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Which steps of a query come from kept parts, and which are computed in one go."""
+"""Splits the steps of a query into cached ones and runs to compute."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field

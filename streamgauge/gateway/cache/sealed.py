@@ -1,4 +1,4 @@
-"""Whether what a part reads is final: sealed in every lane, and kept for as long as the part is.
+"""Whether the input of a part is final: sealed in every lane, and retained for as long as the part.
 
 A part is final if everything it reads is in blocks of the resolution that it reads. Blocks change by late data, by
 rollups that follow it, and by nothing else; each change raises a generation afterwards. Blocks also expire: what

@@ -1,4 +1,4 @@
-"""What the store says of its blocks, for the kept parts; and what tells one store from another."""
+"""State of the store's blocks for the result cache, and the identity of a store."""
 
 from collections.abc import Mapping, Sequence
 

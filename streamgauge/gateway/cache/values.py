@@ -1,4 +1,4 @@
-"""The bytes of what is kept: little-endian, arrays by column, compressed.
+"""Encoding of cached values: little-endian, arrays by column, compressed.
 
     version u8 | checksum u64, of the key and all that follows | length of the content u32 | zstd of the content
 
@@ -43,7 +43,7 @@ _LABEL_BYTES, _NOTE_BYTES = 512, 128
 
 
 class ValueFault(StrEnum):
-    """Why bytes are not taken for what they should be."""
+    """Reason for which a cached value is rejected."""
 
     FOREIGN = "foreign"
     """Of another version, or nothing of ours."""
@@ -53,7 +53,7 @@ class ValueFault(StrEnum):
 
 
 class InvalidValue(ValueError):
-    """Bytes that are left alone. :param reason: why, for counters."""
+    """A cached value that does not decode. :param reason: for counters."""
 
     def __init__(self, reason: ValueFault) -> None:
         super().__init__(reason.value)

@@ -1,1 +1,1 @@
-"""Answers as they go over the wire."""
+"""Wire formats of responses."""

@@ -1,4 +1,4 @@
-"""Bodies of answers in pieces, so that none is copied as a whole and none is sent at one go."""
+"""Response bodies in pieces, which are neither copied nor sent as a whole."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,4 +1,7 @@
-"""The messages of Prometheus's remote read: a snappy block that holds protobuf, both ways."""
+"""The messages of Prometheus's remote read: protobuf in a snappy block, both ways.
+
+The protobuf package would build a whole message before its fields can be counted: a body of 1 MiB makes 40 MiB of them.
+"""
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
@@ -14,21 +17,21 @@ from streamgauge.series.matchers import InvalidMatcher, Matcher, MatchOp
 from streamgauge.series.regexes import RegexAllowance
 
 MAX_BYTES = 1024 * 1024
-"""Of a request, decompressed: as many as a body may have."""
+"""Maximum decompressed size of a request, that of any body."""
 MAX_FIELDS = 20_000
 """Of the messages of a request together: each takes about a microsecond, and most of them memory."""
 MAX_QUERIES = 100
 MAX_MATCHERS = 1000
 """Of a request; each query reads from the store."""
 SAMPLES = 0
-"""The kind of answers that is given; the other is chunks in a stream."""
+"""The supported response type; the other one is streamed chunks."""
 _OPS = (MatchOp.EQUAL, MatchOp.NOT_EQUAL, MatchOp.REGEX, MatchOp.NOT_REGEX)
 _SIX_BYTES = range(1 << 35, 1 << 42)
 """Numbers whose varint has six bytes: ms since 1970 from 1971 to 2109."""
 
 
 class ReadQuery(NamedTuple):
-    """What is asked for: times in ms, both included; step and range of the query behind it, 0 if there are none."""
+    """A query of a request: times in ms, inclusive; step and range are the hints, 0 if not given."""
 
     start: int
     end: int
@@ -40,7 +43,7 @@ class ReadQuery(NamedTuple):
 def queries(body: bytes) -> list[ReadQuery]:
     """The queries of a request.
 
-    :raises InvalidRequest: if it is none, asks for too much, or takes no samples as its answer.
+    :raises InvalidRequest: if the body is invalid, exceeds the limits, or does not accept samples.
     """
     try:
         kinds, found = _Request().read(_decompressed(body))
@@ -55,7 +58,7 @@ def queries(body: bytes) -> list[ReadQuery]:
 def response(results: Iterable[Iterable[bytes]], hold: Callable[[int], None] = lambda _: None) -> bytes:
     """The body that answers: the time series of each query.
 
-    :param hold: is told how many bytes it takes to write it, the more the longer.
+    :param hold: is called with the number of bytes in use so far.
     """
     content = bytearray()
     for series in results:

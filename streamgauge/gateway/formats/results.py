@@ -1,4 +1,4 @@
-"""The result of a query as the JSON of its answer."""
+"""Query results as JSON."""
 
 from collections.abc import Callable, Iterator
 
@@ -14,7 +14,7 @@ from streamgauge.promql.engine.evaluator import size
 
 ROWS = 256
 VALUES = 65_536
-"""So many series, and values of steps, are looked at at a time; one series at least."""
+"""Values to process at a time, as series times steps; at least one series."""
 
 
 def instant(result: Result, limit: int | None, hold: Callable[[int], None]) -> tuple[list[bytes], bool]:

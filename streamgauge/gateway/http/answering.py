@@ -1,4 +1,4 @@
-"""From requests to responses: forms are read, faults turned into answers, every answer counted and timed."""
+"""Request handling: reads forms, maps errors to responses, counts and times every response."""
 
 import asyncio
 import logging
@@ -77,7 +77,7 @@ async def not_served(request: Request, error: Exception) -> Response:
     if status == 405:
         reason, detail = ErrorType.BAD_DATA, f"method {request.method} is not allowed here"
     else:
-        reason, detail = ErrorType.NOT_FOUND, "there is nothing at this path"
+        reason, detail = ErrorType.NOT_FOUND, "unknown path"
     if not request.url.path.startswith(API):
         return PlainTextResponse(f"{detail}\n", status, headers)
     return Response(

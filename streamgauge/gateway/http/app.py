@@ -244,11 +244,9 @@ class Gateway:
     def _damages(self, reading: Reading) -> list[str]:
         for damage in reading.damages:
             self.metrics.damaged.labels(damage.reason).inc()
-        named = [
-            f"left out a damaged row: {row}: {reason}" for reason, row in reading.damages[:NAMED_DAMAGES]
-        ]
+        named = [f"skipped a damaged row: {row}: {reason}" for reason, row in reading.damages[:NAMED_DAMAGES]]
         more = len(reading.damages) - len(named)
-        return [*named, *([f"left out {more} more damaged rows"] if more > 0 else [])]
+        return [*named, *([f"skipped {more} more damaged rows"] if more > 0 else [])]
 
 
 def application(gateway: Gateway) -> Starlette:

@@ -1,4 +1,4 @@
-"""Compresses responses with what the client takes: zstd, else gzip."""
+"""Compresses responses with zstd or gzip, as the client accepts."""
 
 import asyncio
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Answers for scripts of other origins, as Prometheus gives them."""
+"""CORS headers, as Prometheus sends them."""
 
 import re2
 from starlette.datastructures import Headers, MutableHeaders
@@ -16,7 +16,7 @@ HEADERS = {
 
 
 class Cors:
-    """ASGI middleware for the API: OPTIONS is a 204, and every answer says which origins may read it.
+    """ASGI middleware for the API: responds to OPTIONS with 204 and adds CORS headers to every response.
 
     A browser asks with OPTIONS before it shows who asks, so this comes before authentication. No origin gets to use
     the credentials that a browser keeps.

@@ -1,4 +1,4 @@
-"""The page for people: its built files, with a policy under which a browser loads nothing from anywhere else."""
+"""The web page: its built files, served with a strict content security policy."""
 
 import gzip
 import hashlib
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 VIEWS = ("graph", "query", "alerts", "rules", "targets", "cardinality", "status")
-"""Addresses of the one page, which shows what its address says; `query` is Prometheus's name of `graph`."""
+"""Paths of the single-page application; `query` is Prometheus's name of `graph`."""
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",

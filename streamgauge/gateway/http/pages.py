@@ -1,4 +1,4 @@
-"""What is served beside the API's JSON: metrics, health, federation, remote read, and the API's description."""
+"""Endpoints beside the JSON API: metrics, health, federation, remote read and the OpenAPI document."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ Handler = Callable[["Gateway", Request], Awaitable[Response]]
 
 
 class Page(NamedTuple):
-    """A path and what answers there."""
+    """A path and its handler."""
 
     path: str
     answer: Handler

@@ -1,1 +1,1 @@
-"""Queries over the store: what they will cost, their evaluation, what was read for them."""
+"""Queries over the store: cost estimates, evaluation and explanation."""

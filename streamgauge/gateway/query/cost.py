@@ -1,4 +1,4 @@
-"""What a query is going to cost, found out before it reads a sample.
+"""Cost estimates of queries, made before any sample is read.
 
 What it is going to read, down to the resolution and the times of every selector, follows from its expression. Which
 series those are is looked up in the index, and known when the query itself comes.
@@ -47,7 +47,7 @@ class Estimate(NamedTuple):
 
 @dataclass(slots=True)
 class Budget(Reading):
-    """A reading that may cost so much, and what is to be said of what it costs."""
+    """A reading with a cost limit, and the warning about its cost."""
 
     warn_above: Cost = field(default_factory=Cost)
     refuse_above: Cost = field(default_factory=Cost)

@@ -1,4 +1,4 @@
-"""`explain=1`: how a query was answered, as JSON beside its data."""
+"""`explain=1`: how a result was computed, as JSON beside its data."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What was answered before, put together: Redis, range queries in parts, lists of the index, and what is counted."""
+"""The result cache as a whole: Redis, range queries in parts, lists of the index, and its metrics."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ from streamgauge.store.reading import Reading
 
 
 class Kept:
-    """Answers from Redis where they are still right.
+    """Responds from Redis where the cached results are still valid.
 
     :param store: its identity (`schema.identity`). :param clock: gives ms.
     """

@@ -1,4 +1,4 @@
-"""The endpoints that read the store. They block; each gets its parameters and the reading it may do."""
+"""The endpoints that read the store. They block; each takes its parameters and a reading with limits."""
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
@@ -34,7 +34,7 @@ TRUNCATED = "results truncated due to limit"
 
 
 class InvalidSelector(InvalidRequest):
-    """A `match[]` that is none."""
+    """An invalid `match[]`."""
 
     def __init__(self, message: str) -> None:
         super().__init__(ErrorType.BAD_DATA, message)

@@ -1,1 +1,1 @@
-"""A request: its parameters, who asks, what may run and be held at once, and how it is refused."""
+"""Requests: parameters, users, limits of concurrency and memory, and errors."""

@@ -1,4 +1,4 @@
-"""Who asks, and what they may see."""
+"""The user of a request, and the series that they may see."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from streamgauge.series.matchers import Matcher, all_match
 
 
 class Asker(NamedTuple):
-    """Whose limits a request counts to.
+    """The user whose limits apply to a request.
 
     enforced: what every series must fulfil that they may see. is_dashboard: whether a panel of a dashboard asks.
     source: the account or the address that it comes from, whatever user its headers name.

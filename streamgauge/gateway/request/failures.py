@@ -1,4 +1,4 @@
-"""What goes wrong while the store is read, as the refusal that the asker gets."""
+"""Maps failures while reading the store to error responses."""
 
 import logging
 from collections.abc import Iterator

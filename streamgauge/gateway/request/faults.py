@@ -1,4 +1,4 @@
-"""Why a request gets no answer, in Prometheus's words."""
+"""Errors of requests, in Prometheus's terms."""
 
 from enum import StrEnum
 

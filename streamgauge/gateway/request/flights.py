@@ -1,4 +1,4 @@
-"""Identical requests at the same time are answered by one run."""
+"""Concurrent identical requests share one execution."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ class _Flight(Generic[T]):
 
 
 class Flights(Generic[T]):
-    """Runs by what they answer, in one event loop.
+    """Executions in progress by their key, on one event loop.
 
     :param joined: is told of every request that waits for the run of another. :param clock: seconds, of any origin.
     """

@@ -35,7 +35,7 @@ MAX_DIGITS = 4096
 
 
 class InvalidNumber(ValueError):
-    """A text that is no number, or one out of range; its text says which, in Go's words."""
+    """A text that is not a number or is out of range; the message has Go's wording."""
 
 
 def integer(text: str, bits: int = 64) -> int:

@@ -1,4 +1,4 @@
-"""The memory of a process that queries share: what they read, compute, and answer, until it has been sent.
+"""The memory that the queries of a process share, from reading until the response has been sent.
 
 Bytes are estimated by what takes them, before they are taken where that is known. Whoever would pass the total waits
 before it begins, and is refused once it has begun: what waits while it holds memory could wait for itself. Of those who
@@ -21,7 +21,7 @@ MEBIBYTE = 1 << 20
 PATIENCE_S = 5.0
 """So long a query waits for memory before it begins."""
 OVERTAKEN = 16
-"""So many that came later, and need less, may go before one that waits."""
+"""Later and smaller queries that may overtake one that waits."""
 _LOOK_S = 0.05
 _SHARE = 0.4
 """Of the machine's memory, if nothing is configured."""
@@ -37,11 +37,11 @@ class _Waiting:
 
 
 class NotEnoughMemory(InvalidRequest):
-    """A query that does not fit beside the others now."""
+    """There is not enough free memory for a query now."""
 
 
 class Memory:
-    """So many bytes. May be used from many threads. refused: is told of every query that is refused."""
+    """A budget of bytes. Thread-safe. refused: called for every refused query."""
 
     def __init__(self, total: int, refused: Callable[[], None] = lambda: None) -> None:
         self.total = total
@@ -122,7 +122,7 @@ class Memory:
 
 
 class Share:
-    """What one query holds of the memory; it is given back with its last reference. For one thread at a time."""
+    """The memory reserved by one query; released with its last reference. For one thread at a time."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory

@@ -1,4 +1,4 @@
-"""Where requests run: in pools of threads, so that one kind never starves the other, within limits of who asks."""
+"""Thread pools for requests, separate so that one kind never starves another, with limits per user."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Found = TypeVar("Found")
 
 
 class Limits:
-    """What each user, and each source, may have at once. For one event loop.
+    """Concurrency limits per user and per source. For one event loop.
 
     :param sources: accounts and addresses.
     """
@@ -43,7 +43,7 @@ class Limits:
 
 
 class Pool:
-    """So many threads, which users take turns to get. For one event loop.
+    """A thread pool that users share fairly. For one event loop.
 
     :param limits: may be those of other pools too. :param session: what they read with, None for the reader's own.
     """

@@ -1,4 +1,4 @@
-"""Who works when: some at a time, those who wait take turns by user, and nobody has too many at once."""
+"""Fair scheduling: a bounded number runs at once, waiting users take turns, and each user has a limit."""
 
 import asyncio
 from collections import OrderedDict, deque
@@ -9,7 +9,7 @@ RETRY_AFTER_S = 1
 
 
 class Turns:
-    """Lets so many work at once. Of those who wait, each user in turn gets one in. For one event loop."""
+    """A semaphore that serves waiting users in turn. For one event loop."""
 
     def __init__(self, slots: int) -> None:
         self._free = slots

@@ -1,4 +1,4 @@
-"""What the local stack's servers and their clients know each other by: certificates and passwords, made here once.
+"""Certificates and passwords of the local stack's servers and clients, created once.
 
 The servers demand what the configuration has clients give: with `kafka.sasl` Kafka wants this user and password, with
 `kafka.tls` it has a certificate of the stack's own authority, and so on.
@@ -37,7 +37,7 @@ def make(config: Config, home: Home) -> None:
             write_secret(credentials.password_file, secrets.token_urlsafe(24))
     if urlsplit(config.redis.url).scheme != "redis":
         raise CannotSecure(
-            "redis.url: the local stack's Redis has no TLS, so the URL has to begin with redis://"
+            "redis.url: the local stack's Redis has no TLS, so the URL must begin with redis://"
         )
     used = {"kafka.tls": config.kafka.tls, "cassandra.tls": config.cassandra.tls}
     wanted = {key: tls for key, tls in used.items() if tls}
@@ -72,13 +72,13 @@ def _check(key: str, tls: ClientTls, home: Home) -> None:
     for name, path in own.items():
         given = getattr(tls, name)
         if given != path and not (given is None and name != "ca_file"):
-            raise CannotSecure(f"{key}.{name}: that of the local stack is {path}, which it makes itself")
+            raise CannotSecure(f"{key}.{name}: the local stack creates this file itself, as {path}")
 
 
 def _certify(config: Config, home: Home) -> None:
     """An authority, unless there is one, and new certificates for the servers and for clients."""
     if shutil.which("openssl") is None:
-        raise CannotSecure("openssl is not on the PATH: it makes the certificates of the local stack")
+        raise CannotSecure("openssl is not on the PATH: the local stack creates its certificates with it")
     home.tls.mkdir(mode=0o700, parents=True, exist_ok=True)
     ca, ca_key = authority(home), home.tls / "ca-key.pem"
     if not (ca.exists() and ca_key.exists()):

@@ -31,7 +31,9 @@ def fetch(report: Callable[[str], None] = lambda _: None) -> Path:
     if folder.is_dir():
         return folder
     if shutil.which("mvn") is None:
-        raise JarsUnavailable("Maven (mvn) is not on the PATH: it fetches the jars that pom.xml names")
+        raise JarsUnavailable(
+            "Maven (mvn) is not on the PATH: it is needed to fetch the jars listed in pom.xml"
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as unfinished:
         for server in SERVERS:

@@ -1,4 +1,4 @@
-"""What the supervisor knows about a process that it keeps running."""
+"""Description of a process that the supervisor keeps running."""
 
 import http.client
 import os

@@ -1,1 +1,1 @@
-"""Processes and jobs of the local stack, kept alive: what runs, what failed, and the logs."""
+"""Supervision of the local stack's processes and jobs, their failures and logs."""

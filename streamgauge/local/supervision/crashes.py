@@ -32,7 +32,7 @@ def last_crash(lines: Sequence[str]) -> str:
 
 
 class CrashWatch:
-    """Tells of crashes that are appended to a log, such as those of a process's children."""
+    """Reports crashes that are appended to a log, such as those of a process's children."""
 
     def __init__(self, log: Path) -> None:
         self._log = log

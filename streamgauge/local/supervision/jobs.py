@@ -1,4 +1,4 @@
-"""The stack's jobs: which there are, how one is submitted, and from which snapshot it goes on."""
+"""The stack's jobs, their submission, and the snapshots that they resume from."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Keeps the jobs running: submits what is missing, and goes on from the newest snapshot."""
+"""Keeps the jobs running: submits missing ones from their newest snapshot."""
 
 import logging
 import threading
@@ -115,7 +115,7 @@ class Keeper:
                 except Exception as error:
                     failure = f"{type(error).__name__}: {error}"
                     if failure != job.last_failure or job.recovered:
-                        log.exception("job not looked after: job=%s", job.name)
+                        log.exception("job check failed: job=%s", job.name)
                         job.fail(failure, time.time())
                     _move(job, "waiting")
 

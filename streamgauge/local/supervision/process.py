@@ -1,4 +1,4 @@
-"""One watched process: started when it may, restarted when it ends, stopped with all that it started."""
+"""One supervised process: started, restarted when it ends, and stopped with all its children."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""What the supervisor publishes of the stack: a JSON document in a file, also when the disk is full."""
+"""The state published by the supervisor: a JSON document in a file that is writable even on a full disk."""
 
 import errno
 import json
@@ -46,7 +46,7 @@ class StateFile:
         with self._path.open("r+b", buffering=0) as file:
             size = self._path.stat().st_size
             if len(text) > size:
-                raise OSError(errno.ENOSPC, f"the state does not fit into the {size} bytes that it has")
+                raise OSError(errno.ENOSPC, f"the state exceeds its {size} bytes")
             file.write(text.ljust(size))
 
     def _read(self) -> dict[str, Any]:

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Runs until it is told to stop, whatever fails; publishes what it sees in the home's state file."""
+    """Runs until it is stopped, whatever fails; publishes its state in the home's state file."""
 
     def __init__(self, config: Config, home: Home) -> None:
         environ = environment(home)
@@ -87,7 +87,7 @@ class Supervisor:
     def _trouble(self, what: str, error: Exception) -> None:
         failure = f"{type(error).__name__}: {error}"
         if self._troubles.get(what) != failure:
-            log.warning("supervisor has trouble: with=%s error=%s", what, failure)
+            log.warning("supervisor error: with=%s error=%s", what, failure)
         self._troubles[what] = failure
 
     def _serve(self, names: tuple[str, ...]) -> bool:

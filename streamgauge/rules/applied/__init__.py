@@ -1,1 +1,1 @@
-"""The rules that a running system has been given."""
+"""The applied rules of a running system."""

@@ -1,4 +1,4 @@
-"""What readers know of rules and alerts, from the messages of alerts.rules and alerts.state. Pure."""
+"""The state of rules and alerts, from the messages of alerts.rules and alerts.state. Pure."""
 
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""`streamgauge rules apply | list | diff`: what they print, and their exit codes."""
+"""`streamgauge rules apply | list | diff`: output and exit codes."""
 
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -61,11 +61,11 @@ def apply(
     change = _change(topic, files, clock())
     found = change.publication
     if not found.messages:
-        click.echo(f"nothing changes: rule set {found.rules.version[:12]} is applied")
+        click.echo(f"no changes: rule set {found.rules.version[:12]} is already applied")
         return OK
     if faults := oversized(found):
         for fault in faults:
-            click.secho(f"error: {fault}: divide it", fg="red", err=True)
+            click.secho(f"error: {fault}: split it", fg="red", err=True)
         return _refused()
     _print(change.lines)
     if agrees is not None:
@@ -74,12 +74,12 @@ def apply(
         # whoever was asked took their time: others may have applied theirs, and the first tick lies behind
         now = _change(topic, files, clock())
         if now.lines != change.lines:
-            return _refused("other rules were applied meanwhile, and what would change is not what is shown")
+            return _refused("other rules were applied in the meantime, so the changes shown are out of date")
         found = now.publication
     topic.publish(found.messages)
     when = _time(found.rules.effective_from, zone)
     summary = _counts(change.count)
-    click.secho(f"rule set {found.rules.version[:12]} counts from {when} on: {summary}", bold=True)
+    click.secho(f"rule set {found.rules.version[:12]} takes effect at {when}: {summary}", bold=True)
     return OK
 
 
@@ -89,7 +89,7 @@ def ask(summary: str) -> bool:
     :raises click.ClickException: where standard input is none.
     """
     if sys.stdin is None or not sys.stdin.isatty():
-        raise click.ClickException("nothing was applied: no terminal to ask on, and no --yes")
+        raise click.ClickException("nothing was applied: the confirmation needs a terminal, or --yes")
     return click.confirm(f"{summary}: apply?", err=True)
 
 
@@ -103,7 +103,7 @@ def diff(paths: Sequence[Path], severities: Collection[str], topic: Topic, names
     new = {key_of(file, group.name): group for file, own in files.items() for group in own}
     lines, count = difference(old, new)
     _print(lines)
-    click.echo(f"{'nothing changes' if not lines else _counts(count)}")
+    click.echo(f"{'no changes' if not lines else _counts(count)}")
     return DIFFERENT if lines else OK
 
 
@@ -111,7 +111,7 @@ def show(topic: Topic, namespace: str = "", zone: tzinfo | None = None) -> int:
     """Print the rules that are applied, all or those of a namespace; the exit code."""
     read = RuleSets(topic.read())
     if read.fault is not None:
-        click.secho(f"the newest rule set does not count: {read.fault.value}", fg="yellow", err=True)
+        click.secho(f"the newest rule set is invalid: {read.fault.value}", fg="yellow", err=True)
     if not read.last.version:
         click.echo("no rules are applied")
         return OK
@@ -162,7 +162,7 @@ def _print_set(found: RuleSet, namespace: str, zone: tzinfo | None) -> None:
     groups = {key: group for key, group in found.groups.items() if file_of(key).startswith(own)}
     rules = sum(len(group.rules) for group in groups.values())
     click.secho(
-        f"rule set {found.version[:12]}, from {_time(found.effective_from, zone)} on: "
+        f"rule set {found.version[:12]}, effective from {_time(found.effective_from, zone)}: "
         f"{_counted(rules, 'rule')} in {_counted(len(groups), 'group')}",
         bold=True,
     )

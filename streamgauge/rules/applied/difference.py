@@ -1,4 +1,4 @@
-"""What would change from one set of groups to another, rule by rule, for people."""
+"""Readable difference between two sets of groups, rule by rule."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""From the messages of alerts.rules to the rule set that counts, and from rule files to messages. Pure."""
+"""From the messages of alerts.rules to the rule set in effect, and from rule files to messages. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

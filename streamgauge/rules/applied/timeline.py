@@ -1,4 +1,4 @@
-"""Which rule set counts at which tick, and when ticks are due. Pure."""
+"""The rule set in effect at each tick, and the times of ticks. Pure."""
 
 from collections.abc import Iterable
 

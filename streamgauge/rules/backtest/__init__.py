@@ -1,1 +1,1 @@
-"""Runs rules over stored samples, a whole stretch of ticks at a time."""
+"""Runs rules over stored samples, a range of ticks at a time."""

@@ -1,4 +1,4 @@
-"""`streamgauge rules backtest`: reads the files, runs them, and prints what came of it."""
+"""`streamgauge rules backtest`: reads the files, runs them and prints the results."""
 
 import json
 from collections.abc import Callable, Collection, Sequence

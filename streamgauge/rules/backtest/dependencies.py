@@ -1,4 +1,4 @@
-"""Which rules read what others record, and in which order groups have to be evaluated."""
+"""Dependencies between rules through recorded series, and the order of evaluation of groups."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What rules record while they are tried, laid over what is stored."""
+"""Series recorded during a backtest, as an overlay on the stored ones."""
 
 import struct
 from array import array

@@ -1,4 +1,4 @@
-"""What a backtest finds: the alerts that would have been raised, and the times when a rule failed."""
+"""Results of a backtest: the alerts that would have been raised, and failures of rules."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

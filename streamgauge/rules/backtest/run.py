@@ -1,4 +1,4 @@
-"""The way in: groups of rules, a source and a span of time give the alerts that would have been raised."""
+"""Entry point: evaluates groups of rules over a span of time and returns the alerts."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a backtest has found, as people read it, and as JSON."""
+"""Renders the results of a backtest as text and as JSON."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

@@ -1,1 +1,1 @@
-"""Rule files: read, checked, every fault with its place."""
+"""Reads and checks rule files; reports every error with its line."""

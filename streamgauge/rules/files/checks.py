@@ -1,4 +1,4 @@
-"""What has to be right in the texts of a rule: expressions, templates, names, severities."""
+"""Checks the texts of a rule: expressions, templates, names, severities."""
 
 from collections.abc import Collection
 
@@ -63,4 +63,4 @@ def check_severity(
     """Note a severity that nobody knows; one made by a template is not looked at."""
     if text and "{{" not in text and text not in severities:
         known = f"{', '.join(severities)}, which rules.severities lists"
-        tree.add(node, FileFault.BAD_SEVERITY, f'{where}: severity "{text}" is none of {known}')
+        tree.add(node, FileFault.BAD_SEVERITY, f'{where}: severity "{text}" is not one of {known}')

@@ -1,4 +1,4 @@
-"""`streamgauge rules ...`: what it prints, and its exit codes, which are promtool's."""
+"""`streamgauge rules check | test`: output, and promtool's exit codes."""
 
 import re
 import sys
@@ -92,7 +92,7 @@ def usable_groups(paths: Sequence[Path], severities: Collection[str]) -> list[tu
     is_usable = True
     for path in paths:
         if path.suffix == SUFFIX:
-            detail = "a rule in SQL, which only jobs/sql_rules.py evaluates"
+            detail = "an SQL rule, which only jobs/sql_rules.py evaluates"
             _print_fault(Fault(str(path), Place(), FileFault.MISPLACED_FILE, detail), to_stderr=True)
             is_usable = False
             continue

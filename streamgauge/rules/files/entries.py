@@ -1,4 +1,4 @@
-"""Reads what rules of every kind may say: labels, annotations, durations, what is done without data."""
+"""Reads the fields common to all rules: labels, annotations, durations, no_data."""
 
 from collections.abc import Collection
 from typing import TypeAlias
@@ -33,7 +33,7 @@ class EntryReader:
         if word in set(NoData):
             return NoData(word)
         if word is not None:
-            detail = f'{where}: no_data: "{word}" is none of {", ".join(NoData)}'
+            detail = f'{where}: no_data: "{word}" is not one of {", ".join(NoData)}'
             self.tree.add(entries["no_data"].value, FileFault.BAD_WORD, detail)
         return NoData.OK
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a rule file or a file of unit tests."""
+"""Errors of rule files and unit test files."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Reads rule files: everything that is wrong in a file is reported at once, each fault with its place."""
+"""Reads rule files; reports all errors of a file at once, each with its line."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -72,9 +72,7 @@ class _Reader(EntryReader):
         for one, group in zip(nodes, groups, strict=True):
             line = self.tree.place(one).line
             if group.name and first.setdefault(group.name, line) != line:
-                detail = (
-                    f'group "{group.name}": a group of this name stands in line {first[group.name]} already'
-                )
+                detail = f'group "{group.name}": already defined in line {first[group.name]}'
                 self.tree.add(one, FileFault.DUPLICATE_GROUP, detail)
         for rule, line in duplicates(groups):
             detail = (

@@ -45,7 +45,7 @@ class YamlTree:
             if node is not None and loader.check_node():
                 more = loader.get_node()
                 if more is not None and not self._is_null(more):
-                    detail = "a second document, which is not read"
+                    detail = "a second document is not allowed"
                     self.add(more, FileFault.SECOND_DOCUMENT, detail)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
@@ -95,7 +95,7 @@ class YamlTree:
                 self.add(key, FileFault.UNKNOWN_KEY, f'{where}: unknown key "{name}"{hint}')
             elif name in found:
                 line = self.place(found[name].key).line
-                detail = f'{where}: the key "{name}" stands in line {line} already'
+                detail = f'{where}: the key "{name}" is already set in line {line}'
                 self.add(key, FileFault.DUPLICATE_KEY, detail)
             else:
                 found[name] = Entry(key, value)

@@ -1,4 +1,4 @@
-"""What a group of rules tells Kafka of a tick: changes of alerts, what readers show, and series."""
+"""The messages of a group for a tick: changes of alerts, state for readers, and recorded series."""
 
 import logging
 import time
@@ -184,6 +184,6 @@ def _add(ticked: Ticked, messages: list[Message], key: str, value: bytes | None)
     """Add a message, unless no topic takes it: everything in it is bounded, but what an earlier version has left."""
     if value is not None and len(key) + len(value) > MAX_MESSAGE_BYTES - ROOM_BYTES:
         ticked.oversized += 1
-        log.error("message left out: key=%s bytes=%d", key[:200], len(value))
+        log.error("message skipped: key=%s bytes=%d", key[:200], len(value))
         return
     messages.append(Message(key.encode(), value))

@@ -1,1 +1,1 @@
-"""Rules as they run: compiled, evaluated at a tick, the states of their alerts, and how these are told."""
+"""Running rules: compilation, evaluation at a tick, the states of alerts, and their messages."""

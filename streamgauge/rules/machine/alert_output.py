@@ -1,4 +1,4 @@
-"""What a group's ticks say to the topics alerts.triggered and alerts.state. Pure."""
+"""The messages of a group's ticks for alerts.triggered and alerts.state. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from streamgauge.series.labels import NAME
 
 MIN_ERROR_BYTES = 64
 """Of an error that is told, however many rules fail."""
-UNTOLD = "more errors than are told"
+UNTOLD = "more errors than are shown"
 NO_EXTERNAL_URL = (
-    "alerts.external_url is not set: links in alerts are paths, /graph?..., which lead nowhere elsewhere"
+    "alerts.external_url is not set: links in alerts are paths, /graph?..., which do not work elsewhere"
 )
 """What who makes and who sends links says of them, once, when it starts."""
 

@@ -1,4 +1,4 @@
-"""`streamgauge rules costs`: what the evaluation of each rule costs."""
+"""`streamgauge rules costs`: the evaluation cost of each rule."""
 
 import json
 from collections.abc import Sequence

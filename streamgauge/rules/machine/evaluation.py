@@ -1,4 +1,4 @@
-"""Evaluates rules at one tick: series to record, or what the state machine of alerts needs to know."""
+"""Evaluates rules at one tick: series to record, or the input of the state machine of alerts."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a group remembers from tick to tick: the alerts of its rules, and the series that they gave last. Pure."""
+"""The state of a group between ticks: the alerts of its rules, and the series they last recorded. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace

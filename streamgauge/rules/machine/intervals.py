@@ -1,4 +1,4 @@
-"""How often groups of rules are evaluated."""
+"""Evaluation intervals of groups of rules."""
 
 from schemas.rule_files import Group
 

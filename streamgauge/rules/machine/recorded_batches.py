@@ -1,4 +1,4 @@
-"""What rules write, as batches of metrics.raw."""
+"""Recorded series as batches of metrics.raw."""
 
 from collections.abc import Iterable, Iterator
 

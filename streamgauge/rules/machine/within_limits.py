@@ -1,4 +1,4 @@
-"""What rules give, held against the limits of labels: a series above them is left out, and all others count."""
+"""Enforces the label limits on results of rules: drops the series above them and keeps all others."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace

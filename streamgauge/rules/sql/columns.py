@@ -1,4 +1,4 @@
-"""Names in a SELECT that no column can have, found without Flink.
+"""Finds unknown column names in a SELECT without Flink.
 
 A name is known if samples or a window has such a column, or if the text may define it anywhere: as an alias, a table,
 or in the list of columns after either. Whether a known name may stand where it does, Flink alone tells.

@@ -1,4 +1,4 @@
-"""Reads rules in SQL: everything that is wrong in a file is reported at once, each fault with its place."""
+"""Reads SQL rules; reports all errors of a file at once, each with its line."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ def read_folder(folder: Path, severities: Collection[str] | None = None) -> tupl
             continue
         first = rules.setdefault(one.rule.rule.name, one.rule)
         if first is not one.rule:
-            detail = f'"{first.rule.name}" is the name of the rule in {first.file} already'
+            detail = f'rule "{first.rule.name}" is already defined in {first.file}'
             place = Place(one.rule.rule.line, one.rule.rule.column)
             faults.append(Fault(one.rule.file, place, FileFault.DUPLICATE_RULE, detail))
     return list(rules.values()), faults
@@ -92,14 +92,14 @@ def parse(file: str, text: str, severities: Collection[str] | None = None) -> Re
         statement = parse_statement(text)
         for token, meant in islice(unknown_columns(list(tokens(text))), MAX_UNKNOWN):
             hint = f"did you mean `{meant}`?" if meant else f"samples has {', '.join(SAMPLES)}"
-            detail = f'no column is called "{token.value[:MAX_SHOWN]}", {hint}'
+            detail = f'unknown column "{token.value[:MAX_SHOWN]}", {hint}'
             tree.add(Lines(text).place(token.start), FileFault.BAD_SQL, detail)
     except InvalidSql as fault:
         place = Lines(text).place(min(fault.position, len(text)))
         tree.add(place, FileFault.BAD_SQL, fault.detail)
     root = tree.root()
     if root is None and not tree.faults:
-        tree.add(Place(), FileFault.MISSING_KEY, 'no header: the file begins with "-- name: ..."')
+        tree.add(Place(), FileFault.MISSING_KEY, 'no header: the file must begin with "-- name: ..."')
     found = reader.rule(root, text[size:].strip(), statement) if root is not None else None
     rule = SqlRule(file, *found, statement) if found and statement and not tree.faults else None
     return ReadSqlRule(rule, sorted(tree.faults))
@@ -143,7 +143,7 @@ class _Header(EntryReader):
         labels = self.labels(entries, where)
         if SEVERITY in entries:
             if SEVERITY in labels:
-                detail = f"{where}: severity: it stands among the labels too"
+                detail = f"{where}: severity: already set among the labels"
                 self.tree.add(entries[SEVERITY].key, FileFault.DUPLICATE_KEY, detail)
             text = self.tree.text(entries[SEVERITY].value, f"{where}: severity")
             if text is not None:
@@ -159,7 +159,7 @@ class _Header(EntryReader):
             self.tree.add(entries["every"].value, FileFault.BAD_DURATION, detail)
         elif step_ms is not None and every < step_ms:
             # most ticks would see no row, and the alert would end
-            detail = f"{where}: every: the windows are {duration_text(step_ms)} apart"
+            detail = f"{where}: every: less than the {duration_text(step_ms)} between windows"
             self.tree.add(entries["every"].value, FileFault.BAD_DURATION, detail)
         return every
 

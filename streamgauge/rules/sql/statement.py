@@ -1,4 +1,4 @@
-"""The SELECT of a SQL rule: what it reads, which columns it gives, and when its rows count."""
+"""The SELECT of an SQL rule: its samples, columns and time attribute."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -75,19 +75,21 @@ def parse(text: str) -> Statement:
         last = found.pop()
         text = text[: last.start] + " " + text[last.end :]
     if not found or found[0].word not in ("SELECT", "WITH"):
-        raise InvalidSql(SqlFault.SYNTAX, "a rule is one SELECT", found[0].start if found else len(text))
+        raise InvalidSql(SqlFault.SYNTAX, "a rule must be one SELECT", found[0].start if found else len(text))
     for token in found:
         if token.text == ";":
-            raise InvalidSql(SqlFault.SYNTAX, "a file is one SELECT, there is a second statement", token.end)
+            raise InvalidSql(
+                SqlFault.SYNTAX, "a file must be one SELECT, without a second statement", token.end
+            )
         if token.word == "VALUE":
-            raise InvalidSql(SqlFault.SYNTAX, "value is a word of SQL itself: write `value`", token.start)
+            raise InvalidSql(SqlFault.SYNTAX, "value is a keyword of SQL: write `value`", token.start)
     calls = [_call(found, at) for at in range(len(found) - 1) if _is_call(found, at)]
     if not calls:
-        detail = "it reads no samples: SELECT ... FROM samples('metric', 'matchers')"
+        detail = "the rule reads no samples: use SELECT ... FROM samples('metric', 'matchers')"
         raise InvalidSql(SqlFault.SAMPLES, detail, found[0].start)
     selects = [at for at, token in enumerate(found) if token.depth == 0 and token.word == "SELECT"]
     if not selects:
-        raise InvalidSql(SqlFault.SYNTAX, "a rule is one SELECT", found[0].start)
+        raise InvalidSql(SqlFault.SYNTAX, "a rule must be one SELECT", found[0].start)
     names = _names(found, selects[0])
     time = next((one for one in TIMES if one in names), None)
     places = () if time else [_first_item(found, at) for at in selects]
@@ -133,19 +135,19 @@ def _names(found: Sequence[Token], select: int) -> list[str]:
     names: list[str] = []
     for item in _items(found, select):
         if item and item[-1].text == "*" and (len(item) == 1 or item[-2].text == "."):
-            detail = "name the columns: each one but `value` is a label of the alert"
+            detail = "name the columns: each one except `value` is a label of the alert"
             raise InvalidSql(SqlFault.COLUMNS, detail, item[0].start)
         name = _name(item)
         if name is None:
             where = item[0].start if item else found[select].end
             raise InvalidSql(SqlFault.COLUMNS, "a column without a name: give it one with AS", where)
         if name in names:
-            raise InvalidSql(SqlFault.COLUMNS, f'a second column "{name}"', item[0].start)
+            raise InvalidSql(SqlFault.COLUMNS, f'duplicate column "{name}"', item[0].start)
         if name == "" or name == "__name__":
             raise InvalidSql(SqlFault.COLUMNS, f'"{name}" cannot be a label of an alert', item[-1].start)
         names.append(name)
     if VALUE not in names:
-        detail = "no column is called `value`, the value of the alert"
+        detail = "no column `value`, the value of the alert"
         raise InvalidSql(SqlFault.COLUMNS, detail, found[select].start)
     return names
 
@@ -186,7 +188,7 @@ def _time(found: Sequence[Token]) -> str:
         return TIMES[0]
     grouped = next((token for token in found if token.depth == 0 and token.word == "GROUP"), None)
     if grouped is not None or any(token.word in _WINDOWS for token in found):
-        detail = "nothing says when a row counts: add window_time to the GROUP BY"
+        detail = "the rows have no time: add window_time to the GROUP BY"
         raise InvalidSql(SqlFault.COLUMNS, detail, grouped.start if grouped else found[0].start)
     return TIMES[1]
 

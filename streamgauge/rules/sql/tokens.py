@@ -87,10 +87,10 @@ def tokens(text: str) -> Iterator[Token]:
         if kind is Kind.SYMBOL:
             if part in _UNCLOSED or text.startswith("/*", token.start):
                 what = _UNCLOSED.get(part, "a comment")
-                raise InvalidSql(SqlFault.SYNTAX, f"{what} that is not closed", token.start)
+                raise InvalidSql(SqlFault.SYNTAX, f"{what} is not closed", token.start)
             if part in _OPENING.values():
                 if not waiting or _OPENING[waiting[-1].text] != part:
-                    raise InvalidSql(SqlFault.SYNTAX, f'"{part}" closes nothing', token.start)
+                    raise InvalidSql(SqlFault.SYNTAX, f'"{part}" has no opening counterpart', token.start)
                 token = token._replace(depth=len(waiting) - 1)
                 waiting.pop()
             elif part in _OPENING:

@@ -204,7 +204,7 @@ class Evaluator:
         if isinstance(first, Fields):
             return self._fields(dot, first, command[1:], final)
         if len(command) > 1 or final is not _MISSING:
-            self._refuse("can't give argument to what is no function", first.start)
+            self._refuse("can't give argument to non-function", first.start)
         if isinstance(first, Nil):
             self._refuse("nil is not a command", first.start)
         return self._operand(dot, first)

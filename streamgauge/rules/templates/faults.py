@@ -1,4 +1,4 @@
-"""What is wrong with a template, or went wrong while it was expanded."""
+"""Errors of parsing and expanding templates."""
 
 from enum import StrEnum
 

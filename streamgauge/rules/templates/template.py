@@ -1,4 +1,4 @@
-"""The way in: parse a template once, expand it for every alert."""
+"""Entry point: parse a template once, expand it for every alert."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

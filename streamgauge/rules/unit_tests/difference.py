@@ -1,4 +1,4 @@
-"""What differs between the alerts or series that a test expects and those that came, for people."""
+"""Readable difference between expected and actual alerts or series."""
 
 import re
 from collections.abc import Iterator, Sequence

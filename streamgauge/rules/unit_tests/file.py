@@ -130,7 +130,7 @@ class _Reader:
         for node in self._items(top, "group_eval_order", "the file"):
             name = self._tree.text(node, "group_eval_order") or ""
             if name in order:
-                detail = f'group_eval_order: group "{name}" stands there already'
+                detail = f'group_eval_order: group "{name}" is listed twice'
                 self._tree.add(node, FileFault.DUPLICATE_GROUP, detail)
             order.append(name)
         patterns = [
@@ -235,7 +235,7 @@ class _Reader:
                 return float(text)
             if re.fullmatch(r"0x[0-9a-fA-F]+", text):
                 return float(int(text, 16))
-        self._tree.add(node, FileFault.BAD_NUMBER, f'{where}: value: "{text}" is no number')
+        self._tree.add(node, FileFault.BAD_NUMBER, f'{where}: value: "{text}" is not a number')
         return 0.0
 
     def _start(self, entries: dict[str, Entry], where: str) -> int:

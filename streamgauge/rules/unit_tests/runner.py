@@ -1,4 +1,4 @@
-"""Runs unit tests: loads series, evaluates the rules tick by tick, compares what comes of them."""
+"""Runs unit tests: loads series, evaluates the rules tick by tick, compares the results."""
 
 import math
 from collections.abc import Mapping, Sequence

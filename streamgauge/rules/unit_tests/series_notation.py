@@ -72,7 +72,7 @@ def values(text: str) -> list[float | None]:
         item = _ITEM.fullmatch(word[0])
         if item is None:
             raise InvalidSeries(
-                f'"{word[0]}" is no value of a series: expected a number, _, stale, or runs such as 0+1x5',
+                f'"{word[0]}" is not a value of a series: expected a number, _, stale, or runs such as 0+1x5',
                 word.start(),
             )
         count = int(item["times"] or item["blanks"] or 0) + 1

@@ -1,4 +1,4 @@
-"""Sealed rows as they are stored, kept for the next query."""
+"""Cache of sealed rows in their stored form."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Raw rows as they come from the store, and what is wanted of them, decoded many at a time."""
+"""Raw rows from the store, decoded many at a time for the requested series."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence

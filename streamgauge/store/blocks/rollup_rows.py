@@ -1,4 +1,4 @@
-"""Rollup rows as they come from the store, and what is wanted of them, decoded together."""
+"""Rollup rows from the store, decoded together for the requested series."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple

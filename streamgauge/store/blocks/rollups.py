@@ -1,4 +1,4 @@
-"""Rollups as they are read: the wanted aggregates of many series and windows, also those that follow from others."""
+"""Rollups as read: the requested aggregates of many series and windows, derived ones included."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -21,7 +21,7 @@ AGGREGATES = (*ROLLUP_COLUMNS, INCREASE, *QUANTILES, DIGEST)
 
 
 class NoDigests(Exception):
-    """A percentile is asked for of series whose storage class keeps no digests."""
+    """A percentile was requested of series whose storage class keeps no digests."""
 
 
 class RollupRow(NamedTuple):

@@ -1,4 +1,4 @@
-"""What of stored rows is wanted: which series of each row, where a query has places with their ids."""
+"""Selects the requested series from each stored row."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The series that may fulfil matchers: the fewest that the index gives without a look at their labels."""
+"""Series that may match: as few as the index can select without reading their labels."""
 
 import time
 from collections import defaultdict

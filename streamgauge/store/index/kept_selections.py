@@ -1,4 +1,4 @@
-"""What was selected before, for as long as the index stays as it was."""
+"""Cache of selections, valid until the index changes."""
 
 import time
 from dataclasses import dataclass
@@ -40,13 +40,13 @@ class KeptSelections:
         self._recent = recent
 
     def recent(self, key: Key) -> Selection | None:
-        """What was right a moment ago."""
+        """Return a selection that was valid a moment ago, or None."""
         kept: _Kept | None = self._recent.get(key) if self._fresh_s else None
         is_fresh = kept is not None and time.monotonic() - kept.checked < self._fresh_s
         return kept.selection if kept is not None and is_fresh else None
 
     def get(self, key: Key, version: bytes, read_at: float) -> Selection | None:
-        """What is right with this version of the index, which was read at a time of `time.monotonic`."""
+        """Return a selection valid for this version of the index, read at a time of `time.monotonic`."""
         kept: _Kept | None = self._recent.get(key)
         if kept is None or kept.version != version or read_at - kept.since > MAX_AGE_S:
             return None
@@ -54,7 +54,7 @@ class KeptSelections:
         return kept.selection
 
     def put(self, key: Key, version: bytes, read_at: float, selection: Selection) -> None:
-        """Keep what was made of the index after this version of it was read."""
+        """Store a selection made after this version of the index was read."""
         labels = sum(SERIES_BYTES + len(data) for data in selection.labels)
         size = ENTRY_BYTES + bytes_of(key) + labels
         self._recent.put(key, _Kept(version, read_at, read_at, selection), size)

@@ -1,4 +1,4 @@
-"""Reading the series index: which series fulfil matchers, and the names and values of labels."""
+"""Reads the series index: series by matchers, label names and label values."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Which expressions give nothing, not even an error, where no series is selected."""
+"""Finds expressions that return nothing, not even an error, if no series is selected."""
 
 from streamgauge.promql.functions.vector_functions import MATH
 from streamgauge.promql.syntax.ast import (

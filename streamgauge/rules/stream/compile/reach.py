@@ -1,4 +1,4 @@
-"""Which samples an expression looks at when it is evaluated at a moment."""
+"""The samples that an expression reads at an evaluation time."""
 
 import contextlib
 from collections.abc import Iterable, Sequence

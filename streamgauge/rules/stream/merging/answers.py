@@ -15,12 +15,8 @@ from streamgauge.rules.stream.merging.family_answers import Blocks, FamilyAnswer
 from streamgauge.rules.stream.parts.partials import ShardPartial
 from streamgauge.rules.stream.shard.gathering import shipped, too_many
 
-NO_STORE = (
-    "it looks further back than samples are kept in memory, and nothing that is stored can be read here"
-)
-NO_QUERY = (
-    "only queries that stand in the template as they are can be asked here, not texts that it puts together"
-)
+NO_STORE = "it looks back further than the samples in memory, and the store cannot be read here"
+NO_QUERY = "only literal queries are supported here, not those that the template assembles"
 
 
 class TickAnswers:

@@ -1,4 +1,4 @@
-"""What the shards give for a group, brought together: the result of each of its rules."""
+"""Merges the partials of all shards into the result of each rule of a group."""
 
 from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter

@@ -1,4 +1,4 @@
-"""What one shard gives for one group at one tick, as bytes."""
+"""Encoding of a partial: the result of one shard for one group at one tick."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -22,9 +22,7 @@ from streamgauge.rules.stream.shard.gathering import shipped, too_many
 from streamgauge.rules.stream.shard.shard_families import LeafAt, ShardFamily, shard_families
 from streamgauge.rules.templates.faults import InvalidTemplate
 
-METADATA_LABELS = (
-    "series have the labels __type__ or __unit__, which rules have to be told: alerts.metadata_labels"
-)
+METADATA_LABELS = "series have the labels __type__ or __unit__: set alerts.metadata_labels"
 
 
 def stream_groups(
