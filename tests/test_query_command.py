@@ -105,7 +105,7 @@ def test_an_error_shows_the_place(ask):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"at": "yesterday"}, '"yesterday" is no time'),
+        ({"at": "yesterday"}, '"yesterday" is not a time'),
         ({"at": "now", "start": "0"}, "--time is for an instant query"),
         ({"start": "now", "end": "now-1h"}, "the end is before the start"),
         ({"step": "-5"}, '"-5" is not a positive duration'),

@@ -78,7 +78,7 @@ def test_samples_are_split_by_class_and_labels_asked_for_once():
         ("storage: {classes: {short: {match: ['sum(up)']}}}", r'1:4: parse error: unexpected "\("'),
         ("storage: {classes: {short: {retention: {1min: soon}}}}", "not a valid duration"),
         ("storage: {classes: {short: {retention: {2min: 1d}}}}", "1min"),
-        ("storage: {classes: {standard: {match: [up]}}}", "it has no match"),
+        ("storage: {classes: {standard: {match: [up]}}}", "must have no match"),
         # else a day would be built from the hours that are left of it
         (
             "storage: {classes: {short: {retention: {1hour: 12h}}}}",

@@ -10,8 +10,8 @@ from schemas.units import HOUR_MS
 from streamgauge.gateway.formats import prometheus_json as answer
 from streamgauge.gateway.query.queries import Answer, document
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest
-from streamgauge.gateway.request.go_values import InvalidNumber, integer
 from streamgauge.gateway.request.parameters import Form
+from streamgauge.go_numbers import InvalidNumber, integer
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, fulfils
 from streamgauge.store.reader import Reader, Reading

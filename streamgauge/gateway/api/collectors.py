@@ -14,8 +14,8 @@ from streamgauge.config import Config
 from streamgauge.gateway.query.queries import Answer, document
 from streamgauge.gateway.request.askers import Asker
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest, invalid_parameter
-from streamgauge.gateway.request.go_values import InvalidNumber, integer
 from streamgauge.gateway.request.parameters import Form
+from streamgauge.go_numbers import InvalidNumber, integer
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.promql.syntax.parser import any_selector
 from streamgauge.redaction import redacted

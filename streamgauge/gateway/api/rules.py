@@ -11,8 +11,8 @@ from schemas.rule_files import Group, RuleKind
 from streamgauge.gateway.query.queries import Answer, document, selector
 from streamgauge.gateway.request.askers import Asker
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest, invalid_parameter
-from streamgauge.gateway.request.go_values import InvalidNumber, integer
 from streamgauge.gateway.request.parameters import Form, quoted
+from streamgauge.go_numbers import InvalidNumber, integer
 from streamgauge.promql.syntax import parser, printer
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.rules.applied.board import GroupView, RuleView

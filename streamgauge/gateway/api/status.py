@@ -4,7 +4,6 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from streamgauge.gateway.query.queries import Answer, document
 from streamgauge.gateway.request.parameters import Form
 from streamgauge.redaction import redacted, without_secrets
 from streamgauge.store.reader import Reading
+from streamgauge.times import rfc3339
 
 PROMETHEUS_VERSION = "3.16.0"
 """Whose API this is: clients choose by it what they may ask."""
@@ -60,12 +60,12 @@ class Status:
 
     def runtimeinfo(self, _: Form, reading: Reading) -> Answer:
         """/api/v1/status/runtimeinfo: what of it there is outside of Go."""
-        started = _time(self._started)
+        started = rfc3339(self._started)
         content = {
             "startTime": started,
             "CWD": str(Path.cwd()),
             "hostname": socket.gethostname(),
-            "serverTime": _time(self._clock()),
+            "serverTime": rfc3339(self._clock()),
             "reloadConfigSuccess": True,
             "lastConfigTime": started,
             "corruptionCount": 0,
@@ -101,11 +101,3 @@ def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value if isinstance(value, str) else answer.text(value)
-
-
-def _time(milliseconds: int) -> str:
-    return (
-        datetime.fromtimestamp(milliseconds / 1000, UTC)
-        .isoformat(timespec="milliseconds")
-        .replace("+00:00", "Z")
-    )

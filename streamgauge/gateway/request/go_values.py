@@ -1,21 +1,12 @@
-"""Numbers, times and durations of parameters, read as Prometheus reads them: by Go's rules, its quirks included."""
+"""Times and durations of parameters, parsed as by Prometheus: by Go's rules, including its quirks."""
 
 import math
 import re
 from datetime import UTC, datetime, timedelta
 
+from streamgauge.go_numbers import INT64, InvalidNumber, number
 from streamgauge.promql.syntax.literals import duration
 
-INT64 = 2**63
-"""Of a signed number of 64 bits: the first that is too large."""
-SYNTAX = "invalid syntax"
-RANGE = "value out of range"
-_DIGITS = r"[0-9]+(?:_[0-9]+)*"
-_HEX = r"[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*"
-_DECIMAL = re.compile(rf"[-+]?(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][-+]?{_DIGITS})?")
-_HEXADECIMAL = re.compile(rf"[-+]?0[xX]_?(?:{_HEX}(?:\.(?:{_HEX})?)?|\.{_HEX})[pP][-+]?{_DIGITS}")
-_NO_NUMBER = re.compile(r"nan|[-+]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
-_INTEGER = re.compile(r"[-+]?[0-9]+")
 _TIME = re.compile(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})T(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
     r"(?:[.,](?P<fraction>[0-9]+))?(?:Z|(?P<sign>[-+])(?P<east>[0-9]{2}):(?P<east_minute>[0-9]{2}))"
@@ -30,39 +21,6 @@ _YEAR_1_S = 62_135_596_800
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _GREGORIAN = timedelta(days=146_097)
 """400 years."""
-MAX_DIGITS = 4096
-"""No text with a longer number is looked at."""
-
-
-class InvalidNumber(ValueError):
-    """A text that is not a number or is out of range; the message has Go's wording."""
-
-
-def integer(text: str, bits: int = 64) -> int:
-    """A decimal number of so many bits.
-
-    :raises InvalidNumber: for anything else.
-    """
-    if not _INTEGER.fullmatch(text):
-        raise InvalidNumber(SYNTAX)
-    # int() refuses more digits than it can read in linear time
-    found = int(text) if len(text) <= MAX_DIGITS else INT64
-    if not -(1 << (bits - 1)) <= found < 1 << (bits - 1):
-        raise InvalidNumber(RANGE)
-    return found
-
-
-def number(text: str) -> float | None:
-    """A number in decimal or hexadecimal notation, an infinity or NaN; None for anything else, or beyond a double."""
-    if _NO_NUMBER.fullmatch(text) or _DECIMAL.fullmatch(text):
-        found = float(text)
-        return None if math.isinf(found) and not _NO_NUMBER.fullmatch(text) else found
-    if _HEXADECIMAL.fullmatch(text):
-        try:
-            return float.fromhex(text.replace("_", ""))
-        except OverflowError:
-            return None
-    return None
 
 
 def time_ms(text: str) -> int | None:
@@ -70,7 +28,7 @@ def time_ms(text: str) -> int | None:
 
     Any number is a time: beyond 64 bits it is the one that Go's conversion gives on amd64.
     """
-    seconds = number(text)
+    seconds = _seconds(text)
     if seconds is not None:
         return _of_seconds(seconds)
     if text in _BOUNDARIES_S:
@@ -102,7 +60,7 @@ def duration_ns(text: str) -> int | None:
 
     :raises OverflowError: for seconds beyond 64 bits of ns.
     """
-    seconds = number(text)
+    seconds = _seconds(text)
     if seconds is not None:
         found = seconds * 1e9
         if not -INT64 <= found < INT64:
@@ -111,6 +69,13 @@ def duration_ns(text: str) -> int | None:
     try:
         return duration(text) * 10**6 if text else None
     except ValueError:
+        return None
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        return number(text)
+    except InvalidNumber:
         return None
 
 

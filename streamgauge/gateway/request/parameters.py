@@ -7,6 +7,7 @@ from typing import NamedTuple
 from streamgauge.gateway.request import forms, go_values
 from streamgauge.gateway.request.askers import ANYBODY, Asker
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest, invalid_parameter
+from streamgauge.go_numbers import InvalidNumber, integer
 from streamgauge.times import go_duration
 
 MAX_MS = 2**53
@@ -162,8 +163,8 @@ class Form:
         if not given:
             return None
         try:
-            found = go_values.integer(given)
-        except go_values.InvalidNumber as fault:
+            found = integer(given)
+        except InvalidNumber as fault:
             raise invalid_parameter("limit", f"strconv.Atoi: parsing {quoted(given)}: {fault}") from None
         if found < 0:
             raise invalid_parameter("limit", "limit must be non-negative")

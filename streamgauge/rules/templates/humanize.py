@@ -3,6 +3,7 @@
 import math
 import re
 
+from streamgauge import go_numbers
 from streamgauge.rules.templates.faults import FunctionFault
 from streamgauge.rules.templates.formatting import shortest
 from streamgauge.rules.templates.values import SECOND_NS, Duration, Named, Time, Value, type_name
@@ -10,7 +11,6 @@ from streamgauge.rules.templates.values import SECOND_NS, Duration, Named, Time,
 _LARGE = "kMGTPEZY"
 _SMALL = "munpfazy"
 _MAX_NS = 2**63
-_HEX = re.compile(r"[+-]?0[xX]")
 _DURATION = re.compile(
     r"(-?)(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?", re.ASCII
 )
@@ -155,8 +155,6 @@ def _small(number: float) -> str:
 
 def _parsed(text: str) -> float:
     try:
-        if text == text.strip():
-            return float.fromhex(text) if _HEX.match(text) and "p" in text.lower() else float(text)
-    except (ValueError, OverflowError):
-        pass
-    raise FunctionFault(f'strconv.ParseFloat: parsing "{text}": invalid syntax')
+        return go_numbers.number(text)
+    except go_numbers.InvalidNumber as fault:
+        raise FunctionFault(f'strconv.ParseFloat: parsing "{text}": {fault}') from None
