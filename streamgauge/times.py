@@ -3,12 +3,15 @@
 import re
 import time
 from datetime import UTC, datetime
+from math import isfinite
 
 from streamgauge.promql.syntax.literals import duration
 
 LAST_DATE_MS = 253_402_300_799_999
 """The end of the year 9999, the last that SQL knows."""
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+MAX_S = 2**43
+"""Bound of times in s: in ms a float64 still holds them exactly."""
+_RELATIVE = re.compile(r"now(?:([+-])(\w+))?")
 
 
 def now_ms() -> int:
@@ -21,21 +24,32 @@ def rfc3339(time: int) -> str:
     return datetime.fromtimestamp(time / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def timestamp(text: str) -> int:
-    """The ms of RFC 3339 (UTC where it names no zone), Unix seconds, `now`, or `now-1h30m`.
+def unix_seconds(text: str, now: float) -> float:
+    """Parse RFC 3339 (UTC where it names no zone), Unix seconds, `now`, or `now-1h30m`.
 
-    :raises ValueError: for anything else.
+    :param now: Unix seconds. :raises ValueError: for anything else.
     """
-    if text == "now" or text.startswith(("now-", "now+")):
-        away = duration(text[4:]) if len(text) > 3 else 0
-        return now_ms() + (away if text[3:4] == "+" else -away)
-    if _NUMBER.fullmatch(text):
-        return round(float(text) * 1000)
+    if relative := _RELATIVE.fullmatch(text):
+        sign, length = relative.groups()
+        away = duration(length) / 1000 if length else 0.0
+        return now - away if sign == "-" else now + away
     try:
-        given = datetime.fromisoformat(text)
+        found = float(text)
     except ValueError:
-        raise ValueError(f"not a time: {text!r}; use 2026-11-01T00:00Z, Unix seconds or now-1h") from None
-    return round((given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp() * 1000)
+        try:
+            date = datetime.fromisoformat(text)
+        except ValueError:
+            forms = "2026-11-01T00:00Z, Unix seconds, now or now-1h"
+            raise ValueError(f'"{text}" is not a time; use {forms}') from None
+        found = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    if not isfinite(found) or abs(found) > MAX_S:
+        raise ValueError(f'"{text}" is out of range')
+    return found
+
+
+def timestamp(text: str) -> int:
+    """Parse a time as `unix_seconds` does, relative to now. :returns: ms."""
+    return round(unix_seconds(text, now_ms() / 1000) * 1000)
 
 
 def go_duration(nanoseconds: int) -> str:

@@ -51,7 +51,7 @@ def test_flinks_command_line_shows_its_own_help_and_leaves_a_jobs_flags_to_the_j
     job = [*command, "run", "-py", str(ROOT / "jobs" / "backfill.py"), "--from", "soon"]
     run = subprocess.run(job, capture_output=True, text=True, check=False)
     assert run.returncode == 1
-    assert "backfill.py: error: argument --from: not a time: 'soon'" in run.stdout + run.stderr
+    assert 'backfill.py: error: argument --from: "soon" is not a time' in run.stdout + run.stderr
     listening.close()
 
 

@@ -12,6 +12,7 @@ from streamgauge.query.axes import time_ticks, value_labels, value_ticks
 from streamgauge.query.caret import marked
 from streamgauge.query.plot import plot
 from streamgauge.query.series import Series
+from streamgauge.times import unix_seconds
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()
 
@@ -32,7 +33,7 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()
     ],
 )
 def test_times(text, expected):
-    assert times.time(text, NOW) == expected
+    assert unix_seconds(text, NOW) == expected
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_times(text, expected):
 )
 def test_what_is_no_time(text):
     with pytest.raises(ValueError, match=r".+"):
-        times.time(text, NOW)
+        unix_seconds(text, NOW)
 
 
 @given(st.floats(1, 1e9), st.integers(1, 1000))

@@ -13,8 +13,9 @@ from streamgauge.query import show
 from streamgauge.query.caret import marked
 from streamgauge.query.client import Answer, QueryFailed, ask
 from streamgauge.query.series import label_names, series
-from streamgauge.query.times import seconds, step_for, time
+from streamgauge.query.times import seconds, step_for
 from streamgauge.terminal import terminal
+from streamgauge.times import unix_seconds
 
 HOUR_S = 3600
 POINTS = 200
@@ -58,7 +59,7 @@ def run(asked: Asked, clock: Callable[[], float], zone: tzinfo | None = None) ->
 
 
 def _instant(asked: Asked, now: float, zone: tzinfo) -> None:
-    at = time(asked.at or "now", now)
+    at = unix_seconds(asked.at or "now", now)
     answer = ask(asked.url, "/api/v1/query", {"query": asked.expression, "time": f"{at:.3f}"})
     _remarks(answer)
     if not _for_machines(asked.output, answer):
@@ -66,8 +67,8 @@ def _instant(asked: Asked, now: float, zone: tzinfo) -> None:
 
 
 def _range(asked: Asked, now: float, zone: tzinfo) -> None:
-    end = time(asked.end or "now", now)
-    start = end - HOUR_S if asked.start is None else time(asked.start, now)
+    end = unix_seconds(asked.end or "now", now)
+    start = end - HOUR_S if asked.start is None else unix_seconds(asked.start, now)
     if end < start:
         raise ValueError("the end is before the start")
     step = step_for(end - start, POINTS) if asked.step is None else seconds(asked.step)

@@ -1,12 +1,8 @@
-"""Times on the command line: RFC 3339, Unix seconds, `now`, `now-1h`."""
-
-import re
-from datetime import UTC, datetime
-from math import isfinite
+"""Durations on the command line, and the steps of range queries."""
 
 from streamgauge.promql.syntax.literals import duration
+from streamgauge.times import MAX_S
 
-MAX_S = 2**43
 STEPS_S = (
     1,
     2,
@@ -31,38 +27,11 @@ STEPS_S = (
 )
 """Steps that divide an hour or a day evenly."""
 
-_RELATIVE = re.compile(r"now(?:([+-])(\w+))?")
-
-
-def time(text: str, now: float) -> float:
-    """Unix seconds.
-
-    :raises ValueError: with words for people.
-    """
-    relative = _RELATIVE.fullmatch(text)
-    if relative:
-        sign, length = relative.groups()
-        if not length:
-            return now
-        return now + duration(length) / 1000 * (-1 if sign == "-" else 1)
-    try:
-        found = float(text)
-    except ValueError:
-        try:
-            date = datetime.fromisoformat(text)
-        except ValueError:
-            forms = "RFC 3339, Unix seconds, now or now-1h"
-            raise ValueError(f'"{text}" is not a time; use {forms}') from None
-        found = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    if not isfinite(found) or abs(found) > MAX_S:
-        raise ValueError(f'"{text}" is out of range')
-    return found
-
 
 def seconds(text: str) -> float:
-    """A length of time: seconds, or as in PromQL.
+    """Parse a positive duration: seconds, or as in PromQL.
 
-    :raises ValueError: for what is none, or is not positive.
+    :raises ValueError: for anything else.
     """
     try:
         found = float(text)
