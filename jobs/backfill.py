@@ -50,7 +50,7 @@ def build(
 
 
 def main() -> int:
-    """Read, then wait for what the live job makes of it.
+    """Replay the range, then wait for the live job's rebuilds.
 
     :returns: the exit code: 1 if Kafka lacks a part of the range, or a bucket could not be built from it.
     """

@@ -26,7 +26,7 @@ class AppliedRules:
         self._polled = time.monotonic()
 
     def refresh(self) -> bool:
-        """Take what is new, if a while has passed since the last look; whether that is another rule set."""
+        """Read new messages, at most once in a while; returns whether the rule set has changed."""
         now = time.monotonic()
         if now - self._polled < POLL_S:
             return False

@@ -44,11 +44,11 @@ class Bundles(NamedTuple):
 
 
 AT_ONCE = Bundles(64, 20)
-"""For what somebody waits for."""
+"""For results that users wait for."""
 BY_TICKS = Bundles(100, 100)
 """For ticks of a second and more, so that of a tick of many groups those that come first need not wait for all."""
 BY_MINUTES = Bundles(1000, 200)
-"""For what is done once a minute."""
+"""For work done once a minute."""
 
 
 def environments(

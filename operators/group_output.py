@@ -24,7 +24,7 @@ BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 
 
 def send_alerts(tables: StreamTableEnvironment, groups: DataStream, config: Config) -> None:
-    """Send what an operator yields as TRIGGERED, STATE and BATCHES to its topics."""
+    """Send an operator's TRIGGERED, STATE and BATCHES to their topics."""
     statements = tables.create_statement_set()
     send(tables, statements, groups.get_side_output(TRIGGERED), config, topics.TRIGGERED)
     send(tables, statements, groups.get_side_output(STATE), config, topics.ALERT_STATE)
@@ -33,7 +33,7 @@ def send_alerts(tables: StreamTableEnvironment, groups: DataStream, config: Conf
 
 
 def messages(ticked: "Ticked", sent: int) -> Iterator[object]:
-    """What a tick gave, as TRIGGERED, STATE and BATCHES.
+    """Return the output of a tick as TRIGGERED, STATE and BATCHES.
 
     :param sent: the moment (ms) in which the tick was due: a replay writes the same, and time never moves by what
         rules write.
@@ -66,7 +66,7 @@ class StoredGroup:
         return self._last.value() or 0
 
     def read(self) -> "GroupState":
-        """What was written."""
+        """Read the stored group."""
         from streamgauge.rules.machine import alert_codec
         from streamgauge.rules.machine.group_codec import decode_given, decode_origins
         from streamgauge.rules.machine.group_state import GroupState
@@ -78,7 +78,7 @@ class StoredGroup:
         )
 
     def write(self, tick: int, state: "GroupState", ticked: "Ticked") -> None:
-        """What a tick has changed."""
+        """Store the changes of a tick."""
         from streamgauge.rules.machine import alert_codec
         from streamgauge.rules.machine.group_codec import encode_given, encode_origins
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 PIECE_BYTES = 1024 * 1024
-"""What one row of the state has at most."""
+"""Maximum size of one row of the state."""
 
 
 class State(Protocol):

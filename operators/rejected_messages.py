@@ -8,22 +8,22 @@ from schemas.batch import InvalidBatch
 from schemas.limits import MAX_REJECTED_BYTES
 
 BURST = 10
-"""So many messages of a kind at once, and then one a second."""
+"""Burst of messages of a kind; then one per second."""
 MAX_HEADER_BYTES = 1000
 """Of a header or the key: both come from outside."""
 KINDS = 1000
-"""Reasons and producers that are told apart: producers' names come from outside."""
+"""Maximum number of kinds (reason and producer); names of producers come from outside."""
 
 
 class Sampling:
-    """Lets a message of each kind through a second, after a burst; remembers how many it held back since the last."""
+    """Passes a burst of messages of each kind, then one per second; counts the suppressed ones."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._kinds: dict[tuple[str, str], tuple[float, float, int]] = {}
 
     def take(self, reason: str, producer: str) -> int | None:
-        """How many of its kind were held back before a message that may go; None for one that is held back."""
+        """Return the number suppressed before a message that passes; None for a suppressed one."""
         kind = reason, producer
         if kind not in self._kinds and len(self._kinds) >= KINDS:
             kind = reason, ""
@@ -48,7 +48,7 @@ class Rejected(NamedTuple):
 def message(
     fault: InvalidBatch, place: Mapping[str, str], key: bytes | None, payload: bytes | None, held_back: int
 ) -> Rejected:
-    """What tells of something that was set aside.
+    """Encode a message about rejected input.
 
     :param place: headers that say where it came from.
     :param held_back: of how many others of its kind nothing was told before.

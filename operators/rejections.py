@@ -17,7 +17,7 @@ REJECTED = OutputTag("rejected", MESSAGE)
 
 
 class Rejections:
-    """Counts what is set aside by reason, and makes the messages that tell of it."""
+    """Counts rejected input by reason and encodes its messages."""
 
     def __init__(self, metrics: MetricGroup) -> None:
         from operators.rejected_messages import Sampling
@@ -39,7 +39,7 @@ class Rejections:
         key: bytes | None,
         payload: Callable[[], bytes | None],
     ) -> Iterator[tuple[OutputTag, Row]]:
-        """What tells of something that is set aside, if anything is to.
+        """Return the messages about rejected input, if any.
 
         :param place: headers that say where it came from; `producer` among them.
         :param payload: makes it.

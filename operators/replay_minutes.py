@@ -22,11 +22,11 @@ REPLAYED = Types.ROW_NAMED(
     ["lane", "minute", "samples", "changes"], [Types.INT(), Types.LONG(), Types.LONG(), Types.BOOLEAN()]
 )
 OPEN_MINUTES = 4
-"""So many minutes of a lane are gathered at a time; what comes for one that was written is one more part of it."""
+"""Maximum number of minutes of a lane to gather; later batches of a written minute become another part."""
 WRITERS = 8
 """Parts that are written at a time: each has to wait for several writes, one after the other."""
 PART_KEPT_MS = 6 * 3_600_000
-"""So long a replayed part lives at least, for the live job has to build from it."""
+"""Minimum lifetime of a replayed part, so that the live job can build from it."""
 
 
 class ReplayMinutes(KeyedProcessFunction):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOAD_EVERY_MS = 10_000
-"""How often a lane looks for marks that a replay has put into the store."""
+"""Interval of looking for a replay's marks in the store."""
 
 
 class RollUp(KeyedProcessFunction):

@@ -19,7 +19,7 @@ from streamgauge.store.session import connect
 from streamgauge.store.source import ReaderSource
 
 READ_S = 10.0
-"""How long one selector may take."""
+"""Timeout of one selector."""
 
 Answer = TypeVar("Answer")
 

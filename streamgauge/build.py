@@ -1,4 +1,4 @@
-"""What tells one build of this program from another: the source that runs, and what it computes with."""
+"""Identity of a build: its source and the packages it computes with."""
 
 import platform
 from functools import cache

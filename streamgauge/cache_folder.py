@@ -5,5 +5,5 @@ from pathlib import Path
 
 
 def cache() -> Path:
-    """The folder for what can be fetched or compiled again, shared by all that runs of this user."""
+    """Return the user's cache folder, for files that can be fetched or compiled again."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "streamgauge"

@@ -16,7 +16,7 @@ ALIVE = frozenset({"INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "FAILING"
 
 
 NO_WATERMARKS = (-(2**63), 2**63 - 1)
-"""What Flink says before there is a watermark, and at the end of all data."""
+"""Flink's values before the first watermark, and at the end of all data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """What Flink says of a job. since_ms, failed_ms: when it entered its state, and failed last, in ms of the epoch."""
+    """State of a job. since_ms, failed_ms: time of entering its state, and of its last failure, in ms of the epoch."""
 
     state: str
     since_ms: int
@@ -44,7 +44,7 @@ class JobView:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How far a job is: its watermark (ms) and the messages that wait for it; None where Flink does not say."""
+    """Progress of a job: its watermark (ms) and its lag in messages; None if unknown."""
 
     watermark_ms: int | None
     pending: int | None
@@ -88,7 +88,7 @@ class FlinkRest:
         return {job["name"]: job["jid"] for job in jobs}
 
     def lag(self, job: str) -> Lag:
-        """How far a job is that runs: the watermark that is furthest behind, and what its sources have not read."""
+        """Return the progress of a running job: its lowest watermark, and the unread messages of its sources."""
         nodes = self._get(f"/jobs/{job}")["plan"]["nodes"]
         watermarks: list[int] = []
         pending: list[int] = []

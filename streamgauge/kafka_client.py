@@ -1,4 +1,4 @@
-"""How clients of Kafka are told where it is and who they are: librdkafka, and the Java client in Flink's connector."""
+"""Connection settings of Kafka clients: librdkafka, and the Java client in Flink's connector."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ LOGIN_MODULES: Mapping[str, str] = {
 
 
 def client_settings(kafka: Kafka) -> dict[str, Any]:
-    """What every producer, consumer and admin client of confluent_kafka is made with, beside its own settings.
+    """Settings of every producer, consumer and admin client of confluent_kafka, beside its own.
 
     :raises MissingPassword: if the file of the password cannot be used.
     """

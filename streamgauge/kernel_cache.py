@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept: a folder for each state of the source, and for how it is compiled.
+"""Cache folders of compiled kernels, one for each state of the source and of the compiler settings.
 
 numba takes a kernel from its cache as long as the kernel's own file is the same, also when one that it calls in
 another file has changed, and whether or not it was compiled with the bounds checks that are asked for now. So after an
@@ -17,13 +17,13 @@ from streamgauge.cache_folder import cache
 
 VARIABLE = "NUMBA_CACHE_DIR"
 HOW = ("NUMBA_BOUNDSCHECK", "NUMBA_OPT")
-"""What of numba's settings changes the compiled form of a kernel, of those that we use."""
+"""Numba settings that change compiled kernels."""
 KEPT_S = 30 * 86_400
 _ROOT = Path(__file__).parents[1]
 
 
 def folder(cache: Path) -> Path:
-    """The folder for this source below a cache folder; those of others that nobody has used for a month are deleted.
+    """Return the folder for this source; deletes folders of other sources unused for a month.
 
     :raises OSError: if it is not there and cannot be made.
     """

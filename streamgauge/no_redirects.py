@@ -1,4 +1,4 @@
-"""HTTP requests that go to the server that is named, and to no other."""
+"""HTTP requests that never follow redirects."""
 
 import http.client
 import json
@@ -10,14 +10,14 @@ from streamgauge.redaction import redacted
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
-        """Follow none: a POST would become a GET, and credentials would go to whom the answer names."""
+        """Follow none: a POST would become a GET, and credentials would reach another server."""
 
 
 _OPENER = urllib.request.build_opener(_NoRedirects)
 
 
 def open_url(request: urllib.request.Request | str, timeout_s: float) -> http.client.HTTPResponse:
-    """The answer to a request; one that redirects is an error as any other, and says so.
+    """Send a request and return the response; a redirect is an error.
 
     :raises urllib.error.HTTPError: for what is not 2xx. :raises OSError: without an answer.
     """

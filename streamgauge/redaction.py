@@ -1,10 +1,10 @@
-"""Passwords in what people are shown: configuration, errors, logs."""
+"""Hides passwords in configuration, errors and logs."""
 
 import re
 from typing import Any
 
 HIDDEN = "<secret>"
-"""What stands for a password, as in Prometheus."""
+"""Replacement of a password, as in Prometheus."""
 _IN_URL = re.compile(r"(?<=://)([^\s/?#\"'<>:]*):[^\s/?#]*(?=@)")
 """User and password of any URL in a text; as everywhere, what comes after the last @ is the host."""
 _IN_QUERY = re.compile(r"(?<=[?&]password=)[^\s&#\"'<>]+")

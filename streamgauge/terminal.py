@@ -3,7 +3,7 @@
 from rich.console import Console
 
 PIPE_WIDTH = 200
-"""Columns where no terminal has any: a table in a file or a pipe is not cut to what is usual for one."""
+"""Columns without a terminal: a table in a file or pipe is not cut to a usual width."""
 
 
 def terminal() -> Console:

@@ -31,7 +31,7 @@ PARTS: Mapping[str, Callable[[], None]] = {
 
 
 def main() -> None:
-    """Tell what is compiled, in the order of PARTS."""
+    """Compile all kernels, in the order of PARTS."""
     for name, part in PARTS.items():
         began = time.monotonic()
         print(f"kernels of {name}", end="", flush=True)

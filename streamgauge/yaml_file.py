@@ -16,7 +16,7 @@ class Section(BaseModel):
 
 
 class InvalidFile(ValueError):
-    """A file that does not say what it must; each line of the message names the place."""
+    """An invalid file; each line of the message names the place."""
 
 
 def load(path: Path, model: type[Model]) -> Model:

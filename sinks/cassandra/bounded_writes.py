@@ -43,7 +43,7 @@ class BoundedWrites:
         self._begun += 1
 
     def settle(self) -> int:
-        """Return when all that was begun is stored; how many writes that were since the last time.
+        """Wait for all writes; returns their number since the last time.
 
         :raises cassandra.DriverException: if one failed; the others are given up.
         """

@@ -18,7 +18,7 @@ from streamgauge.series.ids import Ids
 from streamgauge.series.samples import Samples, take
 
 SAMPLES_A_ROW = 400_000
-"""The most samples of a raw row: a third of what a reader takes, for a single series may have 60,000."""
+"""Maximum samples of a raw row: a third of a reader's limit, as a single series may have 60,000."""
 Row = TypeVar("Row")
 StoredRow = tuple[int, bytes, *tuple[bytes | None, ...]]
 """A rollup row as it is stored: the format, the ids or the directory, and the blobs in the order of ROLLUP_BLOBS."""

@@ -44,7 +44,7 @@ class MarkStore:
         self._session.execute(self._insert, row)
 
     def done(self, lane: int, mark: Mark, outcome: Outcome) -> None:
-        """Note what became of a mark, unless it is not known when it was written.
+        """Store the outcome of a mark, unless its write time is unknown.
 
         :param mark: as `waiting` read it before the building began: one that was stored since goes on waiting.
         """
@@ -65,7 +65,7 @@ class MarkStore:
         return Mark(self._levels[row.resolution], row.window_start, row.complete, row.origin, row.written)
 
     def outcomes(self, lane: int, origin: str) -> "Counter[tuple[Resolution, Outcome | None]]":
-        """How many of a replay's marks in the lane came to what; None for those that wait."""
+        """Count a replay's marks in the lane by outcome; None for waiting ones."""
         return Counter(
             (self._levels[row.resolution], None if row.pending else Outcome(row.outcome))
             for row in self._session.execute(self._select, (lane,))

@@ -19,7 +19,7 @@ from streamgauge.store.stored_batches import StoredBatches
 
 
 class Written(NamedTuple):
-    """How many samples were stored, and how many messages left out because they are no batch."""
+    """Numbers of stored samples, and of messages skipped because they are not batches."""
 
     samples: int
     skipped: int
@@ -75,7 +75,7 @@ class MinuteStore:
         return write
 
     def compare(self, lane: int, minute: int, batches: Sequence[Waiting]) -> tuple[Written, bool]:
-        """What `write_late` would store, and whether the minute's rollup would then be another.
+        """Return what `write_late` would store, and whether it would change the minute's rollup.
 
         :raises InvalidBlock: for a damaged raw block.
         """

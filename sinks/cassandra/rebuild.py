@@ -21,20 +21,20 @@ from streamgauge.series.ids import Shards
 from streamgauge.store.changes import ChangeStore
 
 MARGIN_MS = 60_000
-"""So long before its parts expire a bucket is no longer built from them."""
+"""Time before the expiry of its parts from which a bucket is no longer rebuilt."""
 
 
 class Outcome(StrEnum):
-    """What became of a bucket that was to be built again."""
+    """Outcome of rebuilding a bucket."""
 
     DAMAGED = "damaged"
-    """What it is built from does not decode; it stays as it is."""
+    """Its input does not decode; the bucket stays unchanged."""
     SHRUNK = "shrunk"
-    """What it is built from holds fewer samples than it counts, so some is gone; it stays as it is."""
+    """Its input has fewer samples than it counts; the bucket stays unchanged."""
     CHANGED = "changed"
     UNCHANGED = "unchanged"
     TOO_OLD = "too_old"
-    """What it is built from has expired, or it has itself; it stays as it is."""
+    """Its input or the bucket itself has expired; it stays unchanged."""
 
 
 class Rebuilder:

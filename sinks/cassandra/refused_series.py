@@ -33,7 +33,7 @@ class RefusedSeries:
                 self._unindexable[identity] = detail
 
     def clear(self) -> None:
-        """Forget what was learned; the series are new once more then."""
+        """Forget all series, so that they are checked again."""
         self._unindexable.clear()
 
     def of(

@@ -18,12 +18,12 @@ EVERY_S = 5.0
 PATIENCE_S = 60.0
 
 Part = tuple[int, int, int, bool]
-"""A lane, its minute (ms), how many samples, and whether they change it."""
+"""Lane, minute (ms), number of samples, and whether they change it."""
 Say = Callable[[str], None]
 
 
 def follow(parts: Iterable[Part], messages: int, say: Say) -> dict[tuple[int, int], bool]:
-    """Tell now and then how far the reading is; returns for each lane and minute whether it changes."""
+    """Report the progress of reading; returns for each lane and minute whether it changes."""
     say(f"reading {messages:,} messages")
     samples, newest, told = 0, 0, time.monotonic()
     changed: dict[tuple[int, int], bool] = {}
@@ -41,7 +41,7 @@ def follow(parts: Iterable[Part], messages: int, say: Say) -> dict[tuple[int, in
 def wait_for_rebuilds(
     session: Session, lanes: int, origin: str, say: Say
 ) -> Counter[tuple[Resolution, Outcome]]:
-    """Return when the live job has built everything that the replay has marked, with what it came to."""
+    """Wait until the live job has built all marked buckets; returns the outcomes."""
     marks = MarkStore(session)
     told, moved, before = 0.0, time.monotonic(), -1
     while True:
@@ -68,7 +68,7 @@ def wait_for_rebuilds(
 def would_change(
     session: Session, config: Config, minutes: dict[tuple[int, int], bool]
 ) -> Counter[tuple[Resolution, Outcome]]:
-    """What `wait_for_rebuilds` would come to, in the closed buckets.
+    """Predict the result of `wait_for_rebuilds` for closed buckets.
 
     :param minutes: for each lane and minute (ms) that was read, whether it changes.
     """
@@ -106,7 +106,7 @@ def table(outcomes: Counter[tuple[Resolution, Outcome]]) -> list[str]:
 
 
 def incomplete(missing: Sequence[str]) -> list[str]:
-    """Lines that say what of a range Kafka does not hold; none if it holds all."""
+    """Describe the parts of a range that Kafka no longer holds; empty if it holds all."""
     if not missing:
         return []
     return [

@@ -130,7 +130,7 @@ class BlockStore:
     def write_rollup(
         self, resolution: Resolution, lane: int, window_start: int, aggregates: Aggregates
     ) -> None:
-        """Store the aggregates of one window, over what may be there."""
+        """Store the aggregates of one window, overwriting any row."""
         self.write_rollup_rows(resolution, lane, window_start, self.rollup_rows(aggregates))
 
     def rollup_rows(self, aggregates: Aggregates) -> StoredRows:

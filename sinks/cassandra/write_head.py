@@ -27,7 +27,7 @@ class HeadStore:
             self._writes.begin(self._insert, (lane, minute, partition, offset, payload, ttl))
 
     def settle(self) -> int:
-        """Return when all that was begun is stored; how many that were.
+        """Wait for all writes; returns their number.
 
         :raises cassandra.DriverException: if one is not.
         """

@@ -31,7 +31,7 @@ _SIZES = re.compile(
 
 
 def is_about_size(error: Exception) -> bool:
-    """Whether what was to be written is too large, and not a table or column wrong or missing.
+    """Whether an error means that a write is too large, rather than a wrong table or column.
 
     The driver packs the parts of a key with their lengths in 16 bits, and fails with `struct.error` itself.
     """

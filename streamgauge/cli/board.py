@@ -13,7 +13,7 @@ READ_S = 30.0
 
 
 def groups_now(config: Config) -> "list[GroupView]":
-    """All groups, with how they do.
+    """Return all groups with their health and alerts.
 
     :raises click.ClickException: if Kafka does not answer in time.
     """

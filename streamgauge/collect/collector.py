@@ -53,7 +53,7 @@ class Collector:
         return self._producer.outage
 
     def metadata(self) -> set[Metadata]:
-        """What is known of metrics: from the pages of targets, and from senders of remote write.
+        """Return metric metadata from scrapes and from remote write.
 
         Called in the intake's thread.
         """

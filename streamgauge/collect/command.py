@@ -14,7 +14,7 @@ from streamgauge.config import Config
 from streamgauge.listening import Address
 
 DRAIN_S = 15
-"""How long requests may take to end after the signal to stop; longer than Kafka is tried."""
+"""Time for requests to finish after the signal to stop; longer than the delivery timeout of Kafka."""
 SWITCH_S = 0.001
 """So soon the event loop has its turn while another thread decodes a body."""
 

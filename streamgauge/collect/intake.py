@@ -72,7 +72,7 @@ class Intake:
         return await asyncio.wrap_future(self._thread.submit(step, *args, **kwargs))
 
     async def close(self) -> None:
-        """Hand what was gathered to Kafka; nothing is taken in after that."""
+        """Flush gathered rows to Kafka and stop the intake."""
         await self.run(self._flush)
         self._thread.shutdown()
 

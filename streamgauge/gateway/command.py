@@ -23,7 +23,7 @@ from streamgauge.store.session import connect
 from streamgauge.times import now_ms
 
 INDEX_FRESH_S = 1.0
-"""So much later than its samples a new series may show."""
+"""Time that a new series may appear later than its samples."""
 
 log = logging.getLogger(__name__)
 

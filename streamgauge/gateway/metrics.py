@@ -114,7 +114,7 @@ class Looked(Collector):
         self._waiting = waiting
 
     def collect(self) -> Iterator[Metric]:
-        """What prometheus_client asks for."""
+        """Collect the metrics, for prometheus_client."""
         found = CounterMetricFamily(
             "streamgauge_gateway_cache_lookups",
             "Cache lookups: stretches of rows (blocks), series-steps (results), lists (lists).",

@@ -10,7 +10,7 @@ PREFIX = "streamgauge_audit_"
 
 
 class Audited(NamedTuple):
-    """What the audit says. places: lane, minute and samples of what is missing, the oldest first; not all if many."""
+    """Result of the audit. places: lane, minute and number of missing samples, the oldest first; not all if many."""
 
     verified: int
     missing: int
@@ -18,7 +18,7 @@ class Audited(NamedTuple):
 
 
 def audited(gateway: str) -> Audited | None:
-    """Ask the gateway at a URL; None if it does not answer.
+    """Read the gateway's metrics; None if it is unreachable.
 
     The certificate is not looked at: nothing secret is sent, and it may be of another name.
     """
@@ -30,7 +30,7 @@ def audited(gateway: str) -> Audited | None:
 
 
 def lines(found: Audited) -> tuple[str, ...]:
-    """What people are told."""
+    """Format the result for the terminal."""
     if not found.missing:
         return (f"audit: {found.verified} acknowledged batches verified as stored, none missing",)
     named = sum(samples for *_, samples in found.places)

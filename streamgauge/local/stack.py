@@ -92,7 +92,7 @@ class Stack:
         self.wait_ready(chosen, timeout_s, report)
 
     def down(self, report: Callable[[str], None] = SILENT) -> None:
-        """Stop everything in reverse order, the jobs with a savepoint; end what a killed supervisor left.
+        """Stop everything in reverse order, the jobs with a savepoint; ends leftovers of a killed supervisor.
 
         :raises StackError: if something would not end.
         """

@@ -73,14 +73,14 @@ class Status:
 
     @property
     def failed_first(self) -> str:
-        """The name of what failed first of all that fails now, and may be why the others do; "" if nothing does."""
+        """Name of the first of the current failures, which may have caused the others; "" if there is none."""
         failing = [row for row in self.rows if row.is_failing]
         # at the same time what others need, which stands above them
         return min(failing, key=lambda row: row.failed_at).name if failing else ""
 
 
 def look(stack: Stack) -> Status:
-    """Read what the supervisor published, and measure the memory of what runs."""
+    """Read the supervisor's state and measure the memory of running processes."""
     supervised = stack.running()
     state = stack.state() if supervised else {}
     processes = [

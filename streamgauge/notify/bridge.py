@@ -19,7 +19,7 @@ BATCH = 1000
 POLL_S = 0.1
 PRUNE_MS = 60_000
 WRITE_MS = 1000
-"""So often is written what has been sent; what is read is written at once."""
+"""Interval of recording deliveries; changes are recorded at once."""
 STOP_S = 15.0
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class Bridge:
             self._work.notify_all()
 
     def revoked(self, partitions: Sequence[int]) -> None:
-        """Stop with partitions; what fires is sent again until it is known who reads them now."""
+        """Stop reading partitions; their firing alerts are resent until their new owner is known."""
         with self._work:
             self._ledger.leave(partitions)
 
@@ -113,7 +113,7 @@ class Bridge:
         return self._ending.is_set()
 
     def run(self, journal: Journal) -> None:
-        """Read and send until `end`; what has been sent is written down on the way out."""
+        """Read and send until `end`; records deliveries on the way out."""
         for sender in self._senders:
             sender.start()
         prune_at = write_at = 0

@@ -62,7 +62,7 @@ def run(config: Config, opened: Open, holds: Holds) -> None:
 
 
 def print_alerts(config: Config, opened: Open, holds: Holds) -> None:
-    """Print what would be sent, first of what fires now, until SIGTERM or SIGINT."""
+    """Print the alerts that would be sent, firing ones first, until SIGTERM or SIGINT."""
     _until_told(Bridge([Printer()], _terms(config), now_ms, holds), opened)
 
 

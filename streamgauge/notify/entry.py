@@ -15,7 +15,7 @@ MOST_CHANGES = 64
 MOST_TEXT = MAX_MESSAGE_BYTES // 8
 """Characters of these changes: a message has room for them however they are written."""
 SHORT_BYTES = 1024
-"""Of the annotations of what is not the newest change, where all have no room."""
+"""Maximum bytes of annotations of older changes when space is short."""
 NOTHING = -1
 
 
@@ -37,7 +37,7 @@ class Entry:
 
     @staticmethod
     def of(partition: int, record: Notified, receivers: Collection[str]) -> "Entry":
-        """What a record says. A receiver that is new gets what fires, and nothing of what was before."""
+        """Create an entry from a record. A new receiver gets firing alerts only."""
         changes = list(record.changes)
         entry = Entry(partition, record.last_id, record.last_tick, changes, dict(record.seen))
         for receiver in receivers:
@@ -45,14 +45,14 @@ class Entry:
         return entry
 
     def record(self) -> Notified | None:
-        """What is to be kept, None if nothing."""
+        """Return the record to keep, or None."""
         if self.last_tick == NOTHING:
             return None
         return Notified(self.last_id, self.last_tick, list(self.changes), dict(self.seen))
 
     @property
     def newest(self) -> Triggered | None:
-        """The change after which nothing has come yet that receivers are told."""
+        """The newest change for receivers."""
         return self.changes[-1] if self.changes else None
 
     def waiting(self, receiver: str) -> list[Triggered]:
@@ -68,7 +68,7 @@ class Entry:
         return self.last_tick > newest.tick or now - newest.ends_at > RESOLVED_RETENTION_MS
 
     def add(self, change: Triggered, receivers: Collection[str], *, is_history: bool) -> None:
-        """Take a change that is newer than all before, as far as receivers are told of it."""
+        """Add a change newer than all before."""
         self.last_id, self.last_tick = change.id, change.tick
         # an earlier version of the job did not cut them
         change = replace(change, annotations=cut_all(change.annotations, MAX_ANNOTATIONS_BYTES))
@@ -87,7 +87,7 @@ class Entry:
             self._shorten(receivers)
 
     def accept(self, receiver: str, tick: int, receivers: Collection[str]) -> None:
-        """The receiver has got the change of a tick. What all have got is let go, but the newest."""
+        """Note that a receiver accepted the change of a tick; drops changes that all have, except the newest."""
         self.seen[receiver] = max(tick, self.seen.get(receiver, NOTHING))
         first = min(self.seen.get(one, NOTHING) for one in receivers)
         self.changes = [one for one in self.changes if one.tick > first or one is self.changes[-1]]
@@ -131,7 +131,7 @@ class Entry:
 
 
 def text_of(change: Triggered) -> int:
-    """How many characters a change has, about."""
+    """Approximate number of characters of a change."""
     pairs = (*change.labels.items(), *change.annotations.items())
     return sum(len(name) + len(text) for name, text in pairs) + len(change.generator_url)
 

@@ -14,9 +14,9 @@ from streamgauge.notify.entry import FIRING, NOTHING, RESOLVED, Entry, text_of
 from streamgauge.notify.outbox import Outbox
 
 GAP_MS = 1000
-"""Between two changes of an alert: an Alertmanager tells nobody of what has ended before it looks."""
+"""Minimum time between two changes of an alert: Alertmanager ignores alerts that end before it looks."""
 MOST_TEXT = 1_000_000
-"""Characters of what is sent at once."""
+"""Maximum characters of one post."""
 MOST_ENDED = 100_000
 """Alerts that have ended of which a receiver does not know; a bound for one that never comes back."""
 
@@ -31,7 +31,7 @@ class Verdict(StrEnum):
 
 
 class Delivery(NamedTuple):
-    """A change that a receiver is to get. again: it has it already, and is told that it still holds."""
+    """A change to send to a receiver. again: it was delivered before, and is resent."""
 
     key: str
     change: Triggered
@@ -63,7 +63,7 @@ class Ledger:
         self._sent: set[int] = set()
 
     def load(self, partition: int, records: Mapping[str, Notified], now: int, sent_at: int = 0) -> None:
-        """Begin with what is known of the alerts of a partition.
+        """Load the recorded alerts of a partition.
 
         :param sent_at: when (ms) any process last sent something of it again. What fires is sent again once that, and
             its own tick, are `resend_ms` ago: all of it together, so that a gap is never twice as long, however
@@ -78,14 +78,14 @@ class Ledger:
                 self._schedule(receiver, key, now if entry.waiting(receiver) else due)
 
     def leave(self, partitions: Collection[int]) -> None:
-        """Send nothing new of these partitions, but go on to send again what fires until `forget_left`.
+        """Stop new deliveries of these partitions, but resend their firing alerts until `forget_left`.
 
         Else it would end at the receivers while no process reads the partitions.
         """
         self._left.update(partitions)
 
     def forget_left(self) -> None:
-        """Forget all of the partitions that were left: it is known by now who reads them."""
+        """Forget the partitions that were left, as their new owner is known."""
         for key in [key for key, entry in self._entries.items() if entry.partition in self._left]:
             self._forget(key)
         self._left.clear()
@@ -107,7 +107,7 @@ class Ledger:
         return Verdict.APPLIED
 
     def take_dirty(self) -> dict[str, Written]:
-        """What is to be written; `commit` it then. Of partitions that were left it is not this process's business."""
+        """Return the entries to record, then to `commit`; those of left partitions belong to their new owner."""
         dirty = [(key, self._entries[key]) for key in self._dirty]
         self._dirty = {}
         self._taken |= self._unwritten
@@ -124,7 +124,7 @@ class Ledger:
         return {partition: self._sent_at[partition] for partition in sent}
 
     def commit(self, keys: Iterable[str], now: int) -> None:
-        """These were written: send what waits of them."""
+        """Note that entries were recorded, and schedule their deliveries."""
         for key in keys:
             self._taken.discard(key)
             entry = self._entries.get(key)
@@ -138,7 +138,7 @@ class Ledger:
                     self._schedule(receiver, key, now)
 
     def take(self, receiver: str, now: int, most: int, most_text: int = MOST_TEXT) -> list[Delivery]:
-        """What is due for a receiver, each alert at most once.
+        """Return the deliveries due for a receiver, each alert at most once.
 
         It is out of the queue until one of `accepted`, `failed` or `lapsed` is called for it.
 
@@ -184,7 +184,7 @@ class Ledger:
                 self._schedule(receiver, key, now)
 
     def lapsed(self, receiver: str, key: str, now: int) -> None:
-        """What fires was not sent again, because nobody says any more that it does; it is looked at again."""
+        """Note that a firing alert was not resent because the board no longer has it; it is checked again."""
         if self._landed(receiver, key) is not None:
             self._schedule(receiver, key, now + self._resend_ms)
 
@@ -193,7 +193,7 @@ class Ledger:
         return self._outboxes[receiver].next_due()
 
     def prune(self, now: int) -> None:
-        """Let go of what nobody needs: the contents of what has ended, later what is known of it."""
+        """Drop the contents of ended alerts, and later their entries."""
         for key, entry in self._entries.items():
             if entry.in_flight or any(entry.waiting(receiver) for receiver in self.receivers):
                 continue
@@ -205,11 +205,11 @@ class Ledger:
                 self._dirty[key] = None
 
     def count_waiting(self, receiver: str) -> int:
-        """How many alerts have changes that a receiver has not got."""
+        """Count alerts with changes that a receiver has not accepted."""
         return sum(bool(entry.waiting(receiver)) for entry in self._entries.values())
 
     def count_firing(self) -> int:
-        """How many alerts fire."""
+        """Count firing alerts."""
         newest = (entry.newest for entry in self._entries.values())
         return sum(change is not None and change.after == FIRING for change in newest)
 

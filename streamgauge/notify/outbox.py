@@ -31,7 +31,7 @@ class Outbox:
         self._due.pop(key, None)
 
     def due(self, now: int) -> Iterator[str]:
-        """Take out what is due, as far as the iterator is read."""
+        """Remove and yield the due alerts."""
         while self._heap and self._heap[0][0] <= now:
             at, _, key = heapq.heappop(self._heap)
             if self._due.get(key) == at:
@@ -39,7 +39,7 @@ class Outbox:
                 yield key
 
     def next_due(self) -> int | None:
-        """When something is due, None if nothing ever is."""
+        """Return the time of the next due alert, or None."""
         while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][0]:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None

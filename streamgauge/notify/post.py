@@ -12,7 +12,7 @@ MISSED = 4
 
 
 def post(change: Triggered, now: int, resend_ms: int, external_labels: Mapping[str, str]) -> dict[str, Any]:
-    """The alert as JSON. What fires ends, unless it is sent again, some time after `now`.
+    """Return the alert as JSON. A firing one ends some time after `now` unless it is resent.
 
     :param external_labels: are added where the alert has no label of that name. :param now, resend_ms: ms.
     """

@@ -14,7 +14,7 @@ from streamgauge.notify.receiver import SendFailed, Trouble
 
 BATCH = 64
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 15.0
-"""An Alertmanager that came back is noticed long before what fires would end there."""
+"""Pauses between retries; the longest is far below the time after which Alertmanager resolves alerts."""
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Sender:
         self._thread.start()
 
     def stop(self, timeout_s: float) -> None:
-        """End; what is under way is finished if it is in time."""
+        """Stop after the post in progress, if it finishes in time."""
         self._ending.set()
         with self._work:
             self._work.notify_all()

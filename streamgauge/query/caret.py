@@ -9,7 +9,7 @@ _SPAN = re.compile(r"(?:^|: )(\d+):(\d+): ")
 
 
 def marked(query: str, message: str) -> list[str]:
-    """The line of the query that an error is about, and a line with a caret; none without a place."""
+    """Return the line of the query at fault and a line with a caret; none if the error has no position."""
     place = _place(query, message)
     if place is None:
         return []

@@ -21,7 +21,7 @@ class QueryFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the API gives. kind: vector, matrix, scalar or string. result: as in its JSON."""
+    """A response of the API. kind: vector, matrix, scalar or string. result: as in its JSON."""
 
     kind: str
     result: Any

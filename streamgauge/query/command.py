@@ -19,7 +19,7 @@ from streamgauge.times import unix_seconds
 
 HOUR_S = 3600
 POINTS = 200
-"""Of a range query whose step nobody names, at most."""
+"""Maximum number of points of a range query without an explicit step."""
 
 
 @dataclass(frozen=True, slots=True)

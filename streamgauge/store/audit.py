@@ -27,7 +27,7 @@ from streamgauge.times import now_ms, rfc3339
 from streamgauge.topics.partition import TIMEOUT_S, headers_of, reader
 
 LOOK_BACK_MS = STORED_BATCHES_RETENTION_MS - HOUR_MS
-"""How far back an audit looks when it begins: of what is older it may not be seen any more that it was stored."""
+"""Age of the oldest acknowledgements that a new audit reads; older batches may have expired."""
 COMPARE_EVERY_S = 15.0
 RETRY_S = 5.0
 BATCH = 100
@@ -61,17 +61,17 @@ class Audit(Collector):
 
     @property
     def missing(self) -> list[Missing]:
-        """What was acknowledged and is not stored, as of the last comparison."""
+        """Acknowledged samples that are not stored, as of the last comparison."""
         return self._missing
 
     @property
     def verified(self) -> int:
-        """How many batches were found to be stored."""
+        """Number of batches verified as stored."""
         return self._ledger.verified
 
     @property
     def waiting(self) -> int:
-        """How many batches are too new to be compared."""
+        """Number of batches that are too recent to compare."""
         return self._ledger.waiting
 
     def start(self) -> None:
@@ -98,7 +98,7 @@ class Audit(Collector):
         self._compare()
 
     def collect(self) -> Iterator[Metric]:
-        """What prometheus_client asks for."""
+        """Collect the metrics, for prometheus_client."""
         verified = CounterMetricFamily(
             "streamgauge_audit_verified_batches", "Acknowledged batches verified as stored."
         )

@@ -43,7 +43,7 @@ class _Open(NamedTuple):
 
 
 class Ledger:
-    """Takes pages and compares their records with what is stored when the time for it has come.
+    """Collects pages and compares their records with the store when they are due.
 
     A page may come twice: its records are then compared twice.
 
@@ -69,7 +69,7 @@ class Ledger:
         return min((each.published for found in self._waiting.values() for each in found), default=None)
 
     def add(self, closed: int, published: int, page: Records) -> None:
-        """Take what a collector has acknowledged.
+        """Add acknowledgements of a collector.
 
         :param closed: before this moment on its clock, ms. :param published: on Kafka's clock, ms.
         """
@@ -81,7 +81,7 @@ class Ledger:
             self._waiting.setdefault((lane, minute), []).append(_Open(closed, published, own))
 
     def due(self, sealed: Mapping[int, int]) -> list[Place]:
-        """What can be compared now, and what was missing before.
+        """Return the records to compare now, and those missing before.
 
         :param sealed: up to where each lane is sealed, ms.
         """
@@ -93,7 +93,7 @@ class Ledger:
         return sorted(found | self._missing.keys())
 
     def compare(self, place: Place, stored: Records, sealed: Mapping[int, int]) -> None:
-        """Strike out what is stored; what should be and is not is missing until it is."""
+        """Remove stored records; others stay missing until they are stored."""
         there = _keys(stored)
         later: list[_Open] = []
         missing: list[_Open] = []
@@ -116,14 +116,14 @@ class Ledger:
         self._cut()
 
     def forget(self, now: int) -> list[Missing]:
-        """Give up what nobody can see any more whether it is stored; returns that."""
+        """Drop and return records whose storage can no longer be checked."""
         lost = [each for each in self.missing() if each.published < now - STORED_BATCHES_RETENTION_MS]
         for each in lost:
             del self._missing[each.lane, each.minute]
         return lost
 
     def missing(self) -> list[Missing]:
-        """What is missing now, by lane and minute."""
+        """Missing records by lane and minute."""
         found = []
         for (lane, minute), opened in sorted(self._missing.items()):
             rows = concat([each.records for each in opened])

@@ -25,7 +25,7 @@ from streamgauge.store.reading import Reading, fetch
 INDEX = "index"
 """Stands where a resolution does, for new series; periods and marks are days then."""
 A_REQUEST = 32
-"""So many periods are asked for together."""
+"""Maximum number of periods per request."""
 
 
 class Change(NamedTuple):
@@ -76,14 +76,14 @@ class ChangeStore:
         self._write(INDEX, period - period % DAY_MS, lane, period - period % DAY_MS)
 
     def read(self, resolution: Resolution, periods: Collection[int], reading: Reading) -> list[Change]:
-        """What has changed in these periods.
+        """Return the changes in these periods.
 
         :raises DeadlinePassed: at the reading's deadline.
         """
         return self._read(resolution.value.label, periods, reading)
 
     def read_series(self, start: int, end: int, reading: Reading) -> list[Change]:
-        """What has changed in the index in the periods that begin from `start` to `end` (ms).
+        """Return the changes of the index in the periods that begin from `start` to `end` (ms).
 
         :raises DeadlinePassed: at the reading's deadline.
         """

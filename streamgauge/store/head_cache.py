@@ -20,7 +20,7 @@ IN_DISORDER = 256
 PAYLOADS_A_REQUEST = 20
 BYTES_A_KEY = 200
 BYTES_A_MINUTE = 1000
-"""What a minute without any batch costs: many places that are asked for are empty."""
+"""Memory of a minute without batches; many requested ones are empty."""
 
 Place = tuple[int, int]
 """A lane and the start (ms) of a UTC minute."""
@@ -90,7 +90,7 @@ class HeadCache:
         return self._size
 
     def read(self, places: Iterable[Place], reading: Reading, oldest: int) -> dict[Place, list[Samples]]:
-        """The samples of these minutes, as stored when asked or at most FRESH_S before, what came late WHOLE_S.
+        """Return the samples of these minutes, at most FRESH_S old, late ones at most WHOLE_S.
 
         The parts of a minute may overlap. Damaged payloads are left out and noted in the reading.
 

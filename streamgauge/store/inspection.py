@@ -24,7 +24,7 @@ SHOWN = ("count", "sum", "min", "max")
 
 
 class Stored(NamedTuple):
-    """Of one series at one resolution: how many rows and samples, and what they come to. Times in ms."""
+    """Rows, samples and aggregates of one series at one resolution. Times in ms."""
 
     resolution: Resolution
     rows: int
@@ -41,7 +41,7 @@ class Stored(NamedTuple):
 def inspect(
     reader: Reader, shards: Shards, matchers: Sequence[Matcher], start: int, end: int, limit: int
 ) -> Iterator[RenderableType]:
-    """What to print of each of the first `limit` series from `start` to `end` (ms)."""
+    """Yield what to print for each of the first `limit` series from `start` to `end` (ms)."""
     selection = reader.select(matchers, start, end)
     if not selection.labels:
         yield "no series"

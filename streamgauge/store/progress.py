@@ -36,7 +36,7 @@ class ProgressStore:
         return self._read(INDEX)
 
     def write_index(self, lane: int, sealed_to: int) -> None:
-        """Declare the index to know what the lane has of every minute that ends at or before `sealed_to` (ms).
+        """Declare the index of the lane complete for every minute that ends at or before `sealed_to` (ms).
 
         What comes of these minutes later has to outdate what was made of them.
         """

@@ -60,7 +60,7 @@ class Reader:
         self.head = HeadCache(session, shards.lanes)
 
     def levels(self) -> list[Level]:
-        """The resolutions that are kept, the samples first, and how far back.
+        """Stored resolutions, samples first, and their retention.
 
         An hour more than that: a query of just the time that a resolution is kept for was made a moment ago.
         """

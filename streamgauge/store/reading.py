@@ -14,10 +14,10 @@ from streamgauge.store.session import ROWS
 UNDER_WAY = 32
 REQUEST_TIMEOUT_S = 10.0
 ROWS_BETWEEN_LOOKS = 1000
-"""So many rows of one answer are gone through between two looks at the deadline."""
+"""Rows to process between two checks of the deadline."""
 
 MATCHES_BETWEEN_LOOKS = 16
-"""So many values are matched between two: a regex may take milliseconds for each."""
+"""Values to match between two checks; a regex may take milliseconds for each."""
 
 Request = TypeVar("Request", bound=Sequence[Any])
 Item = TypeVar("Item")
@@ -65,12 +65,12 @@ class Reading:
     bytes: int = 0
     lanes: set[int] = field(default_factory=set)
     known: dict[object, Any] = field(default_factory=dict)
-    """How far lanes were sealed, and what had changed, when it was first asked: one query sees one state of these."""
+    """Progress and changes as first read: a query sees one state of them."""
     is_now: bool = False
-    """Whether nobody keeps the answer: what is known of the index may then be a moment old."""
+    """Whether the result is not cached; the index may then be slightly outdated."""
 
     def stop(self) -> None:
-        """Nobody waits any longer: whatever looks at the deadline next ends."""
+        """Cancel the reading: the next check of the deadline raises."""
         self.deadline = -inf
 
     def left_s(self) -> float:
@@ -94,10 +94,10 @@ class Reading:
             yield item
 
     def hold(self, size: int) -> None:
-        """Note that what was read takes at least so many bytes; a reading that has a budget may refuse to."""
+        """Account for this many bytes read; a reading with a budget may refuse them."""
 
     def keep(self, size: int) -> object:
-        """What holds so many bytes of the reading from now on, and no more; None without a budget."""
+        """Return an owner of this many bytes of the reading; None without a budget."""
         self.hold(size)
         return None
 
@@ -116,7 +116,7 @@ class Reading:
         self.lanes.add(lane)
 
     def restart(self) -> None:
-        """Forget samples and damage, for what was read so far is no part of the answer."""
+        """Reset samples and damage, as the results so far are discarded."""
         self.samples = 0
         self.damages.clear()
 

@@ -28,7 +28,7 @@ Report = Callable[[str], None]
 
 
 class SchemaMismatch(ValueError):
-    """What is stored was made with another layout than the configuration's; nothing was changed."""
+    """The stored layout differs from the configured one; nothing was changed."""
 
 
 def apply(config: Config, report: Report = lambda _: None) -> None:
@@ -68,7 +68,7 @@ def check(session: Session, config: Config) -> None:
 
 
 def identity(session: Session, config: Config) -> str:
-    """What tells this keyspace from all others, also from one of the same name that was dropped."""
+    """Return the identity of this keyspace, different from a dropped one of the same name."""
     select = "SELECT id FROM system_schema.tables WHERE keyspace_name = %s AND table_name = 'generations'"
     return str(session.execute(select, (config.cassandra.keyspace,)).one().id)
 

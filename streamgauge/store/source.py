@@ -18,7 +18,7 @@ _WITHOUT_DIGESTS = "a percentile over rollups of series whose storage class keep
 
 
 class Look(NamedTuple):
-    """What was read for a selector at once: times in ms, and how much that was."""
+    """One read of a selector: times in ms, and amounts."""
 
     matchers: Sequence[Matcher]
     resolution: Resolution
@@ -68,7 +68,7 @@ class KnownSelections:
         self._known: dict[tuple[tuple[Matcher, ...], int, int], Selection] = {}
 
     def forget(self) -> None:
-        """Look up anew what is selected from now on."""
+        """Forget selections, so that they are looked up again."""
         self._known.clear()
 
     def levels(self) -> Sequence[Level]:
@@ -101,7 +101,7 @@ class KnownSelections:
 
 
 class ReaderSource:
-    """The samples and rollups of selectors from the store; remembers what was looked for, for explaining."""
+    """Samples and rollups of selectors from the store; records the reads, for explanations."""
 
     def __init__(self, reader: Reader | KnownSelections, reading: Reading) -> None:
         self._reader = reader

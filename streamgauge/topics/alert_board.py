@@ -21,7 +21,7 @@ from streamgauge.topics.rule_topic import rule_message
 POLL_S = 0.5
 BATCH = 500
 PROBE_S = 5.0
-"""So often it is asked whether Kafka is there while nothing comes."""
+"""Interval of checks that Kafka is reachable while no messages arrive."""
 _TOPICS = RULES, ALERT_STATE
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class AlertBoard:
 
     @property
     def trouble(self) -> str:
-        """Why what is shown may be old, empty if it is not."""
+        """Reason for which the board may be out of date, else empty."""
         return self._trouble
 
     def start(self) -> None:
@@ -66,7 +66,7 @@ class AlertBoard:
         return self._complete.wait(timeout_s)
 
     def holds(self, change: Triggered) -> Triggered | None:
-        """A change to firing as it is now, None if what is known says that it fires no more.
+        """Return a change to firing with its current state, None if the alert no longer fires.
 
         What is not known, or was learnt before Kafka went away, says nothing.
         """
@@ -81,7 +81,7 @@ class AlertBoard:
         return replace(change, annotations=found.alert.annotations, value=found.alert.value)
 
     def see(self, look: Callable[[Board], Seen]) -> Seen:
-        """What a function finds on the board, which does not change meanwhile."""
+        """Run a function on the board, which does not change meanwhile."""
         with self._guard:
             return look(self._board)
 

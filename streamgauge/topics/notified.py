@@ -37,7 +37,7 @@ PAUSE_S = 1.0
 TELL_S = 60.0
 """Between two lines that say that Kafka does not answer."""
 MISSING_S = 60.0
-"""After which a partition that is not known is taken to be missing: a client that reaches no broker knows none."""
+"""Time after which an unknown partition counts as missing; without a broker a client knows none."""
 
 log = logging.getLogger(__name__)
 Outcome = TypeVar("Outcome")
@@ -240,7 +240,7 @@ class Journal:
 
 
 def transactions(values: Mapping[str, bytes | None]) -> Iterator[dict[str, bytes | None]]:
-    """What goes into one transaction each, in its order."""
+    """Split records into transactions, in order."""
     part: dict[str, bytes | None] = {}
     size = 0
     for key, value in values.items():

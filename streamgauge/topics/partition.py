@@ -24,7 +24,7 @@ def passes(error: KafkaError) -> bool:
 
 
 def reader(kafka: Kafka) -> Consumer:
-    """A consumer of what is committed, which is told where to read and where the end is; close it."""
+    """Return a consumer of committed messages, to be closed by the caller."""
     return Consumer(
         {
             **client_settings(kafka),

@@ -38,7 +38,7 @@ class RuleFollower:
         return found
 
     def poll(self) -> list[RuleMessage]:
-        """What was added since, as far as it has arrived; nothing while Kafka is away."""
+        """Return the messages that have arrived since; none while Kafka is unreachable."""
         return self._take(0)
 
     def close(self) -> None:

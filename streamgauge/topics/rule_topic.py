@@ -17,7 +17,7 @@ _TRANSACTION = "streamgauge-rules"
 
 
 class RuleTopic:
-    """Reads and writes the topic; what a writer has not finished is never read.
+    """Reads and writes the topic; reads committed messages only.
 
     Every method raises confluent_kafka.KafkaException without Kafka or the topic.
     """
@@ -31,7 +31,7 @@ class RuleTopic:
         return [rule_message(message) for message in read_partition(self._kafka, self._topic, 0)]
 
     def publish(self, messages: Sequence[RuleMessage]) -> None:
-        """Add all messages or none, in one transaction; another one that is under way is ended without effect.
+        """Add all messages or none, in one transaction; aborts another one in progress.
 
         Returns when they can be read: Kafka answers a commit before it has written the transaction's end.
 

@@ -19,7 +19,7 @@ Conditions = Sequence[Matcher]
 
 
 class TopicSource:
-    """A `streamgauge.promql.data.query.Source` of what Kafka has.
+    """A `streamgauge.promql.data.query.Source` of the samples in Kafka.
 
     The topic is read once, from a time on, for all that is known to be asked for; once more for what is asked besides.
 
@@ -37,7 +37,7 @@ class TopicSource:
         self._samples: Samples | None = None
 
     def read(self, progress: Callable[[float], None] = lambda _: None) -> None:
-        """Read the topic now, not when something is asked first.
+        """Read the topic now instead of on first use.
 
         :param progress: called with the part that is done, up to 1.
         :raises confluent_kafka.KafkaException, TimeoutError: without Kafka.

@@ -18,7 +18,7 @@ MAX_DETAIL = 1000
 SECONDS_WITHIN_MS = 365 * 24 * HOUR_MS
 """A timestamp that as seconds would be so near to now is taken for one in seconds."""
 MAX_BATCHES = 16_384
-"""So many batches are made of one request at most: a message costs as much as a thousand samples in it."""
+"""Maximum number of batches per request; a message costs as much as a thousand samples."""
 
 
 class Rows(NamedTuple):
@@ -35,7 +35,7 @@ class Rows(NamedTuple):
 
 
 def without(rows: Rows, leave_out: npt.NDArray[np.bool_]) -> Rows:
-    """The rows without some samples (m,), and without runs that have none left."""
+    """Return the rows without some samples (m,), and without empty runs."""
     owners = np.repeat(np.arange(len(rows.counts)), rows.counts)
     counts = np.bincount(owners[~leave_out], minlength=len(rows.counts)).astype(np.int64)
     kept = counts > 0
@@ -73,7 +73,7 @@ def admit(rows: Rows, table: SeriesTable, now: int, ages: Ages, refusals: Refusa
 
 
 def within_batches(rows: Rows, table: SeriesTable, refusals: Refusals) -> Rows:
-    """Leave out the oldest samples of what would make more than `MAX_BATCHES` batches, one for each lane and minute.
+    """Drop the oldest samples beyond `MAX_BATCHES` batches, one for each lane and minute.
 
     :param table: whose ordinals they are.
     """

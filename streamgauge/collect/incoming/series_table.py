@@ -13,7 +13,7 @@ from streamgauge.series import ids as series_ids
 Number = TypeVar("Number", bound=np.generic)
 Ordinals = npt.NDArray[np.int64]
 MEAN_BYTES = 512
-"""What a series' labels may take on average before a table counts as full."""
+"""Average bytes of a series' labels above which a table counts as full."""
 _FIRST_SLOTS = 1 << 12
 
 

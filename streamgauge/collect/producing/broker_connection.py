@@ -40,7 +40,7 @@ class BrokerConnection:
         return answer.rest()
 
     def log_in(self, sasl: Sasl) -> None:
-        """Prove to the broker who this client is.
+        """Authenticate to the broker.
 
         :raises OSError: if it does not answer. :raises ValueError: if it refuses, or cannot prove who it is itself.
         """
@@ -104,7 +104,7 @@ class Cursor:
         self._at = 0
 
     def take(self, count: int) -> bytes:
-        """So many bytes."""
+        """Read a number of bytes."""
         if count < 0 or self._at + count > len(self._data):
             raise ValueError("truncated response")
         self._at += count
@@ -130,7 +130,7 @@ class Cursor:
         raise ValueError("unterminated varint")
 
     def length(self) -> int:
-        """Of a compact array or text: one more is written, 0 for none."""
+        """Read the length of a compact array or string, which is written plus one, 0 for null."""
         return max(self.varint() - 1, 0)
 
     def text(self) -> str:

@@ -32,7 +32,7 @@ class Disk(NamedTuple):
 
     @property
     def used_pct(self) -> float:
-        """How much of it is used, in percent."""
+        """Used space in percent."""
         return 100 * (1 - self.usable / self.total)
 
 
@@ -87,7 +87,7 @@ def disks(kafka: Kafka, host: str, port: int) -> list[Disk]:
 
 
 def read_answer(data: bytes) -> list[Disk]:
-    """The disks that an answer tells, without those whose size the broker does not know.
+    """Parse the disks of a response, without those of unknown size.
 
     :raises ValueError: for what is no good answer.
     """

@@ -23,11 +23,11 @@ from streamgauge.kafka_client import client_settings
 from streamgauge.series.ids import partition_of
 
 DELIVERY_TIMEOUT_MS = 8_000
-"""How long a batch is tried; its senders have their answer soon after."""
+"""Time for which delivery of a batch is retried; senders get their response soon after."""
 METADATA_INTERVAL_S = 5.0
 METADATA_RETRY_S = 0.2
 GROWTH_WAIT_S = 30.0
-"""How long new partitions are left empty: the jobs look for them every 10 s, and what they do not read yet is late."""
+"""Time before new partitions are used: the jobs discover them every 10 s, and earlier batches would be late."""
 METADATA_TIMEOUT_S = 2.0
 UNREAD_LIMIT = 3
 """Failed reads of metadata after which senders are turned away at once."""
@@ -35,7 +35,7 @@ POLL_S = 0.1
 FAILED_FLUSH_S = 1.0
 BEAT_MS = 1000
 PUBLISH_S = 5.0
-"""How often what was acknowledged is published; a collector that is killed has not published what came since."""
+"""Interval of publishing acknowledgements; a killed collector loses those since the last one."""
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class BatchProducer:
         return self._outage
 
     async def run(self) -> None:
-        """Follow the topic's partitions, send heartbeats, publish what was acknowledged, until cancelled."""
+        """Follow the topic's partitions, send heartbeats and publish acknowledgements, until cancelled."""
         self._poller.start()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow_partitions())
@@ -107,7 +107,7 @@ class BatchProducer:
             delivery.settle(error)
 
     def stop(self, timeout_s: float) -> int:
-        """Wait for what is queued, at most this long; returns how many messages were left."""
+        """Wait for queued messages, at most this long; returns the number left."""
         began = time.monotonic()
         self._producer.flush(timeout_s)
         self._publish()

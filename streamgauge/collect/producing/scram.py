@@ -9,7 +9,7 @@ import secrets
 _HASHES = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-512": "sha512"}
 _BIND = base64.b64encode(b"n,,").decode()
 FEWEST_ROUNDS, MOST_ROUNDS = 4096, 1_000_000
-"""Of what a server may ask for: the fewest that Kafka takes, and some tenths of a second."""
+"""Bounds of the server's iteration count: Kafka's minimum, and some tenths of a second."""
 
 
 class Refused(ValueError):

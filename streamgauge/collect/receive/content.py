@@ -16,7 +16,7 @@ WRITE_1, WRITE_2 = "prometheus.WriteRequest", "io.prometheus.write.v2.Request"
 
 
 def check_origin(headers: Mapping[str, str]) -> None:
-    """Refuse what a page of another origin sends; what is no browser names none.
+    """Refuse requests from pages of other origins; only browsers send an origin.
 
     :raises InvalidRequest: then.
     """
@@ -36,7 +36,7 @@ def _host(origin: str) -> str | None:
 
 
 def check_pushed(headers: Mapping[str, str]) -> None:
-    """Refuse what does not say that it is JSON.
+    """Refuse requests whose content type is not JSON.
 
     :raises InvalidRequest: then.
     """
@@ -48,7 +48,7 @@ def check_pushed(headers: Mapping[str, str]) -> None:
 
 
 def check_written(headers: Mapping[str, str]) -> None:
-    """Refuse what is no remote write 1.0; as in Prometheus, what says nothing is taken for it.
+    """Refuse requests other than remote write 1.0; without headers it is assumed, as in Prometheus.
 
     :raises InvalidRequest: then.
     """

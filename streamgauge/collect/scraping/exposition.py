@@ -12,7 +12,7 @@ NORMAL_NAN: float = struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000001))[0
 MAX_LINE_CHARACTERS = 256 * 1024
 """To match a long line takes a hundred times its memory; labels with all their escapes need less than this."""
 MAX_COMMENT_CHARACTERS = 4 * 1024 * 1024
-"""What is read of a page's comments; those behind are passed over."""
+"""Maximum characters of comments to read from a page; later ones are ignored."""
 
 _LINE = re.compile(r"[^\n]+")
 _SERIES = re.compile(r'([A-Za-z_:][A-Za-z0-9_:]*)(?:[ \t]*\{((?:[^"}]|"(?:[^"\\]|\\.)*")*)\})?', re.ASCII)
@@ -78,7 +78,7 @@ def lines(page: bytes, comments: dict[str, None] | None = None) -> Iterator[Line
 
 
 def series_labels(series: str) -> dict[str, str]:
-    """The labels, `__name__` among them, of what `Line.series` names.
+    """Parse the labels of `Line.series`, `__name__` included.
 
     :raises InvalidExposition: if they are not in the format.
     """

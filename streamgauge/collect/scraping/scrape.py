@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class ScrapeLoop:
-    """Scrapes one target at its place in every interval, and remembers how the last scrape went."""
+    """Scrapes one target at its offset in every interval; keeps the result of the last scrape."""
 
     def __init__(self, target: Target, scraper: "Scraper") -> None:
         self.target = target
@@ -57,7 +57,7 @@ class ScrapeLoop:
             await self._scraper.hand_in(lambda table: (self._series.ended(table, clock()), Refusals()))
 
     async def scrape(self, http: httpx.AsyncClient, time: int) -> None:
-        """Scrape once, and hand in what came with the timestamp `time` (ms)."""
+        """Scrape once and hand in the samples with the timestamp `time` (ms)."""
         scraper = self._scraper
         started = perf_counter()
         page, failure = b"", None
@@ -87,7 +87,7 @@ class ScrapeLoop:
 
     @property
     def metadata(self) -> tuple[Metadata, ...]:
-        """What the last good page said of its metrics."""
+        """Metadata from the last good page."""
         return self._series.metadata
 
     def _tell_refused(self, refusals: Refusals) -> None:
@@ -151,7 +151,7 @@ class Scraper:
             await asyncio.gather(*self._waiting)
 
     async def hand_in(self, decode: Decode) -> None:
-        """Take rows in; what Kafka does not take is counted and lost, as the next scrape is near."""
+        """Hand in rows; those that Kafka does not accept are counted and lost, as the next scrape is near."""
         taken = await self.intake.take(decode, "scrape")
         task = asyncio.get_running_loop().create_task(self._watch(taken.delivery, taken.samples))
         self._waiting.add(task)

@@ -33,7 +33,7 @@ class TargetSeries:
         self._reports: list[int] = []
 
     def scraped(self, page: bytes, table: SeriesTable, time: int, seconds: float) -> Rows:
-        """The samples of a page that was fetched at `time` (ms) and took so long.
+        """Return the samples of a page fetched at `time` (ms).
 
         :raises InvalidExposition: then call `failed`.
         """
@@ -68,7 +68,7 @@ class TargetSeries:
         return _rows(found + self._report(time, (1.0, seconds, count, taken, added)))
 
     def failed(self, table: SeriesTable, time: int, seconds: float) -> Rows:
-        """Stale markers and reports of a scrape that failed at `time` (ms) after so long."""
+        """Return stale markers and reports of a scrape that failed at `time` (ms)."""
         self._rebase(table)
         stale = [(ordinal, time, STALE) for ordinal in sorted(self._followed)]
         self._followed = set()

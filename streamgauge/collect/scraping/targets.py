@@ -1,4 +1,4 @@
-"""What to scrape: the part of a Prometheus configuration file that names static targets."""
+"""Scrape configuration: the static targets of a Prometheus configuration file."""
 
 import re
 from pathlib import Path

@@ -19,15 +19,15 @@ from streamgauge.store.reader import Reader, Reading
 LOOKED_AT_MS = HOUR_MS
 """Series of the index periods that touch the last hour are counted."""
 MAX_SERIES = 200_000
-"""No further lane is read once so many were looked at: a lane is an even sample of all label sets."""
+"""Number of series after which no further lane is read; a lane is an even sample of all label sets."""
 COUNTED_BYTES = 2048
-"""Of a series that is looked at, with what is counted of its labels."""
+"""Estimated memory of a counted series with the counts of its labels."""
 KEPT_S = 60.0
-"""How long a count is answered again."""
+"""Lifetime of a count."""
 PAIR_BYTES = 512
 """Of a label and value while the most frequent are found."""
 _LENGTH_BYTES = 2
-"""What Prometheus adds for the lengths of a label's name and value."""
+"""Bytes that Prometheus adds for the lengths of a label's name and value."""
 DEFAULT_LIMIT, MAX_LIMIT = 10, 10_000
 
 

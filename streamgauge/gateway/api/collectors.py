@@ -26,13 +26,13 @@ from streamgauge.store.reader import Reading
 TIMEOUT_S = 5.0
 MAX_BYTES = 64 * 1024 * 1024
 DECODED_BYTES = 25
-"""Of a byte of JSON when it is decoded, and put together with that of others: what is empty takes the most."""
+"""Memory per byte of JSON when decoded and merged; empty objects take the most."""
 NAME_BYTES = 1024
 """Of a name, with those that it may have as a part of a metric."""
 ENDINGS = ("_bucket", "_count", "_sum", "_total", "_created", "_info")
 """Suffixes that series names add to the name of their metric."""
 UP = "up"
-"""The series of a target: who may see it may see the target."""
+"""The series that represents a target: users who may see it may see the target."""
 _STATES = {"", "any", "active"}
 
 Families = dict[str, list[dict[str, str]]]
@@ -162,7 +162,7 @@ class Collectors:
 
 
 def urls_of(config: Config) -> tuple[str, ...]:
-    """The collectors that are asked: those that the gateway is told of, else the one of the same file."""
+    """Return the URLs of the collectors: the configured ones, else that of the same configuration file."""
     own = config.collector.listen.replace("0.0.0.0", "127.0.0.1")
     return config.gateway.collectors or (f"http://{own}",)
 

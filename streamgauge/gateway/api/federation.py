@@ -54,7 +54,7 @@ class Federation:
         self._clock = clock
 
     def page(self, form: Form, reading: Reading, as_utf8: bool) -> Answer:
-        """The text of what any `match[]` selects; nothing without one.
+        """Return the text of all series that match any `match[]`; empty without one.
 
         :param as_utf8: whether names that are not plain may stand in quotes; else their other characters become _.
         :raises InvalidRequest: for what is no selector.

@@ -16,12 +16,12 @@ from streamgauge.store.reading import DeadlinePassed
 from streamgauge.times import rfc3339
 
 KEPT_S = 2.0
-"""So long an answer serves all who look."""
+"""Lifetime of a result, shared by all requests."""
 STORE_TIMEOUT_S = 5.0
 
 
 class Seen(NamedTuple):
-    """What was found. at: on the clock of `time.monotonic`."""
+    """A cached result. at: on the clock of `time.monotonic`."""
 
     at: float
     found: Answer
@@ -37,7 +37,7 @@ class JobStatus:
         self._seen: Seen | None = None
 
     def status(self, _: Form, reading: Reading) -> Answer:
-        """/api/v1/status/jobs: what Flink and the store say; who does not answer is a warning, its part null."""
+        """/api/v1/status/jobs: from Flink and the store; an unreachable one gives a warning and null."""
         if self._seen is None or time.monotonic() - self._seen.at > KEPT_S:
             found = self._look(reading)
             self._seen = Seen(time.monotonic(), found)

@@ -48,7 +48,7 @@ class Wanted(NamedTuple):
 
     @staticmethod
     def of(form: Form) -> "Wanted":
-        """What a request asks for.
+        """Read the filters of a request.
 
         :raises InvalidRequest: in Prometheus's words.
         """
@@ -67,7 +67,7 @@ class Wanted(NamedTuple):
         )
 
     def takes(self, rule: RuleView, group: Group) -> bool:
-        """Whether a rule of a group is asked for."""
+        """Whether a rule of a group passes the filters."""
         labels = {**group.labels, **rule.rule.labels}
         return (
             rule.rule.kind in self.kinds
@@ -97,7 +97,7 @@ class Rules:
         return document({"alerts": found}, reading, warnings, _size(groups))
 
     def evaluation_seconds(self) -> dict[str, float]:
-        """What the last evaluation of each group took, as far as it is known."""
+        """Duration of the last evaluation of each group, where known."""
         groups = self._board.see(lambda board: board.groups(self._clock()))
         return {view.key: view.status.seconds for view in groups if view.status}
 

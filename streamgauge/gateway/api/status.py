@@ -19,7 +19,7 @@ from streamgauge.store.reader import Reading
 from streamgauge.times import rfc3339
 
 PROMETHEUS_VERSION = "3.16.0"
-"""Whose API this is: clients choose by it what they may ask."""
+"""Version of Prometheus's API that this one follows; clients choose features by it."""
 
 
 class Status:
@@ -59,7 +59,7 @@ class Status:
         return document(dict(sorted(flags.items())), reading)
 
     def runtimeinfo(self, _: Form, reading: Reading) -> Answer:
-        """/api/v1/status/runtimeinfo: what of it there is outside of Go."""
+        """/api/v1/status/runtimeinfo, as far as it applies outside of Go."""
         started = rfc3339(self._started)
         content = {
             "startTime": started,
@@ -79,7 +79,7 @@ class Status:
         return document(content, reading)
 
     def alertmanagers(self, _: Form, reading: Reading) -> Answer:
-        """/api/v1/alertmanagers: those that the bridge tells."""
+        """/api/v1/alertmanagers: those that the bridge sends to."""
         urls = [f"{redacted(url).rstrip('/')}/api/v2/alerts" for url in self._config.notify.alertmanagers]
         content = {"activeAlertmanagers": [{"url": url} for url in urls], "droppedAlertmanagers": []}
         return document(content, reading)

@@ -23,7 +23,7 @@ from streamgauge.gateway.request.turns import Turns
 OPEN = frozenset({"/-/healthy", "/-/ready", "/metrics"})
 """Paths that need no authentication: health checks and metrics."""
 USER_HEADERS = ("x-scope-orgid", "x-grafana-user")
-"""Which user a request comes from, as Grafana and its kin say it."""
+"""Headers that name the user of a request, as Grafana sends them."""
 DASHBOARD_HEADER = "x-dashboard-uid"
 """With which Grafana says that a panel asks, and which."""
 MAX_NAME = 128

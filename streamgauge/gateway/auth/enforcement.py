@@ -54,7 +54,7 @@ def enforced(form: Form) -> Form:
 
 
 def refuse_restricted(asker: Asker) -> None:
-    """Refuse what is not about series.
+    """Refuse requests that are not about series.
 
     :raises InvalidRequest: for askers who may see some only.
     """

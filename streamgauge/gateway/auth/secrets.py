@@ -63,7 +63,7 @@ class PasswordHash(NamedTuple):
 
     @staticmethod
     def parse(text: str) -> "PasswordHash":
-        """Read what `text` gave, or gave before it told the cost.
+        """Parse a hash written by `text`, also an old one without parameters.
 
         :raises InvalidHash: for anything else.
         """
@@ -88,7 +88,7 @@ class PasswordHash(NamedTuple):
 
 
 def new_token() -> str:
-    """A token that nobody has."""
+    """Return a new random token."""
     return TOKEN_PREFIX + secrets.token_urlsafe(32)
 
 
@@ -98,7 +98,7 @@ def token_hash(token: str) -> str:
 
 
 def check_token_hash(text: str) -> None:
-    """Refuse what `token_hash` never gives.
+    """Refuse a text that is not a hash by `token_hash`.
 
     :raises InvalidHash: then.
     """

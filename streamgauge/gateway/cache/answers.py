@@ -16,7 +16,7 @@ from streamgauge.store.reading import Reading
 
 SECONDS = 60
 MAX_PERIODS = 1000
-"""Of lanes and days: what looks at more is rare, and would have to ask for as many generations."""
+"""Maximum number of lanes times days; larger requests are rare, and each needs its generation."""
 
 MAX_WARNINGS_BYTES = 64 * 1024
 """Of a list that is kept: its warnings are parsed, and so must be few."""
@@ -76,7 +76,7 @@ class Answers:
         compute: Callable[[], Listing],
         reading: Reading,
     ) -> tuple[Listing, bool | None]:
-        """An answer, and whether it was kept; None if it cannot be.
+        """Return a response and whether it was cached; None if it cannot be cached.
 
         :param question: all that it depends on but times and the index. :param times: first and last, ms.
         :raises DeadlinePassed: at the reading's deadline; and what `compute` raises.

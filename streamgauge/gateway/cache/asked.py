@@ -31,7 +31,7 @@ class State(Protocol):
     def changes(
         self, periods: Mapping[Resolution, set[int]], reading: Reading
     ) -> Mapping[Resolution, Sequence[Change]]:
-        """What has changed in these periods."""
+        """Return the changes in these periods."""
         ...
 
 
@@ -66,7 +66,7 @@ class Report:
 
 
 class Answered(NamedTuple):
-    """A value, and what there is to remark."""
+    """A result with its warnings and infos."""
 
     value: Value
     warnings: list[str]

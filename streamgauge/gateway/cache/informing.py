@@ -28,7 +28,7 @@ def _is_counter(argument: Expr) -> bool:
 
 
 def together(whole: Iterable[Notes], cut: Iterable[Notes]) -> Notes | None:
-    """The infos about all parts; None if that cannot be told from those about each.
+    """Return the infos of the whole query; None if they do not follow from those of its parts.
 
     Parts that have the same infos, or none, have them in the order in which the whole would. What is about a part of
     which only some steps were asked for may be about the others.

@@ -6,7 +6,7 @@ from streamgauge.promql.data.query import Grid
 
 STEPS = 20
 LEAST_MS = 300_000
-"""A part has at least so many steps, and takes at least so long."""
+"""Minimum number of steps, and duration, of a part."""
 LEAST_STEP_MS = 1000
 """Parts of a finer step would have more steps than a query may ask for."""
 
@@ -26,7 +26,7 @@ class Part(NamedTuple):
 
 
 def steps_a_part(step: int) -> int:
-    """How many steps (ms apart) a part has."""
+    """Return the number of steps of a part."""
     return max(STEPS, -(-LEAST_MS // step))
 
 

@@ -35,7 +35,7 @@ class Piece(NamedTuple):
 
     @property
     def points(self) -> int:
-        """How many values there are."""
+        """Number of values."""
         return int(self.present.sum())
 
     def steps(self, first: int, count: int) -> "Piece":
@@ -94,7 +94,7 @@ def joined(pieces: Sequence[Piece], limits: Limits) -> Value:
 
 
 def notes_of(remarks: Sequence[Remark], expression: Expr) -> tuple[Note, ...] | None:
-    """Remarks by what they are about, which has another place in another text; None if that is no part of it."""
+    """Notes by the part of the expression they refer to; None if it is not part of this expression."""
     places: dict[Span, int] = {NOWHERE: -1}
     for number, node in enumerate(walk(expression)):
         places.setdefault(node.span, number)
@@ -104,6 +104,6 @@ def notes_of(remarks: Sequence[Remark], expression: Expr) -> tuple[Note, ...] | 
 
 
 def span_of(note: Note, expression: Expr) -> Span:
-    """Where what a note is about stands in the text of the expression."""
+    """Span in the text of the expression that a note refers to."""
     spans = (node.span for number, node in enumerate(walk(expression)) if number == note.place)
     return next(spans, NOWHERE)

@@ -33,7 +33,7 @@ from streamgauge.store.reading import Reading, TooMuch
 
 OLD_S = 3600
 RECENT_S = 60
-"""How long parts are kept: those older than an hour, and those of the last one."""
+"""Lifetimes of cached parts: older than an hour, and of the last hour."""
 
 
 class _Final(NamedTuple):

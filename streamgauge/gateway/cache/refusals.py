@@ -60,7 +60,7 @@ _BOUNDARIES = frozenset({"start", "end", "range"})
 
 
 def refusal(expression: Expr, query: Query) -> Refusal | None:
-    """Why nothing can be kept of a query, whatever the data; None if something may be.
+    """Return the reason for which a query is never cached, whatever the data; None if it may be.
 
     :param expression: with its durations resolved.
     """

@@ -19,7 +19,7 @@ MAX_VALUE_BYTES = 4 * 1024 * 1024
 MAX_BATCH_BYTES = 8 * 1024 * 1024
 """No more than that is written in one request."""
 MAX_READ_BYTES = 64 * 1024 * 1024
-"""The most that is read for one question; what is beyond counts as not there."""
+"""Maximum bytes to read for one request; values beyond it count as misses."""
 _OTHER_TYPE = "WRONGTYPE"
 
 log = logging.getLogger(__name__)
@@ -33,18 +33,18 @@ class RemoteFault(StrEnum):
     REFUSED = "refused"
     """It answered with an error: it is out of memory, wants a password, or is still loading."""
     TOO_LARGE = "too_large"
-    """It has a value that nobody here has put there; it is taken for none."""
+    """A value is larger than any that the gateway stores; it counts as a miss."""
 
 
 class Values(Protocol):
     """A key-value store with expiry."""
 
     def get(self, keys: Sequence[bytes], hold: Callable[[int], None]) -> list[bytes | None]:
-        """The value of each key, None for one that is not there. hold: called with their bytes before they are read."""
+        """Return the value of each key, None for a miss. hold: called with their size in bytes before they are read."""
         ...
 
     def put(self, values: Mapping[bytes, tuple[bytes, int]]) -> None:
-        """Keep values, each for so many seconds at most."""
+        """Store values, each with its time to live in seconds."""
         ...
 
 
@@ -72,7 +72,7 @@ class RemoteValues:
         return self._clock() < self._paused_until
 
     def get(self, keys: Sequence[bytes], hold: Callable[[int], None]) -> list[bytes | None]:
-        """The value of each key; None for all without Redis.
+        """Return the value of each key; None for all if Redis is bypassed.
 
         :param hold: called with their bytes before they are read. Whatever it raises is raised.
         """
@@ -111,7 +111,7 @@ class RemoteValues:
         return found if isinstance(found, list) else []
 
     def put(self, values: Mapping[bytes, tuple[bytes, int]]) -> None:
-        """Keep values, each for so many seconds at most; none without Redis."""
+        """Store values, each with its time to live in seconds; does nothing if Redis is bypassed."""
         batch: dict[bytes, tuple[bytes, int]] = {}
         size = 0
         for key, (value, seconds) in values.items():

@@ -41,7 +41,7 @@ class Run:
 
 
 def slots_of(parts: Sequence[Part], grid: Grid) -> list[Slot]:
-    """What was asked for of each part."""
+    """Return the requested steps of each part."""
     found = []
     for part in parts:
         first = max(0, (grid.start - part.start) // part.step)
@@ -53,7 +53,7 @@ def slots_of(parts: Sequence[Part], grid: Grid) -> list[Slot]:
 def runs_of(
     slots: Sequence[Slot], kept: Collection[int], final: Callable[[Slot], bool], apart: bool
 ) -> Iterator[Run]:
-    """What is to be computed, in order: final parts whole, so that they can be kept, of others what was asked for.
+    """Return the runs to compute, in order: final parts as a whole, to be cached, and of others the requested steps.
 
     :param kept: the numbers of the parts that are there. :param apart: whether each part is computed alone.
     """

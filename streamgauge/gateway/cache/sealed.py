@@ -21,7 +21,7 @@ from streamgauge.store.changes import Change, packed
 from streamgauge.store.reader import SEALED_HEAD_MINUTES
 
 MARGIN_MS = 60_000
-"""How exact the times of expiry are taken to be."""
+"""Tolerance of expiry times."""
 
 
 def resolution_of(read: Read) -> Resolution:
@@ -30,7 +30,7 @@ def resolution_of(read: Read) -> Resolution:
 
 
 def is_sealed(read: Read, progress: Mapping[Resolution, Mapping[int, int]], lanes: int) -> bool:
-    """Whether every lane has all of what is read in its blocks.
+    """Whether the blocks of every lane contain all input.
 
     :param progress: where each lane is sealed up to (ms), by resolution; that of samples is that of minutes.
     """
@@ -51,12 +51,12 @@ def is_indexed(indexed: Mapping[int, int], minutes: Mapping[int, int], lanes: in
 
 
 def sealed_with(resolution: Resolution) -> Resolution:
-    """Whose progress says how far blocks of a resolution are complete."""
+    """The resolution whose progress tells up to when blocks are complete."""
     return Resolution.MIN1 if resolution is Resolution.RAW else resolution
 
 
 def is_kept(read: Read, classes: Sequence[StorageClass], now: int, for_ms: int) -> bool:
-    """Whether nothing of what is read expires from `now` on for so long (ms)."""
+    """Whether no input expires within this time (ms) from `now`."""
     until = now + for_ms + MARGIN_MS
     if read.start + INDEX_RETENTION_MS < until:
         return False
@@ -71,7 +71,7 @@ def is_kept(read: Read, classes: Sequence[StorageClass], now: int, for_ms: int) 
 
 
 def periods_of(reads: Iterable[Read]) -> dict[Resolution, set[int]]:
-    """The periods (starts in ms) whose changes matter to what is read."""
+    """The periods (starts in ms) whose changes affect the input."""
     found: dict[Resolution, set[int]] = {}
     for read in reads:
         level = resolution_of(read).value
@@ -81,7 +81,7 @@ def periods_of(reads: Iterable[Read]) -> dict[Resolution, set[int]]:
 
 
 def generation(reads: Iterable[Read], changes: Mapping[Resolution, Sequence[Change]]) -> bytes:
-    """All changes that matter to what is read, as 16 bytes: others after each change."""
+    """Digest (16 bytes) of all changes that affect the input; each change gives another one."""
     hashed = xxhash.xxh3_128()
     for number, read in enumerate(reads):
         level = resolution_of(read).value

@@ -30,12 +30,12 @@ class ReaderState:
     def changes(
         self, periods: Mapping[Resolution, set[int]], reading: Reading
     ) -> Mapping[Resolution, Sequence[Change]]:
-        """What has changed in these periods."""
+        """Return the changes in these periods."""
         return {each: self._blocks.changes.read(each, own, reading) for each, own in periods.items()}
 
 
 def scope(config: Config, store: str) -> str:
-    """What is part of every key: another store, layout, retention or build of the gateway finds nothing of it.
+    """Return the part of every key that separates stores, layouts, retentions and builds of the gateway.
 
     :param store: its identity (`schema.identity`).
     """

@@ -68,7 +68,7 @@ def seal(key: bytes, content: bytes) -> bytes:
 
 
 def length(data: bytes) -> int:
-    """How many bytes the content would have, as far as the data says so; at most `MAX_CONTENT` are taken."""
+    """Size of the content that the data declares, in bytes; at most `MAX_CONTENT` is accepted."""
     if len(data) < _ENVELOPE.size:
         return 0
     _, _, found = _ENVELOPE.unpack_from(data)
@@ -97,7 +97,7 @@ def unseal(key: bytes, data: bytes) -> bytes:
 
 
 def hold(reading: Reading, size: int) -> None:
-    """Let a reading hold so many bytes for a value.
+    """Account for the bytes of a value in a reading.
 
     :raises InvalidValue: if it may not: the query is refused if it needs as many without the value.
     """
@@ -108,7 +108,7 @@ def hold(reading: Reading, size: int) -> None:
 
 
 def encode(piece: Piece | None) -> bytes:
-    """The content of a piece; None is a part of which nothing may be kept."""
+    """Encode a piece; None stands for a part that must not be cached."""
     if piece is None:
         return bytes([_REFUSED])
     series, steps = piece.values.shape
@@ -131,7 +131,7 @@ def encode(piece: Piece | None) -> bytes:
 
 
 def decoded_bytes(content: bytes) -> int:
-    """How many bytes a piece would take: a bit of the content may stand for a value that is not there."""
+    """Size of a decoded piece, in bytes; absent values are one bit in the content."""
     if len(content) < _HEAD.size:
         return 0
     _, series, steps, labels, notes = map(int, _HEAD.unpack_from(content))

@@ -8,11 +8,11 @@ from starlette.types import Receive, Scope, Send
 
 PIECE_BYTES = 256 * 1024
 SEND_S = 60.0
-"""So long a client may take for one piece: until it has all of them they are in memory."""
+"""Time that a client may take for one piece; all pieces stay in memory until they are sent."""
 
 
 class Body:
-    """UTF-8, or other bytes, in pieces. held: what is kept as long as these are, their share of the memory."""
+    """UTF-8 or other bytes in pieces. held: keeps their share of the memory as long as they live."""
 
     def __init__(self, pieces: Sequence[bytes], held: object = None) -> None:
         self.pieces = pieces
@@ -24,7 +24,7 @@ class Body:
 
 
 def gathered(parts: Iterable[str | bytes], hold: Callable[[int], None]) -> list[bytes]:
-    """Parts put together to pieces of about `PIECE_BYTES`. hold: is told how many bytes there are, as they come."""
+    """Join parts to pieces of about `PIECE_BYTES`. hold: called with the number of bytes so far."""
 
     def pieces() -> Iterator[bytes]:
         small = bytearray()

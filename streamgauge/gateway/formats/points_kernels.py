@@ -7,9 +7,9 @@ from streamgauge.series.sized import Ends, Index, Offsets, Room, sized
 
 _COMMA, _QUOTE, _OPEN, _CLOSE, _POINT, _ZERO, _MINUS, _BRACE = (np.uint8(ord(each)) for each in ',"[].0-}')
 AROUND_A_POINT = 32
-"""Bytes at most of a time, and of what stands around it and its value."""
+"""Maximum bytes of a time and the punctuation around it and its value."""
 AROUND_A_SERIES = 3
-"""Bytes at most of what stands around the points of a series."""
+"""Maximum bytes around the points of a series."""
 
 
 @njit(cache=True, nogil=True)

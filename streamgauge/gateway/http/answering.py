@@ -23,7 +23,7 @@ from streamgauge.gateway.request.turns import RETRY_AFTER_S
 
 MAX_BODY_BYTES = 1024 * 1024
 ON_LOOP_BYTES = 1024
-"""More is read in a thread, so that nobody waits for it."""
+"""Larger bodies are read in a thread, to keep the event loop responsive."""
 API = "/api/v1/"
 REMOTE_READ = "/api/v1/read"
 """Whose faults are plain text, as in Prometheus."""
@@ -71,7 +71,7 @@ def refused(metrics: Metrics, path: str, fault: InvalidRequest) -> Response:
 
 
 async def not_served(request: Request, error: Exception) -> Response:
-    """What no route takes: 404 and 405, in JSON below the API."""
+    """Responds 404 or 405 where no route matches, in JSON below the API."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
     if status == 405:
@@ -107,7 +107,7 @@ def with_remarks(found: Answer, remarks: list[str]) -> Answer:
 
 
 async def while_connected(request: Request, answer: Awaitable[T]) -> T:
-    """What is answered to a request whose body has been read; it is cancelled when the client goes away.
+    """Await a response to a request whose body has been read; cancelled when the client disconnects.
 
     :raises ClientDisconnect: then.
     """

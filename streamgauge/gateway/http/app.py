@@ -58,7 +58,7 @@ from streamgauge.topics.alert_board import AlertBoard
 MAX_SAMPLES = 20_000_000
 NAMED_DAMAGES = 5
 FIRST_LOOK_S = 5.0
-"""How long a request waits for rules and alerts to have been read once."""
+"""Time that a request waits for the first read of rules and alerts."""
 READY_TIMEOUT_S = 5.0
 
 Found = TypeVar("Found")
@@ -105,14 +105,14 @@ class Gateway:
         self.metrics.registry.register(looked)
 
     async def look(self, look: Query, form: Form) -> Answer:
-        """The answer of what reads no store; it never takes a thread, or a place of the asker, from queries.
+        """Run an endpoint that reads no store, outside of the threads and limits of queries.
 
         :raises InvalidRequest: with the reason, whatever went wrong.
         """
         return with_remarks(*await self._read(self._looking, form, partial(look, form)))
 
     async def ask(self, query: Query, form: Form) -> Answer:
-        """The answer of what collectors are asked for.
+        """Run an endpoint that queries collectors.
 
         :raises InvalidRequest: with the reason, whatever went wrong.
         """
@@ -126,14 +126,14 @@ class Gateway:
         return with_remarks(*await self._read(self._jobs, form, partial(self.jobs.status, form)))
 
     async def count(self, query: Query, form: Form) -> Answer:
-        """The answer of what goes through the whole index, one after the other.
+        """Run an endpoint that scans the whole index, one request after the other.
 
         :raises InvalidRequest: with the reason, whatever went wrong.
         """
         return with_remarks(*await self._read(self._counting, form, partial(query, form)))
 
     async def look_up(self, query: Query, form: Form) -> Answer:
-        """The answer of what is looked up in the index, which editors of queries wait for.
+        """Run an endpoint that looks up the index, for query editors.
 
         :raises InvalidRequest: with the reason, whatever went wrong.
         """
@@ -147,7 +147,7 @@ class Gateway:
         return await self._shared(self._pool(form), query, form)
 
     async def read(self, form: Form, look: Callable[[Reading], Found]) -> tuple[Found, list[str]]:
-        """What a function finds in the store, and warnings about rows that were damaged, and about its cost.
+        """Run a function on the store; returns its result and warnings about damaged rows and its cost.
 
         :raises InvalidRequest: with the reason, whatever went wrong.
         """

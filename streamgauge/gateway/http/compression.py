@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 MIN_BYTES = 1024
 """Less is sent as it is."""
 ON_LOOP_BYTES = 64 * 1024
-"""More is compressed in a thread, so that nobody waits for it."""
+"""Larger pieces are compressed in a thread, to keep the event loop responsive."""
 _LEVEL = 1
 
 
@@ -92,7 +92,7 @@ class _Sender:
 
 
 def accepted(header: str) -> str | None:
-    """The coding that an Accept-Encoding likes best of those there are, None for none."""
+    """Return the preferred supported coding of an Accept-Encoding, or None."""
     weights = dict(_weights(header))
     known = {coding: weights.get(coding, weights.get("*", 0.0)) for coding in _CODINGS}
     best = max(known, key=known.__getitem__)

@@ -62,7 +62,7 @@ async def view(_: object, __: Request) -> Response:
 
 
 async def asset(_: object, request: Request) -> Response:
-    """A file that the page needs; a browser that has it is only told so."""
+    """Respond with a file of the page, or 304 if the browser has it."""
     found = assets().get(request.path_params["name"])
     if found is None:
         return Response("no such file\n", 404, media_type="text/plain")
@@ -77,4 +77,4 @@ async def asset(_: object, request: Request) -> Response:
 
 
 PAGES = (("/", view), *((f"/{name}", view) for name in VIEWS), ("/assets/{name}", asset))
-"""Paths and what answers them."""
+"""Paths and their handlers."""

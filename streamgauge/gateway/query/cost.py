@@ -23,7 +23,7 @@ INTERVAL_MS = 15_000
 READ_BYTES = 2 * SAMPLE_BYTES
 """Of a sample that is read: it is there twice when parts are joined."""
 SERIES_BYTES = 512
-"""Of a selected series: its id, its labels, and what they are looked up by."""
+"""Memory of a selected series: id, labels and their hash table."""
 
 
 class Estimate(NamedTuple):
@@ -62,7 +62,7 @@ class Budget(Reading):
     is_kept: bool = field(default=False, init=False)
 
     def hold(self, size: int) -> None:
-        """Hold at least so many bytes.
+        """Reserve at least this many bytes.
 
         :raises InvalidRequest: if they are not free.
         """
@@ -70,7 +70,7 @@ class Budget(Reading):
             self.share.at_least(size)
 
     def keep(self, size: int) -> object:
-        """The share, of so many bytes from now on."""
+        """Return the share, reduced to this many bytes."""
         if self.share is not None:
             self.share.at_least(size)
             self.share.only(size)
@@ -78,7 +78,7 @@ class Budget(Reading):
         return self.share
 
     def run(self, look: Callable[["Budget"], Found]) -> Found:
-        """What a function finds; then nothing is held any more but what is kept.
+        """Run a function, then release all memory that is not kept.
 
         An error that is told on refers to all that was read, so it is not left to the last reference.
         """
@@ -93,23 +93,23 @@ class Budget(Reading):
         return found
 
     def take_series(self, count: int) -> None:
-        """Check a number of selected series, and hold what they take."""
+        """Check the number of selected series and reserve their memory."""
         Reading.take_series(self, count)
         self.hold(count * SERIES_BYTES)
 
     def take_samples(self, count: int) -> None:
-        """Count samples that were decoded, and hold what they take."""
+        """Count decoded samples and reserve their memory."""
         Reading.take_samples(self, count)
         self.hold(self.samples * READ_BYTES)
 
     def restart(self) -> None:
-        """Forget what the parts cost that are no part of the answer."""
+        """Reset the cost of parts that are not used in the response."""
         Reading.restart(self)
         self.estimate = Estimate()
         self.notes.clear()
 
     def allow(self, part: Estimate) -> None:
-        """Note what a part of a query costs, and whether it is dear with those before; wait for memory for the first.
+        """Add the estimate of a part, check the limits, and wait for memory for the first part.
 
         :raises InvalidRequest: with the estimate, if it is too dear; if there is not enough memory.
         """
@@ -131,7 +131,7 @@ class Budget(Reading):
 def estimated(
     expression: Expr, query: Query, levels: Sequence[Level], reader: KnownSelections, reading: Reading
 ) -> Estimate:
-    """What an expression whose durations are resolved will cost.
+    """Estimate the cost of an expression with resolved durations.
 
     :raises DeadlinePassed, TooManySeries: by the reading.
     """

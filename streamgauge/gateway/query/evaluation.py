@@ -41,7 +41,7 @@ def expression(text: str, parameter: str) -> Expr:
 
 
 class Evaluation:
-    """One query over the store, evaluated as a whole or in parts; what has a budget is estimated before it runs.
+    """One query over the store, evaluated as a whole or in parts; with a budget its cost is estimated first.
 
     :raises InvalidRequest: if a duration in it cannot be.
     """
@@ -62,7 +62,7 @@ class Evaluation:
         return self.source.levels if isinstance(self.source, RollupSource) else ()
 
     def limits(self) -> Limits:
-        """What it may cost, nothing spent yet."""
+        """Return the limits, with nothing spent."""
         reading = self._reading
         return Limits(
             max_samples=self._reading.max_samples,
@@ -82,7 +82,7 @@ class Evaluation:
             return evaluate(self.expression, self.query, self.source, self.limits(), self.text)
 
     def forecast(self) -> Estimate:
-        """What it will cost.
+        """Estimate the cost.
 
         :raises InvalidRequest: with the reason, if it has no result.
         """

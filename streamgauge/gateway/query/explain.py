@@ -17,7 +17,7 @@ from streamgauge.store.source import Look
 def explained(
     expression: Expr, query: Query, levels: Sequence[Level], looks: Sequence[Look], report: Report | None
 ) -> str:
-    """The JSON of what each selector reads, what was read in fact, and what came from kept parts.
+    """Return the JSON of planned and actual reads of each selector, and of cached parts.
 
     :param report: of a range query whose parts may be kept.
     """

@@ -41,7 +41,7 @@ class InvalidSelector(InvalidRequest):
 
 
 class Answer(NamedTuple):
-    """The JSON of `data`, warnings, infos, and the JSON of how it came about if that was asked for.
+    """The JSON of `data`, warnings, infos, and the JSON of the explanation if requested.
 
     One without data has no content.
     """
@@ -53,7 +53,7 @@ class Answer(NamedTuple):
 
 
 class Queries:
-    """Prometheus's query endpoints over a reader. `clock` gives the time in ms, `kept` what was answered before."""
+    """Prometheus's query endpoints over a reader. `clock` returns ms, `kept` is the result cache."""
 
     def __init__(
         self, settings: Gateway, reader: Reader, clock: Callable[[], int], kept: Kept | None = None
@@ -153,7 +153,7 @@ class Queries:
         return _listed(self._kept.listing(question, self._times(form), compute, reading), reading)
 
     def readable(self, reading: Reading) -> None:
-        """Whether the store answers: raises what it raises."""
+        """Check that the store responds; raises its errors."""
         self._reader.blocks.progress(Resolution.MIN1, reading)
 
     def metrics(self, form: Form, reading: Reading) -> set[str]:
@@ -252,7 +252,7 @@ def document(content: object, reading: Reading, warnings: Sequence[str] = (), he
 
 
 def kept(pieces: list[bytes], reading: Reading) -> Body:
-    """A body that keeps its share of the memory, and nothing else of what the reading held."""
+    """Return a body that keeps only its own share of the reading's memory."""
     return Body(pieces, reading.keep(sum(map(len, pieces))))
 
 

@@ -19,7 +19,7 @@ class Asker(NamedTuple):
     source: str = ""
 
     def sees(self, labels: Mapping[str, str]) -> bool:
-        """Whether they may see what has these labels."""
+        """Whether the user may see a series with these labels."""
         return all_match(labels, self.enforced)
 
 

@@ -8,11 +8,11 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 JOINABLE_S = 1.0
-"""A run that began longer ago may have read what has changed since: a request then begins another."""
+"""Age up to which an execution may be joined; an older one may have read outdated data."""
 
 
 def retrieve(future: "asyncio.Future[Any]") -> None:
-    """Take the error of what has ended: nobody may be left to be told, and asyncio logs what nobody has taken."""
+    """Retrieve the error of a finished task, or asyncio logs it when nobody awaits the task."""
     if not future.cancelled():
         future.exception()
 
@@ -38,7 +38,7 @@ class Flights(Generic[T]):
         self._clock = clock
 
     async def run(self, key: Hashable, start: Callable[[], Awaitable[T]]) -> T:
-        """What `start` gives, or what the run gives that another request with the same key has just begun.
+        """Return the result of `start`, or join a recent execution with the same key.
 
         Whoever is cancelled stops waiting; the run goes on for the others, and ends with the last of them.
         """

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest
 
 MAX_FIELDS = 4096
-"""So many parameters may stand in a body, and as many in a URL."""
+"""Maximum number of parameters in a body, and in a URL."""
 MAX_BOUNDARY = 70
 """Characters between parts, as RFC 2046 has it."""
 URL_ENCODED = "application/x-www-form-urlencoded"

@@ -15,7 +15,7 @@ _BOUNDARIES_S = {
     "-292273086-05-16T16:47:06Z": -9_223_309_901_257_974,
     "292277025-08-18T07:12:54.999999999Z": 9_223_309_901_257_974,
 }
-"""What Prometheus's client library sends for the first and the last time."""
+"""First and last time, as Prometheus's client library sends them."""
 _YEAR_1_S = 62_135_596_800
 """From the first second of the year 1 to 1970."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -24,7 +24,7 @@ _GREGORIAN = timedelta(days=146_097)
 
 
 def time_ms(text: str) -> int | None:
-    """A time, ms since 1970: of Unix seconds, or of RFC 3339; None for anything else.
+    """Parse Unix seconds or RFC 3339 to ms since 1970; None for anything else.
 
     Any number is a time: beyond 64 bits it is the one that Go's conversion gives on amd64.
     """
@@ -56,7 +56,7 @@ def time_ms(text: str) -> int | None:
 
 
 def duration_ns(text: str) -> int | None:
-    """A duration in ns: a number of seconds, or as it is written in PromQL; None for anything else.
+    """Parse seconds or a PromQL duration to ns; None for anything else.
 
     :raises OverflowError: for seconds beyond 64 bits of ns.
     """

@@ -19,7 +19,7 @@ from streamgauge.gateway.request.faults import ErrorType, InvalidRequest
 
 MEBIBYTE = 1 << 20
 PATIENCE_S = 5.0
-"""So long a query waits for memory before it begins."""
+"""Time that a query waits for memory before it starts."""
 OVERTAKEN = 16
 """Later and smaller queries that may overtake one that waits."""
 _LOOK_S = 0.05
@@ -133,7 +133,7 @@ class Share:
             self._memory._returned.append(self.size)
 
     def wait_for(self, size: int, left_s: Callable[[], float]) -> None:
-        """Hold at least so many bytes, for which a query that has just begun may wait.
+        """Reserve at least this many bytes; a query that has just started may wait for them.
 
         :param left_s: seconds left; it raises when there are none.
         :raises InvalidRequest: if all queries may not have as many. :raises NotEnoughMemory: if it waits in vain.
@@ -144,7 +144,7 @@ class Share:
             self.size = size
 
     def at_least(self, size: int) -> None:
-        """Hold at least so many bytes.
+        """Reserve at least this many bytes.
 
         :raises InvalidRequest: if all queries may not have as many. :raises NotEnoughMemory: if they are not free.
         """

@@ -11,11 +11,11 @@ from streamgauge.go_numbers import InvalidNumber, integer
 from streamgauge.times import go_duration
 
 MAX_MS = 2**53
-"""287,000 years: a time beyond has no samples, and may not be told from its neighbours as a double."""
+"""287,000 years: later times have no samples, and as a double may equal their neighbours."""
 NS_PER_MS = 1_000_000
 MAX_SELECTORS = 1000
 MAX_SELECTOR_CHARACTERS = 65_536
-"""So many `match[]` a request may have, and so long may they be together: as long as a query."""
+"""Maximum number of `match[]` in a request, and of their characters together: that of a query."""
 _ESCAPED = re.compile(r"__|_([0-9a-fA-F]{1,6})_|([^_]+)", re.DOTALL)
 
 
@@ -28,7 +28,7 @@ class Steps(NamedTuple):
 
     @property
     def points(self) -> int:
-        """How many steps there are."""
+        """Number of steps."""
         return (self.end - self.start) // self.step + 1
 
 
@@ -62,14 +62,14 @@ class Form:
 
     @property
     def identity(self) -> tuple[object, ...] | None:
-        """What makes another request the same; None for one that is about the time at which it comes."""
+        """Key of identical requests; None for a request relative to its arrival time."""
         is_dated = any(name in ("time", "end") and value for name, value in self.pairs)
         if not is_dated or self.no_store:
             return None
         return (self.path_name, self.asker.enforced, *self.pairs)
 
     def flag(self, name: str) -> bool:
-        """Whether something is asked for: 1 or true.
+        """Whether a flag is set: 1 or true.
 
         :raises InvalidRequest: if that is neither said nor denied.
         """
@@ -155,7 +155,7 @@ class Form:
         return Steps(start, end, max(1, step // NS_PER_MS))
 
     def limit(self) -> int | None:
-        """How many results are wanted at most.
+        """Maximum number of results.
 
         :raises InvalidRequest: if it is not a number of 0 (all of them) or more.
         """

@@ -56,7 +56,7 @@ class Pool:
         self._session = session
 
     async def run(self, asker: Asker, look: Callable[[Reading], Found], reading: Reading) -> Found:
-        """What a function finds in a thread of the pool.
+        """Run a function in a thread of the pool.
 
         If it is not waited for any longer its reading ends; its thread is free, and counts no more, once it has
         noticed.

@@ -17,7 +17,7 @@ class Turns:
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """Number of waiting queries."""
         return sum(map(len, self._waiting.values()))
 
     def waits(self, user: str) -> bool:
@@ -41,7 +41,7 @@ class Turns:
             raise
 
     def leave(self) -> None:
-        """Give a slot back, to the next user who waits."""
+        """Release a slot to the next waiting user."""
         while self._waiting:
             user, queue = self._waiting.popitem(last=False)
             turn = queue.popleft()

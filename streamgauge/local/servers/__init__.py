@@ -1,1 +1,1 @@
-"""The servers of the local stack: their jars, their configuration, how they are started and when they are ready."""
+"""The servers of the local stack: jars, configuration, start commands and readiness probes."""

@@ -29,7 +29,7 @@ def folder() -> Path:
 
 
 def variables(home: Home) -> Mapping[str, str]:
-    """What Flink's scripts need in their environment."""
+    """Environment variables of Flink's scripts."""
     return {
         "FLINK_HOME": str(folder()),
         "FLINK_CONF_DIR": str(home.conf / "flink"),

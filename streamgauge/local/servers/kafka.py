@@ -21,7 +21,7 @@ from streamgauge.local.servers.service import Service, address, listens
 from streamgauge.local.supervision.home import Home
 
 PLAIN = "PLAIN"
-"""The mechanism in which the broker speaks to itself, and is told of the passwords of the others."""
+"""The mechanism of the broker's own connections, and of creating the other users."""
 SCRAM_ROUNDS = 4096
 LISTENERS = ("clients", "controller")
 """As the names of settings have them."""

@@ -16,7 +16,7 @@ from streamgauge.local.supervision.home import Home
 from streamgauge.redis_client import connect
 
 DEFAULT = "default"
-"""Redis's name for who gives none."""
+"""Redis's default user."""
 
 
 def service(config: Config, home: Home) -> Service:

@@ -36,7 +36,7 @@ class Service:
 
 
 def environment(home: Home) -> dict[str, str]:
-    """What every process has in its environment: one thread per kernel, caches, the configuration."""
+    """Environment of every process: one thread per kernel, caches, the configuration."""
     return os.environ | {
         ENVIRONMENT_VARIABLE: str(home.config),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",

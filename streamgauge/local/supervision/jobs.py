@@ -44,7 +44,7 @@ class Submission:
 
 
 class Submissions:
-    """What is remembered of every job's submissions, in a file, oldest first."""
+    """The submissions of every job, in a file, oldest first."""
 
     def __init__(self, home: Home) -> None:
         self._file = home.data / "flink" / "submissions.json"

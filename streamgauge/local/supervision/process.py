@@ -20,13 +20,13 @@ from streamgauge.local.supervision.home import Home
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 TELLING = re.compile(r"\b(?:ERROR|FATAL)\b|\w(?:Error|Exception)\b")
-"""What marks the line of a log that says why its process ended."""
+"""Marks of the log line that tells why a process ended."""
 CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
-"""The signals of which Python's fault handler tells."""
+"""Signals that Python's fault handler reports."""
 CRASH_LINES = 1000
 """Of a log: those among which a crash is looked for, with the stacks of many threads."""
 LOOK_S = 1.0
-"""How often the log of a process that serves is looked at."""
+"""Interval of checks of a running process's log."""
 STEADY_S = 60.0
 """A process that has served this long starts its back-off anew."""
 START_TIMEOUT_S = 120.0

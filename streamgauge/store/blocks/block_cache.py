@@ -13,7 +13,7 @@ from streamgauge.store.reading import Reading, fetch
 MAX_BYTES = 256 * 1024 * 1024
 BYTES_A_ROW = 300
 MAX_AGE_S = 86_400
-"""Far less than versions are kept for: what is older than a version must not be found again when that has expired."""
+"""Far below the retention of versions: an entry must not outlive the version that outdates it."""
 
 Request = tuple[int, ...]
 """Lane, period, metric group, slice, first and last window (starts in ms, both included)."""

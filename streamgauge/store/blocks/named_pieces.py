@@ -13,7 +13,7 @@ Request = tuple[int, ...]
 
 
 class NamedPieces:
-    """What the directories of a query's rows name.
+    """Pieces named by the directory rows of a query.
 
     :param places: the wanted ids of each lane, metric group and slice; gets those of the pieces too.
     """
@@ -24,7 +24,7 @@ class NamedPieces:
         self._faults: list[tuple[InvalidBlock, Request, int]] = []
 
     def add(self, request: Request, row: Sequence[Any]) -> None:
-        """Take a row that is a directory; what is damaged is a fault."""
+        """Add a directory row; a damaged one is a fault."""
         lane, period, group, *_ = request
         window_start, _, directory, *_ = row
         wanted = self._places[place_of(request)]

@@ -17,7 +17,7 @@ from streamgauge.store.reading import Reading
 
 MOST_RUNS = 200_000
 MOST_BYTES = 32 * 1024 * 1024
-"""So many wanted series, and bytes, of all rows together are decoded at once."""
+"""Maximum numbers of requested series, and bytes, to decode at once."""
 
 
 class _Row(NamedTuple):

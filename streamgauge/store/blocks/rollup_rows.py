@@ -40,7 +40,7 @@ class RollupRows:
         self._rows: list[_Row] = []
 
     def add(self, request: Sequence[int], row: Sequence[Any]) -> None:
-        """Take a row if it holds wanted series; what is damaged is noted.
+        """Add a row if it has requested series; damaged ones are noted.
 
         :raises TooManySamples: by the reading's limits.
         """

@@ -17,7 +17,7 @@ from streamgauge.series.samples import Samples
 
 INCREASE = "increase"
 AGGREGATES = (*ROLLUP_COLUMNS, INCREASE, *QUANTILES, DIGEST)
-"""What can be asked for. `increase` is that of a counter from the first sample of the window to its last."""
+"""The available aggregates. `increase` is that of a counter from the first sample of the window to its last."""
 
 
 class NoDigests(Exception):

@@ -15,7 +15,7 @@ from streamgauge.store.reading import Damage, Reading
 
 
 class Picked(NamedTuple):
-    """What is wanted of a row. series: how many it has. rows: (n,) int64, which of them, rising. ids: (n, 2) uint64."""
+    """Requested series of a row. series: number in the row. rows: (n,) int64, rising indices. ids: (n, 2) uint64."""
 
     series: int
     rows: npt.NDArray[np.int64]
@@ -49,7 +49,7 @@ class WantedSeries:
         return latest[1]
 
     def note(self, fault: InvalidBlock, request: Sequence[int], rest: str) -> None:
-        """Note that a row is damaged. rest: what tells it from the others of its request."""
+        """Note that a row is damaged. rest: identifies it among the rows of its request."""
         lane, period, group, piece, *_ = request
         row = f"{self._level.table} lane={lane} period={period} metric_group={group} slice={piece} {rest}"
         self._reading.damages.append(Damage(fault.reason.value, row))

@@ -24,7 +24,7 @@ SERIES_BYTES = 200
 WORTH_INTERSECTING = 4
 """Ids of a condition are read too if there are at most as many times more than of the most selective one."""
 IDS_A_LABEL = 4
-"""Looking a label up costs about as much as so many ids."""
+"""Cost of a label lookup, as a number of ids."""
 MOST_VALUES = 200
 """Of a regex in some places, so that its labels are looked up, instead of everything being read."""
 Place = tuple[int, int]

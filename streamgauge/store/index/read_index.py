@@ -19,7 +19,7 @@ from streamgauge.store.reading import Reading
 
 AHEAD_MS = 60_000
 VALUE_BYTES = 256
-"""About what a value of a label takes in a set."""
+"""Approximate memory of a label value in a set."""
 SERIES_BYTES = 256
 """Of a selected series, beside its labels."""
 VALUES_BETWEEN_LOOKS = 4096
@@ -28,7 +28,7 @@ KEPT_BYTES = 256 * 1024 * 1024
 
 
 class IndexReader:
-    """Looks series up. What was selected is remembered until the index of its periods changes.
+    """Looks up series; selections are cached until the index of their periods changes.
 
     :param fresh_s: so old the answer to a question about now may be, whose series are all but new ones.
     """

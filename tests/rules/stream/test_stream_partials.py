@@ -181,7 +181,7 @@ def test_series_with_labels_that_say_what_values_mean_need_to_be_announced():
 def test_what_goes_back_further_than_memory_is_read_from_the_store():
     rules = alert("m offset 2h > 1"), alert("m > 4")
     nowhere, there = filled(*rules).results()
-    assert "further back" in nowhere.detail
+    assert "back further" in nowhere.detail
     assert len(there.alerting) == 1
 
     class Store:
@@ -211,7 +211,7 @@ def test_templates_can_ask_what_stands_in_them_and_nothing_else():
     [result] = filled(alert("m > 4", annotations=texts)).results()
     found = dict(result.alerting[0].annotations)
     assert (found["sum"], found["piped"]) == ("15", "5")
-    assert "only queries that stand in the template" in found["made"]
+    assert "only literal queries" in found["made"]
     assert "parse error" in found["bad"]
 
 
