@@ -4,8 +4,7 @@ from collections.abc import Iterable
 
 from streamgauge.gateway.cache.pieces import Note
 from streamgauge.promql.data.annotations import COUNTER_SUFFIXES
-from streamgauge.promql.syntax.ast import Call, Expr, MatrixSelector
-from streamgauge.promql.syntax.walk import bare, walk
+from streamgauge.promql.syntax.ast import Call, Expr, MatrixSelector, bare, walk
 from streamgauge.series.matchers import names_of
 
 Notes = tuple[Note, ...]

@@ -10,8 +10,7 @@ from streamgauge.promql.data.labels import LabelTable, concat
 from streamgauge.promql.data.query import Limits
 from streamgauge.promql.data.vectors import Mask, Values, Vector
 from streamgauge.promql.engine.evaluator import Value
-from streamgauge.promql.syntax.ast import NOWHERE, Expr, Span
-from streamgauge.promql.syntax.walk import walk
+from streamgauge.promql.syntax.ast import NOWHERE, Expr, Span, walk
 
 
 class Note(NamedTuple):

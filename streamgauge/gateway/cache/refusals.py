@@ -24,8 +24,8 @@ from streamgauge.promql.syntax.ast import (
     Subquery,
     Unary,
     VectorSelector,
+    walk,
 )
-from streamgauge.promql.syntax.walk import walk
 
 
 class Refusal(StrEnum):

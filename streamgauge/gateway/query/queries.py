@@ -20,9 +20,9 @@ from streamgauge.gateway.request.parameters import MAX_MS, NS_PER_MS, Form, labe
 from streamgauge.promql.data.query import TEXT_BYTES, Query
 from streamgauge.promql.engine.evaluation import Result
 from streamgauge.promql.syntax import parser
+from streamgauge.promql.syntax.functions_table import ValueType
 from streamgauge.promql.syntax.invalid_expression import ExpressionFault, InvalidExpression
 from streamgauge.promql.syntax.printer import pretty
-from streamgauge.promql.syntax.value_type import ValueType
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.regexes import RegexAllowance

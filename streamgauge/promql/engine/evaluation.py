@@ -18,8 +18,8 @@ from streamgauge.promql.syntax.ast import (
     MatrixSelector,
     Paren,
     Subquery,
+    walk,
 )
-from streamgauge.promql.syntax.walk import walk
 
 _RANKED = frozenset({AggregateOp.TOPK, AggregateOp.BOTTOMK})
 

@@ -17,8 +17,9 @@ from streamgauge.promql.syntax.ast import (
     Paren,
     Subquery,
     VectorSelector,
+    bare,
+    children,
 )
-from streamgauge.promql.syntax.walk import bare, children
 
 
 class PlannedReads:

@@ -13,8 +13,8 @@ from streamgauge.promql.syntax.ast import (
     MatrixSelector,
     Subquery,
     VectorSelector,
+    children,
 )
-from streamgauge.promql.syntax.walk import children
 from streamgauge.rules.machine.compiled import CompiledGroup
 from streamgauge.series.matchers import Matcher
 

@@ -21,11 +21,10 @@ from streamgauge.promql.syntax.ast import (
     NumberLiteral,
     Paren,
     Unary,
-    ValueType,
     VectorSelector,
+    bare,
 )
-from streamgauge.promql.syntax.functions_table import FUNCTIONS
-from streamgauge.promql.syntax.walk import bare
+from streamgauge.promql.syntax.functions_table import FUNCTIONS, ValueType
 from streamgauge.rules.stream.compile.reach import Conditions
 
 HIDDEN = "\udcff"
