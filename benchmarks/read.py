@@ -30,7 +30,8 @@ from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.series.samples import Samples
 from streamgauge.store import schema
 from streamgauge.store.progress import ProgressStore
-from streamgauge.store.reader import Reader, Reading
+from streamgauge.store.reader import Reader
+from streamgauge.store.reading import Reading
 from streamgauge.store.session import connect
 
 SERIES = 1000

@@ -9,7 +9,7 @@ from cassandra.cluster import NoHostAvailable, Session
 
 from streamgauge.config import Config
 from streamgauge.promql.data.faults import InvalidQuery, QueryFault
-from streamgauge.promql.data.levels import Level
+from streamgauge.promql.data.query import Level
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import Samples

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from model_store import BEGIN, LANES, label_set
 
 from schemas.tables import Resolution
-from streamgauge.gateway.cache.refusals import Refusal
+from streamgauge.gateway.cache.asked import Refusal
 from streamgauge.gateway.cache.values import ValueFault, seal
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest
 from streamgauge.promql.data.faults import InvalidQuery

@@ -15,7 +15,7 @@ from streamgauge.gateway.api.status import Status
 from streamgauge.kafka_client import LOGIN_MODULES, client_settings, table_options
 from streamgauge.local.servers import jars
 from streamgauge.redaction import HIDDEN
-from streamgauge.store.reader import Reading
+from streamgauge.store.reading import Reading
 from streamgauge.tls import UnusableCertificate, client_context
 from streamgauge.yaml_file import InvalidFile
 

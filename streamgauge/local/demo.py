@@ -19,7 +19,8 @@ from streamgauge.local.supervision.process import last_lines
 from streamgauge.no_redirects import get_json
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.matchers import Matcher, MatchOp
-from streamgauge.store.reader import Reader, Reading
+from streamgauge.store.reader import Reader
+from streamgauge.store.reading import Reading
 from streamgauge.store.session import connected
 from streamgauge.terminal import terminal
 from streamgauge.times import now_ms

@@ -15,7 +15,7 @@ from streamgauge.promql.data.faults import InvalidQuery
 from streamgauge.promql.data.labels import LabelTable
 from streamgauge.promql.data.query import Query
 from streamgauge.promql.data.vectors import Matrix, Vector
-from streamgauge.promql.engine import evaluation as engine
+from streamgauge.promql.engine import evaluator as engine
 from streamgauge.promql.engine.evaluator import Evaluator
 from streamgauge.promql.functions.vector_functions import MATH
 from streamgauge.promql.syntax.ast import BinaryOp, Call, bare

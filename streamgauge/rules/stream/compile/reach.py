@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from streamgauge.promql.engine.reads import milliseconds
+from streamgauge.promql.engine.selection import milliseconds
 from streamgauge.promql.syntax.ast import (
     At,
     AtBoundary,

@@ -8,7 +8,7 @@ it would give it alone: only such operations are named here.
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from streamgauge.promql.engine.reads import milliseconds
+from streamgauge.promql.engine.selection import milliseconds
 from streamgauge.promql.functions.vector_functions import MATH
 from streamgauge.promql.plan.places import Lane, Places
 from streamgauge.promql.syntax.ast import (
