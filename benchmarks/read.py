@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from schemas import batch
-from schemas.blocks import ON_TIME
+from schemas.batches import batch
+from schemas.blocks.codec import ON_TIME
 from schemas.tables import Resolution
 from schemas.units import MINUTE_MS
 from sinks.cassandra.write_blocks import BlockStore

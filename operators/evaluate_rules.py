@@ -74,7 +74,7 @@ class EvaluateRules(KeyedProcessFunction):
         self._rules.close()
 
     def process_element(self, row: Row, context: KeyedProcessFunction.Context) -> None:
-        from schemas.batch import minute_of
+        from schemas.batches.batch import minute_of
         from schemas.topics import MAX_FUTURE_MS
         from streamgauge.rules.job.shard import Place
 

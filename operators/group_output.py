@@ -39,7 +39,7 @@ def messages(ticked: "Ticked", sent: int) -> Iterator[object]:
         rules write.
     """
     from schemas.alert_messages import HEADERS
-    from schemas.batch import headers_of, key_of
+    from schemas.batches.batch import headers_of, key_of
     from streamgauge.rules.machine.recorded_batches import PRODUCER
 
     headers = {name: text.encode() for name, text in HEADERS.items()}

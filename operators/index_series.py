@@ -49,7 +49,7 @@ class IndexSeries(KeyedProcessFunction):
         self._session.cluster.shutdown()
 
     def process_element(self, row: Row, context: KeyedProcessFunction.Context) -> Iterator[object]:
-        from schemas import batch
+        from schemas.batches import batch
         from schemas.limits import unindexable
 
         key, minute, partition, offset, payload = row

@@ -42,7 +42,7 @@ class PickSamples(ProcessFunction):
         keep_for_good()
 
     def process_element(self, row: Row, context: ProcessFunction.Context) -> Iterator[Row]:
-        from schemas.batch import InvalidBatch, envelope
+        from schemas.batches.batch import InvalidBatch, envelope
         from streamgauge.rules.sql.script import ROLL_CALL
 
         if not self._has_called:

@@ -13,7 +13,7 @@ from pyflink.datastream import DataStream, KeyedStream
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
-from schemas.batch import VERSION
+from schemas.batches.batch import VERSION
 from schemas.topics import MAX_FUTURE_MS, RAW
 from streamgauge.config import Config
 from streamgauge.kafka_client import table_options

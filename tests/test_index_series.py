@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from schemas import batch
+from schemas.batches import batch
 from schemas.tables import INDEX_PERIOD_MS, index_period
 from schemas.units import HOUR_MS, MINUTE_MS
 from streamgauge.config import Config

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from cassandra.cluster import Session
 
-from schemas.batch import minute_of
+from schemas.batches.batch import minute_of
 from schemas.tables import HEAD_RETENTION_MS, RAW_GRACE_MS, ROLLED, Resolution, StorageClass
 from schemas.topics import MAX_FUTURE_MS
 from schemas.units import MINUTE_MS

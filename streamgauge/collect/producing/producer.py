@@ -11,7 +11,7 @@ from functools import partial
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas import topics
-from schemas.batch import HEARTBEAT, headers_of, key_of
+from schemas.batches.batch import HEARTBEAT, headers_of, key_of
 from schemas.limits import MAX_MESSAGE_BYTES
 from streamgauge.collect.incoming.faults import Outage, Unavailable
 from streamgauge.collect.metrics import Metrics

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.batch import Batch, InvalidBatch
+from schemas.batches.batch import Batch, InvalidBatch
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.rules.stream.compile.reach import Reach
 from streamgauge.rules.stream.samples.window import Window

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from schemas.batch import Batch, labels_by_id
+from schemas.batches.batch import Batch, labels_by_id
 from streamgauge.rules.stream.compile.reach import Conditions, Reach, united
 from streamgauge.rules.stream.compile.selectors import Selector, SelectorIndex
 from streamgauge.rules.stream.samples import window_kernels as kernels

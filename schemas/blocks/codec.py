@@ -9,14 +9,14 @@ of series, a varint is LEB128.
 the 4 bytes of the other labels' hash, then n times the 8 bytes of the whole hash (`streamgauge/series/ids.py`).
 
 `timestamps`: width of a code in bytes (0, 1, 2, 4; 0 if all series share one list), varint number of lists, n codes,
-lists (`schemas/time_kernels.py`).
+lists (`schemas/blocks/time_kernels.py`).
 
 `samples`: n kinds, n scales, widths, planes, packed bits. A kind is form | 8 if a stale marker ends the
 series | length of `first` in bytes << 4. A scale is the exponent of ten; for XOR it is the place of the lowest bit
 that changes. Widths are those of series that are not constant. There are eight planes for the constant series and
 eight for the others: plane k holds byte k, lowest first, of every `first` longer than k, which is a zigzag mantissa or
 a double's bits with the bytes reversed. Packed bits: for each series that is not constant count - 1 numbers (LEVEL:
-count) of its width, low bits first, in whole bytes. The forms are in `schemas/raw_kernels.py`.
+count) of its width, low bits first, in whole bytes. The forms are in `schemas/blocks/raw_kernels.py`.
 """
 
 import sys
@@ -27,10 +27,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from schemas import id_kernels, raw_kernels, raw_row_kernels, time_kernels
-from schemas.bit_kernels import MAX_VARINT, planes, varint_at
-from schemas.blobs import joined
-from schemas.invalid_block import BlockFault, InvalidBlock
+from schemas.blocks import id_kernels, raw_kernels, raw_row_kernels, time_kernels
+from schemas.blocks.bit_kernels import MAX_VARINT, planes, varint_at
+from schemas.blocks.blobs import BlockFault, InvalidBlock, joined
 from schemas.protobuf import varint
 from streamgauge.series.hash_factor import FACTOR
 from streamgauge.series.id_kernels import rows_of

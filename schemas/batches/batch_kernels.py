@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from schemas.bit_kernels import swapped
+from schemas.blocks.bit_kernels import swapped
 from streamgauge.compiled import njit
 from streamgauge.series.sized import NUMBER, sized
 

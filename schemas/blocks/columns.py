@@ -20,9 +20,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from schemas import column_kernels
-from schemas.blobs import joined
-from schemas.invalid_block import BlockFault, InvalidBlock
+from schemas.blocks import column_kernels
+from schemas.blocks.blobs import BlockFault, InvalidBlock, joined
 from schemas.tables import QUANTILES, ROLLUP_COLUMNS
 from streamgauge.series.hash_factor import FACTOR
 

@@ -1,8 +1,8 @@
-"""Kernels of a rollup column. `schemas/columns.py` describes the bytes."""
+"""Kernels of a rollup column. `schemas/blocks/columns.py` describes the bytes."""
 
 import numpy as np
 
-from schemas.bit_kernels import (
+from schemas.blocks.bit_kernels import (
     MAX_EXPONENT,
     byte_length,
     decimal,

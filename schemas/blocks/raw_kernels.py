@@ -1,4 +1,4 @@
-"""Kernels of the values of a raw block. `schemas/blocks.py` describes the bytes.
+"""Kernels of the values of a raw block. `schemas/blocks/codec.py` describes the bytes.
 
 Every series is put into the form that takes the fewest bytes:
 CONSTANT, EXACT: all values are `first`, a decimal or the bits of a double.
@@ -11,7 +11,7 @@ Ramakrishnan and Shaft, "Compressing relations and indexes" (ICDE 1998).
 
 import numpy as np
 
-from schemas.bit_kernels import (
+from schemas.blocks.bit_kernels import (
     MAX_EXPONENT,
     bit_length,
     byte_length,

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from schemas.batch import encode
+from schemas.batches.batch import encode
 from schemas.limits import MAX_BATCH_BYTES, MAX_BATCH_SERIES
 from schemas.units import MINUTE_MS
 from streamgauge.series.ids import lanes_of, split, to_bytes

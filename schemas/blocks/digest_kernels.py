@@ -5,7 +5,7 @@ Three streams: a form byte a digest; varints (LEB128) of what is counted; the by
 
 import numpy as np
 
-from schemas.digest_means import (
+from schemas.blocks.digest_means import (
     put_decimal,
     put_grid,
     put_ordered,

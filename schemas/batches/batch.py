@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from schemas import batch_kernels
-from schemas.arrow_sizes import batch_sizes
+from schemas.batches import batch_kernels
+from schemas.batches.arrow_sizes import batch_sizes
 from schemas.limits import MAX_BATCH_SERIES, MAX_UNPACKED_BATCH_BYTES
 from schemas.units import MINUTE_MS
 from streamgauge.series import ids as series_ids

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import xxhash
 
-from schemas.invalid_block import BlockFault, InvalidBlock
+from schemas.blocks.blobs import BlockFault, InvalidBlock
 from streamgauge.series.id_ranges import ID_BITS, IdRange
 
 DIRECTORY_FORMAT = 3

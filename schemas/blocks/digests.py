@@ -1,15 +1,15 @@
 """The digest column of a rollup row: the t-digests of all its series in one blob.
 
 Little-endian: the format (u8), the length of the counts (u32), a form byte a series, the counts, the means;
-`schemas.digest_kernels` has the details. The weights of a digest that is not exact follow from its count, and
+`schemas.blocks.digest_kernels` has the details. The weights of a digest that is not exact follow from its count, and
 its means take 12 bits each; an exact one keeps decimals as integers. Nothing is lost either way.
 """
 
 import numpy as np
 import numpy.typing as npt
 
-from schemas import digest_kernels as kernels
-from schemas.invalid_block import BlockFault, InvalidBlock
+from schemas.blocks import digest_kernels as kernels
+from schemas.blocks.blobs import BlockFault, InvalidBlock
 from streamgauge.series.digests import Digests
 
 FORMAT = 1

@@ -8,7 +8,7 @@ of first use, so that codes stay the same from minute to minute while the series
 
 import numpy as np
 
-from schemas.bit_kernels import MAX_VARINT, put_varint, take_varint, unzigzag, zigzag
+from schemas.blocks.bit_kernels import MAX_VARINT, put_varint, take_varint, unzigzag, zigzag
 from streamgauge.compiled import njit
 from streamgauge.series.hash_kernels import slot_of
 from streamgauge.series.sized import NUMBER, Offsets, Room, sized

@@ -1,9 +1,9 @@
-"""The kernel that takes series out of many raw blocks at once. `schemas/blocks.py` describes the bytes."""
+"""The kernel that takes series out of many raw blocks at once. `schemas/blocks/codec.py` describes the bytes."""
 
 import numpy as np
 
-from schemas import raw_kernels, time_kernels
-from schemas.bit_kernels import take_varint
+from schemas.blocks import raw_kernels, time_kernels
+from schemas.blocks.bit_kernels import take_varint
 from streamgauge.compiled import njit
 from streamgauge.series.sized import NUMBER, Ends, Index, rows_are_rising_and_of_their_own, sized
 

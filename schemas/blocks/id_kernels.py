@@ -1,8 +1,8 @@
-"""Kernels of the ids of a block, sorted, whose parts are columns. `schemas/blocks.py` describes the bytes."""
+"""Kernels of the ids of a block, sorted, whose parts are columns. `schemas/blocks/codec.py` describes the bytes."""
 
 import numpy as np
 
-from schemas.bit_kernels import MAX_VARINT, put_varint, take_varint
+from schemas.blocks.bit_kernels import MAX_VARINT, put_varint, take_varint
 from streamgauge.compiled import njit
 from streamgauge.series.sized import Counts, Number, Room, sized
 
