@@ -219,7 +219,7 @@ def test_whatever_is_behind_kept_answers_are_those_that_are_computed():
             lambda real: lambda *at: real(*at) and bool(at[3]),
         ),
         # what comes late outdates nothing
-        ("streamgauge.series.indexed_minutes.IndexedMinutes.is_sealed", lambda _: lambda *_: False),
+        ("streamgauge.series.known_series.IndexedMinutes.is_sealed", lambda _: lambda *_: False),
         # answers are kept while the index is behind
         ("streamgauge.gateway.cache.sealed.is_indexed", lambda _: lambda *_: True),
     ],

@@ -31,7 +31,7 @@ from schemas.blocks import id_kernels, raw_kernels, raw_row_kernels, time_kernel
 from schemas.blocks.bit_kernels import MAX_VARINT, planes, varint_at
 from schemas.blocks.blobs import BlockFault, InvalidBlock, joined
 from schemas.protobuf import varint
-from streamgauge.series.hash_factor import FACTOR
+from streamgauge.series.hash_kernels import FACTOR
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids
 from streamgauge.series.samples import Samples

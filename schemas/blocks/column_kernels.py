@@ -30,7 +30,7 @@ ROOM = 2 + 8 * _ENTRIES
 def encode(doubles, out, factor):  # type: ignore[no-untyped-def]
     """Write the column of doubles (n,) in the form that takes the fewest bytes, and return their number.
 
-    `out` is uint8 with room for ROOM + 9 n bytes. They do not depend on `factor`, `hash_factor.FACTOR`.
+    `out` is uint8 with room for ROOM + 9 n bytes. They do not depend on `factor`, `hash_kernels.FACTOR`.
     """
     bits = doubles.view(np.uint64)
     series = len(bits)

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from schemas.blocks import column_kernels
 from schemas.blocks.blobs import BlockFault, InvalidBlock, joined
 from schemas.tables import QUANTILES, ROLLUP_COLUMNS
-from streamgauge.series.hash_factor import FACTOR
+from streamgauge.series.hash_kernels import FACTOR
 
 ROLLUP_FORMAT = 2
 _KINDS = ROLLUP_COLUMNS | dict.fromkeys(QUANTILES, "<f8")

@@ -26,7 +26,7 @@ from streamgauge.series.sized import NUMBER, Offsets, Room, sized
 def encode(offsets, timestamps, window_start, codes, out, factor):  # type: ignore[no-untyped-def]
     """Fill `codes` (n,) uint32 and the lists into `out`, uint8 with room for 10 bytes a sample and series.
 
-    Returns the number of lists and of their bytes, which do not depend on `factor`, `hash_factor.FACTOR`.
+    Returns the number of lists and of their bytes, which do not depend on `factor`, `hash_kernels.FACTOR`.
     """
     series = len(codes)
     size = 4

@@ -8,7 +8,7 @@ from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable
 
 from schemas.tables import ROLLED
-from streamgauge.flink_rest import ALIVE, FlinkRest, JobView, Lag
+from streamgauge.clients.flink_rest import ALIVE, FlinkRest, JobView, Lag
 from streamgauge.gateway.query.queries import Answer, document
 from streamgauge.gateway.request.parameters import Form
 from streamgauge.store.reader import Reader

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from streamgauge.no_redirects import get_json, open_url
+from streamgauge.clients.no_redirects import get_json, open_url
 
 ALIVE = frozenset({"INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "FAILING", "CANCELLING", "SUSPENDED"})
 """States of a job that Flink itself still looks after."""

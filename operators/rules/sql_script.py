@@ -12,7 +12,7 @@ from pyflink.table import StreamTableEnvironment
 from pyflink.util.exceptions import JavaException
 
 from operators.raw_batches import keyed_by_first_field
-from operators.sql_alerts import LABELS_AND_VALUE
+from operators.rules.sql_alerts import LABELS_AND_VALUE
 from streamgauge.rules.files.faults import Fault, FileFault, Place
 from streamgauge.rules.sql.rule import SqlRule
 from streamgauge.rules.sql.script import Script

@@ -7,15 +7,15 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from streamgauge.clients.tls import client_context
 from streamgauge.config.connections import Redis as Settings
-from streamgauge.tls import client_context
 
 
 def connect(settings: Settings) -> Redis:
     """A client that connects when it is first asked, and tries nothing twice.
 
     :raises streamgauge.config.connections.MissingPassword: if the file of the password cannot be used.
-    :raises streamgauge.tls.UnusableCertificate: likewise one of a certificate.
+    :raises streamgauge.clients.tls.UnusableCertificate: likewise one of a certificate.
     """
     timeout = settings.timeout_ms / 1000
     options: dict[str, Any] = {}

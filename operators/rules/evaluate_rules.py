@@ -8,7 +8,7 @@ from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
-from operators.tick_timers import TickTimers
+from operators.rules.tick_timers import TickTimers
 from operators.worker import Growth, restore_print
 from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good
@@ -50,7 +50,7 @@ class EvaluateRules(KeyedProcessFunction):
 
     def open(self, context: RuntimeContext) -> None:
         restore_print()
-        from operators.applied_rules import AppliedRules, terms
+        from operators.rules.applied_rules import AppliedRules, terms
 
         self._rules = AppliedRules(self._config)
         self._terms = terms(self._config)

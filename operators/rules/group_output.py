@@ -8,7 +8,7 @@ from pyflink.datastream import DataStream, OutputTag, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 from pyflink.table import StreamTableEnvironment
 
-from operators.pieces import Pieces
+from operators.rules.pieces import Pieces
 from schemas import topics
 from sinks.kafka import MESSAGE, TIMED_MESSAGE, send
 from streamgauge.config import Config

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from streamgauge.clients.tls import UnusableCertificate
 from streamgauge.config.connections import Kafka, Sasl
-from streamgauge.tls import UnusableCertificate
 
 _SECURITY = "org.apache.flink.kafka.shaded.org.apache.kafka.common.security"
 """The connector brings its own copy of Kafka's classes, under names of its own."""

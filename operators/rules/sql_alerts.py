@@ -7,8 +7,8 @@ from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
-from operators.group_output import StoredGroup, messages
-from operators.tick_timers import TickTimers
+from operators.rules.group_output import StoredGroup, messages
+from operators.rules.tick_timers import TickTimers
 from operators.worker import restore_print
 from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good
@@ -36,8 +36,8 @@ class SqlAlerts(KeyedProcessFunction):
 
     def open(self, context: RuntimeContext) -> None:
         restore_print()
-        from operators.applied_rules import terms
-        from operators.stored_samples import StoredSamples
+        from operators.rules.applied_rules import terms
+        from operators.rules.stored_samples import StoredSamples
         from streamgauge.rules.sql.reader import parse
 
         rules = [parse(file, text).rule for file, text in self._files.items()]

@@ -8,8 +8,8 @@ from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
-from operators.evaluate_rules import PART
-from operators.group_output import BYTES, StoredGroup, messages
+from operators.rules.evaluate_rules import PART
+from operators.rules.group_output import BYTES, StoredGroup, messages
 from operators.worker import restore_print
 from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good
@@ -33,7 +33,7 @@ class MergeRules(KeyedProcessFunction):
     """Keyed by a group's key in alerts.rules; in `streamgauge.rules.job`, `alert_group` has what it does, `group_ticks`
     which ticks count.
 
-    Yields what `operators.group_output` sends. State is written for what has changed only.
+    Yields what `operators.rules.group_output` sends. State is written for what has changed only.
     """
 
     def __init__(self, config: Config) -> None:
@@ -41,8 +41,8 @@ class MergeRules(KeyedProcessFunction):
 
     def open(self, context: RuntimeContext) -> None:
         restore_print()
-        from operators.applied_rules import AppliedRules, terms
-        from operators.stored_samples import StoredSamples
+        from operators.rules.applied_rules import AppliedRules, terms
+        from operators.rules.stored_samples import StoredSamples
 
         self._rules = AppliedRules(self._config)
         self._terms = terms(self._config)
