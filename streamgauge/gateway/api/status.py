@@ -15,7 +15,7 @@ from streamgauge.gateway.formats import prometheus_json as answer
 from streamgauge.gateway.query.queries import Answer, document
 from streamgauge.gateway.request.parameters import Form
 from streamgauge.redaction import redacted, without_secrets
-from streamgauge.store.reader import Reading
+from streamgauge.store.reading import Reading
 from streamgauge.times import rfc3339
 
 PROMETHEUS_VERSION = "3.16.0"
