@@ -19,7 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from schemas import blocks, columns
+from schemas.blocks import codec, columns
 from schemas.tables import ROLLUP_COLUMNS, Resolution
 from schemas.units import MINUTE_MS
 from streamgauge.rollup.aggregates import aggregate
@@ -53,7 +53,7 @@ def sizes(partitions: Iterable[list[tuple[int, Row]]]) -> dict[str, int]:
 
 def raw_row(samples: Samples, start: int) -> dict[str, bytes]:
     """The blobs of a raw block. Its counts lie with the times."""
-    block = blocks.encode_raw(samples, start)
+    block = codec.encode_raw(samples, start)
     return {"ids": block.ids, "times": block.timestamps, "values": block.samples}
 
 
@@ -66,7 +66,7 @@ def rollup_rows(minutes: Mapping[int, Samples], width: int) -> list[tuple[int, d
     for start, parts in windows.items():
         made = aggregate(concat(parts), start)
         blobs = {name: columns.encode_column(name, made.columns[name]) for name in ROLLUP_COLUMNS}
-        rows.append((start, {"ids": blocks.encode_ids(made.ids), **blobs}, len(made.ids)))
+        rows.append((start, {"ids": codec.encode_ids(made.ids), **blobs}, len(made.ids)))
     return rows
 
 
@@ -82,13 +82,13 @@ def raw_table(populations: Mapping[str, Mapping[int, Samples]]) -> Table:
     table = Table("raw blocks, bytes a sample", "ids", "counts", "times", "values", "all")
     for name, minutes in populations.items():
         count = sum(len(samples.values) for samples in minutes.values())
-        for codec, encode in (("Gorilla", gorilla.encode), ("ours", raw_row)):
+        for kind, encode in (("Gorilla", gorilla.encode), ("ours", raw_row)):
             rows = [(start, encode(samples, start)) for start, samples in minutes.items()]
             found = sizes(partitions(rows, Resolution.RAW.value.period_ms))
             cells = [
                 f"{found[part] / count:.3f}" if part in found else "" for part in ("ids", "counts", "times")
             ]
-            table.add_row(f"{name}, {codec}", *cells, *(f"{found[p] / count:.3f}" for p in ("values", "all")))
+            table.add_row(f"{name}, {kind}", *cells, *(f"{found[p] / count:.3f}" for p in ("values", "all")))
     return table
 
 
@@ -138,14 +138,14 @@ def speed_table(real: Samples, start: int) -> Table:
     table = Table("raw blocks, M samples/s", "encode", "Gorilla", "decode", "Gorilla", "all but 3 skipped")
     for name, values in shapes.items():
         samples = block_of(values, start)
-        block, old = blocks.encode_raw(samples, start), gorilla.encode(samples, start)
+        block, old = codec.encode_raw(samples, start), gorilla.encode(samples, start)
         few = np.ascontiguousarray(samples.ids[:: SERIES // 3 + 1])
         steps: list[Callable[[], object]] = [
-            lambda samples=samples: blocks.encode_raw(samples, start),
+            lambda samples=samples: codec.encode_raw(samples, start),
             lambda samples=samples: gorilla.encode(samples, start),
-            lambda block=block: blocks.decode_raw(block, start, MINUTE_MS),
+            lambda block=block: codec.decode_raw(block, start, MINUTE_MS),
             lambda old=old: gorilla.decode(old, start, MINUTE_MS),
-            lambda block=block, few=few: blocks.decode_raw(block, start, MINUTE_MS, few),
+            lambda block=block, few=few: codec.decode_raw(block, start, MINUTE_MS, few),
         ]
         table.add_row(name, *(speed(step, size) for step in steps))
     return table

@@ -28,7 +28,7 @@ from own_stack import STORES, configuration, own_stack
 from rich.console import Console
 from rich.table import Table
 
-from schemas.blocks import ON_TIME
+from schemas.blocks.codec import ON_TIME
 from schemas.tables import DIGEST, ROLLUP_COLUMNS, Resolution
 from schemas.units import MINUTE_MS
 from sinks.cassandra.rebuild import BELOW, Rebuilder

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from confluent_kafka import KafkaException, Producer
 
-from schemas import batch, limits
+from schemas import limits
+from schemas.batches import batch
 from schemas.protobuf import varint
 from schemas.topics import RAW
 from schemas.units import MINUTE_MS

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import numpy as np
 import yaml
 
-from schemas.batch import decode, minute_of
+from schemas.batches.batch import decode, minute_of
 from streamgauge.config import Config
 from streamgauge.local.servers.service import answers, environment
 from streamgauge.local.stack import Stack

@@ -33,7 +33,7 @@ from schemas.protobuf import varint
 from streamgauge.collect.receive.remote_write_request import compress
 from streamgauge.promql.data.query import Query
 from streamgauge.promql.data.vectors import Vector
-from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.engine.evaluator import evaluate
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.promql.warm import warm
 from streamgauge.series.labels import NAME, canonical

@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 from load import Requests, by_lane, label_set, of_lane
 
-from schemas import batch, limits
-from schemas.blocks import ON_TIME
+from schemas import limits
+from schemas.batches import batch
+from schemas.blocks.codec import ON_TIME
 from schemas.tables import Resolution
 from schemas.units import MINUTE_MS
 from sinks.cassandra.rebuild import Rebuilder

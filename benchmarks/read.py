@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from schemas import batch
-from schemas.blocks import ON_TIME
+from schemas.batches import batch
+from schemas.blocks.codec import ON_TIME
 from schemas.tables import Resolution
 from schemas.units import MINUTE_MS
 from sinks.cassandra.write_blocks import BlockStore
@@ -30,7 +30,8 @@ from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.series.samples import Samples
 from streamgauge.store import schema
 from streamgauge.store.progress import ProgressStore
-from streamgauge.store.reader import Reader, Reading
+from streamgauge.store.reader import Reader
+from streamgauge.store.reading import Reading
 from streamgauge.store.session import connect
 
 SERIES = 1000

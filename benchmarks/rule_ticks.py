@@ -23,8 +23,7 @@ from streamgauge.rules.stream.samples.window import Window
 from streamgauge.rules.stream.shard.shard_rules import ShardRules
 from streamgauge.series.ids import ID_BYTES, from_bytes, lanes_of, series_id
 from streamgauge.series.labels import canonical
-from streamgauge.series.order import order_of
-from streamgauge.series.samples import Samples, take
+from streamgauge.series.samples import Samples, order_of, take
 
 EVERY_MS = 10_000
 HISTORY = 30

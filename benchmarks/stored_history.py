@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from cassandra.cluster import Session
 
-from schemas import batch
-from schemas.blocks import ON_TIME
+from schemas.batches import batch
+from schemas.blocks.codec import ON_TIME
 from schemas.tables import Resolution
 from schemas.units import MINUTE_MS
 from sinks.cassandra.rebuild import Rebuilder

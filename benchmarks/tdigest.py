@@ -18,7 +18,7 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from schemas import digests as packing
+from schemas.blocks import digests as packing
 from streamgauge.rollup import tdigest
 from streamgauge.series.digest_shape import COMPRESSION
 from streamgauge.series.digests import Digests

@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, KafkaException, Producer
 
 from integration.stored import Stored, wait_for
 from integration.workload import MINUTE_MS, Request
-from schemas import batch
+from schemas.batches import batch
 from schemas.topics import RAW
 from streamgauge.config import Config
 from streamgauge.series import ids, labels

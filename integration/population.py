@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from schemas import batch
-from schemas.blocks import ON_TIME, late_part
+from schemas.batches import batch
+from schemas.blocks.codec import ON_TIME, late_part
 from schemas.tables import Resolution, StorageClass
 from schemas.units import MINUTE_MS
 from sinks.cassandra.rebuild import Rebuilder

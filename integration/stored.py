@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from schemas import blocks
-from schemas.columns import decode_column
+from schemas.blocks import codec
+from schemas.blocks.columns import decode_column
 from schemas.tables import ROLLED, ROLLUP_BLOBS, Resolution
 from sinks.cassandra.write_blocks import BlockStore
 from streamgauge.config import Config
@@ -84,7 +84,7 @@ class Stored:
             if start + level.value.width_ms > closed.get(lane, 0):
                 continue
             for row in self._session.execute(self._select_rollups[level], self._key(level, lane, start)):
-                packed = _packed(blocks.decode_ids(row.ids))
+                packed = _packed(codec.decode_ids(row.ids))
                 columns = {
                     name: decode_column(name, getattr(row, name), len(packed)).tolist() for name in COLUMNS
                 }
@@ -133,7 +133,7 @@ class Stored:
             identity
             for row in rows
             if row.window_start == start - start % width
-            for identity in _packed(blocks.decode_ids(row.ids))
+            for identity in _packed(codec.decode_ids(row.ids))
         }
         labels = {row.id: parse(row.labels) for row in self._session.execute("SELECT id, labels FROM series")}
         return {labels[one].get("tier") for one in found if labels[one]["__name__"] == metric}

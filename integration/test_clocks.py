@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from schemas.blocks import ON_TIME, late_part
+from schemas.blocks.codec import ON_TIME, late_part
 from schemas.tables import Resolution, ddl
 from sinks.cassandra.marks import MarkStore
 from sinks.cassandra.rebuild import Outcome, Rebuilder

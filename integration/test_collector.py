@@ -15,7 +15,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from integration.collecting import DEADLINE_S, collecting, named
-from schemas import batch, topics
+from schemas import topics
+from schemas.batches import batch
 from streamgauge.collect.app import application
 from streamgauge.collect.collector import Collector
 from streamgauge.collect.receive.remote_write_request import compress, encode

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from schemas import batch
-from schemas.blocks import ON_TIME, late_part
+from schemas.batches import batch
+from schemas.blocks.codec import ON_TIME, late_part
+from schemas.blocks.row_directory import DIRECTORY_FORMAT
 from schemas.limits import MAX_ROW_BYTES
-from schemas.row_directory import DIRECTORY_FORMAT
 from schemas.tables import Resolution
 from sinks.cassandra import cut_rows
 from sinks.cassandra.minutes import MinuteStore

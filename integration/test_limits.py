@@ -12,7 +12,7 @@ import yaml
 from integration.collecting import collecting, named
 from integration.conftest import HOUR_MS, KEPT_HOURS
 from integration.stored import wait_for
-from schemas import batch
+from schemas.batches import batch
 from schemas.tables import LATENESS_MS
 from streamgauge.collect.receive.remote_write_request import compress, encode
 from streamgauge.series import ids

@@ -9,7 +9,8 @@ from integration.batches import BatchProducer
 from integration.conftest import HOUR_MS
 from integration.set_aside import RejectedMessages
 from integration.stored import wait_for
-from schemas import batch, limits
+from schemas import limits
+from schemas.batches import batch
 from sinks.cassandra.write_index import IndexStore, is_about_size
 from streamgauge.series import ids
 from streamgauge.series.labels import canonical

@@ -9,7 +9,7 @@ import yaml
 from integration.batches import BatchProducer, produce
 from integration.stored import assert_rollups_equal, plain_rollups, wait_for
 from integration.workload import MINUTE_MS, Client, Workload
-from schemas.blocks import ON_TIME
+from schemas.blocks.codec import ON_TIME
 from schemas.tables import ROLLED
 
 

@@ -10,8 +10,8 @@ from confluent_kafka import Producer
 from integration.batches import BatchProducer
 from integration.stored import wait_for
 from integration.workload import MINUTE_MS, Client, Workload
-from schemas import batch
-from schemas.batch_records import encode, records
+from schemas.batches import batch
+from schemas.batches.batch_records import encode, records
 from schemas.topics import ACKNOWLEDGED, RAW
 from streamgauge.series.ids import partition_of
 from streamgauge.store.audit_ledger import SETTLED_MS

@@ -11,8 +11,8 @@ from integration.batches import BatchProducer, produce
 from integration.conftest import HOUR_MS, KEPT_HOURS
 from integration.set_aside import RejectedMessages, restarts
 from integration.workload import Workload
-from schemas import batch
-from schemas.blocks import ON_TIME
+from schemas.batches import batch
+from schemas.blocks.codec import ON_TIME
 from streamgauge.series import ids, labels
 from streamgauge.series.samples import Samples
 

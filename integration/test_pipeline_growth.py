@@ -4,7 +4,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from integration.stored import wait_for
 from integration.workload import Client, Workload
-from schemas.blocks import ON_TIME
+from schemas.blocks.codec import ON_TIME
 from schemas.topics import RAW
 from streamgauge.store import schema
 

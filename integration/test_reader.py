@@ -10,8 +10,8 @@ from schemas.units import MINUTE_MS
 from streamgauge.series.ids import lane_of, series_id, split, to_bytes
 from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.store import schema
-from streamgauge.store.reader import Reader, Reading
-from streamgauge.store.reading import TooManySamples, TooManySeries
+from streamgauge.store.reader import Reader
+from streamgauge.store.reading import Reading, TooManySamples, TooManySeries
 from streamgauge.store.session import connect
 
 KEYSPACE = "reader_test"

@@ -12,8 +12,8 @@ from redis import Redis
 
 from integration.stored import wait_for
 from operators.index_series import IndexSeries
-from schemas import batch
-from schemas.blocks import late_part
+from schemas.batches import batch
+from schemas.blocks.codec import late_part
 from schemas.tables import Resolution
 from sinks.cassandra.write_blocks import BlockStore
 from streamgauge.series import ids as series_ids

@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from integration.batches import BatchProducer
 from integration.population import Population, series
 from integration.stored import wait_for
-from schemas import batch
+from schemas.batches import batch
 from schemas.rule_messages import MARKER_KEY
 from schemas.topics import RULES
 from schemas.units import MINUTE_MS

@@ -22,13 +22,13 @@ from integration.stacks import changed, home_of, on_own_ports
 from integration.stored import wait_for
 from schemas.topics import ALERT_PARTITIONS, TRIGGERED
 from streamgauge import config as configuration
-from streamgauge import redis_client
 from streamgauge.cli import main
+from streamgauge.clients import redis
+from streamgauge.clients.flink_rest import FlinkRest
+from streamgauge.clients.kafka import client_settings
 from streamgauge.collect.producing.broker_disks import disks
 from streamgauge.config import Config
 from streamgauge.config.connections import ClientTls, Sasl
-from streamgauge.flink_rest import FlinkRest
-from streamgauge.kafka_client import client_settings
 from streamgauge.local.container import all_run
 from streamgauge.local.servers.service import address, environment
 from streamgauge.local.stack import Stack
@@ -130,7 +130,7 @@ def test_a_sample_is_found_and_an_alert_fires_where_everybody_has_to_log_in(
     wait_for(lambda: _messages(config, TRIGGERED, ALERT_PARTITIONS) > 0, 60)
     # what the gateway keeps of answers lies in Redis
     httpx.get(f"{gateway}/labels", timeout=30).raise_for_status()
-    client = redis_client.connect(config.redis)
+    client = redis.connect(config.redis)
     wait_for(lambda: bool(client.dbsize()), 30)
     client.close()
 
@@ -165,7 +165,7 @@ def test_cassandra_refuses_who_does_not_prove_who_it_is(config: Config, change: 
 
 @pytest.mark.parametrize("change", [WRONG, {"user": "", "password_file": None}, {"user": ""}])
 def test_redis_refuses_who_does_not_prove_who_it_is(config: Config, change: dict[str, Any]) -> None:
-    client = redis_client.connect(_changed(config.redis, change))
+    client = redis.connect(_changed(config.redis, change))
     with pytest.raises(RedisError):
         client.get("anything")
     client.close()

@@ -14,7 +14,7 @@ import pytest
 from integration.alerting import every_change
 from integration.batches import BatchProducer, raw_partitions
 from integration.stored import wait_for
-from schemas import batch
+from schemas.batches import batch
 from schemas.topics import ALERT_STATE, RAW
 from streamgauge.local.supervision.home import ROOT
 from streamgauge.rules.machine.alert_output import NO_EXTERNAL_URL

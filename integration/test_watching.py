@@ -11,9 +11,8 @@ from integration.stored import wait_for
 from streamgauge.cli import main
 from streamgauge.collect.scraping.target_series import REPORTS
 from streamgauge.local.supervision.home import ROOT
-from streamgauge.promql.syntax.ast import VectorSelector
+from streamgauge.promql.syntax.ast import VectorSelector, walk
 from streamgauge.promql.syntax.parser import parse
-from streamgauge.promql.syntax.walk import walk
 from streamgauge.rules.files.reader import read
 
 RULES = """\

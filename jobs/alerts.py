@@ -9,10 +9,10 @@ from pyflink.common import Types
 from pyflink.table import StreamTableEnvironment
 
 from operators.environment import BY_TICKS, arguments, environments
-from operators.evaluate_rules import PART, EvaluateRules
-from operators.group_output import send_alerts
-from operators.merge_rules import MergeRules
 from operators.raw_batches import Start, batches_by_shard
+from operators.rules.evaluate_rules import PART, EvaluateRules
+from operators.rules.group_output import send_alerts
+from operators.rules.merge_rules import MergeRules
 from streamgauge.config import Config
 from streamgauge.rules.machine.alert_output import NO_EXTERNAL_URL
 

@@ -12,11 +12,11 @@ from pyflink.common import Types
 from pyflink.table import StreamTableEnvironment
 
 from operators.environment import BY_TICKS, arguments, environments
-from operators.group_output import send_alerts
-from operators.pick_samples import SAMPLE, PickSamples, as_table
 from operators.raw_batches import Start, batches
-from operators.sql_alerts import SqlAlerts
-from operators.sql_script import RefusedRules, keyed_rows
+from operators.rules.group_output import send_alerts
+from operators.rules.pick_samples import SAMPLE, PickSamples, as_table
+from operators.rules.sql_alerts import SqlAlerts
+from operators.rules.sql_script import RefusedRules, keyed_rows
 from streamgauge.config import Config
 from streamgauge.rules.machine.alert_output import NO_EXTERNAL_URL
 from streamgauge.rules.sql.reader import read_folder

@@ -14,7 +14,7 @@ from streamgauge.config import Config
 from streamgauge.garbage import keep_for_good
 
 if TYPE_CHECKING:
-    from streamgauge.series.indexed_minutes import IndexedMinutes
+    from streamgauge.series.known_series import IndexedMinutes
 
 
 class IndexSeries(KeyedProcessFunction):
@@ -49,7 +49,7 @@ class IndexSeries(KeyedProcessFunction):
         self._session.cluster.shutdown()
 
     def process_element(self, row: Row, context: KeyedProcessFunction.Context) -> Iterator[object]:
-        from schemas import batch
+        from schemas.batches import batch
         from schemas.limits import unindexable
 
         key, minute, partition, offset, payload = row
@@ -80,7 +80,7 @@ class IndexSeries(KeyedProcessFunction):
     def _lane(self, key: int) -> "IndexedMinutes":
         lane = self._lanes.get(key)
         if lane is None:
-            from streamgauge.series.indexed_minutes import IndexedMinutes
+            from streamgauge.series.known_series import IndexedMinutes
 
             lane = self._lanes[key] = IndexedMinutes(self._begun.get(key, 0))
         return lane

@@ -13,10 +13,10 @@ from pyflink.datastream import DataStream, KeyedStream
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
-from schemas.batch import VERSION
+from schemas.batches.batch import VERSION
 from schemas.topics import MAX_FUTURE_MS, RAW
+from streamgauge.clients.kafka import table_options
 from streamgauge.config import Config
-from streamgauge.kafka_client import table_options
 from streamgauge.times import LAST_DATE_MS
 
 _TABLE = "raw_batches"

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from schemas.batch import InvalidBatch
+from schemas.batches.batch import InvalidBatch
 from schemas.limits import MAX_REJECTED_BYTES
 
 BURST = 10

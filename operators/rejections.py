@@ -11,7 +11,7 @@ from operators.worker import ReasonCounters, show
 from sinks.kafka import MESSAGE
 
 if TYPE_CHECKING:
-    from schemas.batch import InvalidBatch
+    from schemas.batches.batch import InvalidBatch
 
 REJECTED = OutputTag("rejected", MESSAGE)
 
@@ -21,7 +21,7 @@ class Rejections:
 
     def __init__(self, metrics: MetricGroup) -> None:
         from operators.rejected_messages import Sampling
-        from schemas.batch import BatchFault
+        from schemas.batches.batch import BatchFault
 
         self._sampling = Sampling()
         self._all = metrics.counter("rejected")

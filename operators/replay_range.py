@@ -9,8 +9,8 @@ from confluent_kafka import Consumer, TopicPartition
 from operators.raw_batches import Start
 from schemas.topics import MAX_FUTURE_MS, RAW
 from schemas.units import MINUTE_MS
+from streamgauge.clients.kafka import client_settings
 from streamgauge.config import Config
-from streamgauge.kafka_client import client_settings
 from streamgauge.times import LAST_DATE_MS, rfc3339
 
 TIMEOUT_S = 30.0

@@ -135,7 +135,7 @@ class RollUp(KeyedProcessFunction):
             self._progress.write(level, key, start + level.value.width_ms)
 
     def _build(self, key: int, level: "Resolution", start: int) -> None:
-        from schemas.invalid_block import InvalidBlock
+        from schemas.blocks.blobs import InvalidBlock
 
         try:
             self._rebuilder.build(level, key, start)

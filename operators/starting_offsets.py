@@ -8,8 +8,8 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from operators.raw_batches import Start
 from schemas.tables import Resolution
 from schemas.topics import RAW
+from streamgauge.clients.kafka import client_settings
 from streamgauge.config import Config
-from streamgauge.kafka_client import client_settings
 from streamgauge.store.progress import ProgressStore
 
 MARGIN_MS = 120_000

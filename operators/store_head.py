@@ -16,7 +16,7 @@ from streamgauge.garbage import keep_for_good
 from streamgauge.series.known_series import KnownSeries
 
 if TYPE_CHECKING:
-    from schemas.batch import Batch, Envelope, InvalidBatch
+    from schemas.batches.batch import Batch, Envelope, InvalidBatch
 
 NEW_SERIES = Types.ROW_NAMED(
     ["lane", "minute", "partition", "offset", "payload"],
@@ -65,7 +65,7 @@ class StoreHead(ProcessFunction):
         self._session.cluster.shutdown()
 
     def process_element(self, row: Row, context: ProcessFunction.Context) -> Iterator[object]:
-        from schemas.batch import InvalidBatch
+        from schemas.batches.batch import InvalidBatch
 
         key, version, sent, producer, partition, offset, payload, _ = Message(*row)
         origin = {
@@ -96,7 +96,7 @@ class StoreHead(ProcessFunction):
         self, key: bytes | None, headers: Mapping[str, bytes | None], payload: bytes | None, timestamp: int
     ) -> _Decoded:
         """The message, with the labels of new series checked."""
-        from schemas import batch
+        from schemas.batches import batch
         from streamgauge.series.ids import split, to_bytes
 
         lanes = self._config.layout.lanes
@@ -126,7 +126,7 @@ class StoreHead(ProcessFunction):
 
         :raises InvalidBatch: if its labels do not decode.
         """
-        from schemas import batch
+        from schemas.batches import batch
 
         decoded = batch.decode(payload, place.lane, place.minute, self._config.layout.lanes, labels=True)
         for identity, fault in refused.items():

@@ -5,8 +5,8 @@ from pyflink.datastream import DataStream
 from pyflink.table import DataTypes, Schema, StatementSet, StreamTableEnvironment
 
 from schemas.limits import MAX_MESSAGE_BYTES
+from streamgauge.clients.kafka import table_options
 from streamgauge.config import Config
-from streamgauge.kafka_client import table_options
 
 _BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 _HEADERS = Types.MAP(Types.STRING(), _BYTES)

@@ -28,7 +28,7 @@ def folder(cache: Path) -> Path:
     :raises OSError: if it is not there and cannot be made.
     """
     source = sha256(repr([os.environ.get(name) for name in HOW]).encode())
-    for file in sorted([*_ROOT.glob("streamgauge/**/*.py"), *_ROOT.glob("schemas/*.py")]):
+    for file in sorted([*_ROOT.glob("streamgauge/**/*.py"), *_ROOT.glob("schemas/**/*.py")]):
         text = file.read_bytes()
         if b"njit" in text:
             source.update(str(file).encode() + text)

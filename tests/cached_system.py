@@ -10,7 +10,7 @@ from streamgauge.gateway.cache.ranges import Ranges
 from streamgauge.promql.data.annotations import Annotations
 from streamgauge.promql.data.query import Limits
 from streamgauge.promql.data.vectors import Vector
-from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.engine.evaluator import evaluate
 from streamgauge.promql.syntax import durations
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.series.known_series import KNOWN_LIMIT

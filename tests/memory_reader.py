@@ -8,7 +8,7 @@ from streamgauge.series.ids import from_bytes, lane_of, series_id
 from streamgauge.series.labels import canonical, parse
 from streamgauge.series.matchers import fulfils
 from streamgauge.series.samples import Samples, between, take
-from streamgauge.store.reader import Selection
+from streamgauge.store.index.kept_selections import Selection
 
 
 class MemoryReader:

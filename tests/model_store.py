@@ -13,10 +13,9 @@ import numpy as np
 
 from schemas.tables import Resolution, StorageClass, index_period
 from schemas.units import MINUTE_MS
-from streamgauge.promql.data.levels import SAMPLES, Level
+from streamgauge.promql.data.query import SAMPLES, Level
 from streamgauge.series.ids import from_bytes, lane_of, series_id, split, to_bytes
-from streamgauge.series.indexed_minutes import IndexedMinutes
-from streamgauge.series.known_series import KNOWN_LIMIT, KnownSeries
+from streamgauge.series.known_series import KNOWN_LIMIT, IndexedMinutes, KnownSeries
 from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import fulfils
 from streamgauge.series.samples import Samples, between, concat

@@ -25,10 +25,9 @@ from streamgauge.promql.syntax.ast import (
     Subquery,
     Unary,
     UnaryOp,
-    ValueType,
     VectorSelector,
 )
-from streamgauge.promql.syntax.functions_table import FUNCTIONS
+from streamgauge.promql.syntax.functions_table import FUNCTIONS, ValueType
 from streamgauge.promql.syntax.literals import matcher_text
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, MatchOp

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.batch_records import concat, decode, records
+from schemas.batches.batch_records import concat, decode, records
 from schemas.tables import STORED_BATCHES_RETENTION_MS
 from streamgauge.collect.producing.acknowledged import MOST_WAITING, Acknowledged
 from streamgauge.store import audit_ledger

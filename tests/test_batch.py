@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import batch, limits
-from schemas.batch import BatchFault, InvalidBatch
+from schemas import limits
+from schemas.batches import batch
+from schemas.batches.batch import BatchFault, InvalidBatch
 from schemas.limits import MAX_UNPACKED_BATCH_BYTES
 from streamgauge.series import ids, labels
 from streamgauge.series.samples import STALE, Samples

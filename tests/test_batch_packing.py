@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from schemas.batch import decode, labels_by_id
-from schemas.batch_packing import pack
+from schemas.batches.batch import decode, labels_by_id
+from schemas.batches.batch_packing import pack
 from schemas.limits import MAX_BATCH_SERIES
 from schemas.units import MINUTE_MS
 from streamgauge.series.ids import from_bytes, series_id, to_bytes

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.batch_records import FORMAT, MAX_RECORDS, InvalidRecords, check, concat, decode, encode, records
+from schemas.batches.batch_records import (
+    FORMAT,
+    MAX_RECORDS,
+    InvalidRecords,
+    check,
+    concat,
+    decode,
+    encode,
+    records,
+)
 
 _INT = st.integers(-(2**63), 2**63 - 1)
 _ROWS = st.lists(st.tuples(*[_INT] * 5), max_size=20)

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import batch, limits
+from schemas import limits
+from schemas.batches import batch
 from streamgauge.collect.incoming.ages import Ages
 from streamgauge.collect.incoming.faults import SampleFault
 from streamgauge.collect.incoming.refusals import Refusals

@@ -12,9 +12,9 @@ from block_strategies import BITS, START, WIDTH, damaged, rows, samples_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import blocks, columns
-from schemas.blocks import RawBlock
-from schemas.invalid_block import BlockFault, InvalidBlock
+from schemas.blocks import codec, columns
+from schemas.blocks.blobs import BlockFault, InvalidBlock
+from schemas.blocks.codec import RawBlock
 from schemas.tables import ROLLUP_COLUMNS
 from streamgauge.series.samples import Samples
 
@@ -24,12 +24,12 @@ BLOBS = ["ids", "timestamps", "samples"]
 @given(rows(min_size=1), st.data())
 @settings(max_examples=100)
 def test_a_damaged_raw_block_is_a_block_or_refused(rows, data):
-    block = blocks.encode_raw(samples_of(rows), START)
+    block = codec.encode_raw(samples_of(rows), START)
     for name in data.draw(st.sets(st.sampled_from(BLOBS), min_size=1)):
         block = dataclasses.replace(block, **{name: data.draw(damaged(getattr(block, name)))})
     wanted = data.draw(st.none() | st.just(samples_of(rows).ids[-1:]))
     try:
-        decoded = blocks.decode_raw(block, START, WIDTH, wanted)
+        decoded = codec.decode_raw(block, START, WIDTH, wanted)
     except InvalidBlock:
         return
     assert len(decoded.offsets) == len(decoded.ids) + 1
@@ -45,12 +45,12 @@ def test_a_damaged_raw_block_is_a_block_or_refused(rows, data):
 def test_blocks_read_together_are_as_read_one_by_one(several, data):
     read, spoilt = [], []
     for own in several:
-        block = blocks.encode_raw(samples_of(own), START)
+        block = codec.encode_raw(samples_of(own), START)
         if data.draw(st.booleans()):
             block = dataclasses.replace(block, samples=data.draw(damaged(block.samples)))
         picked = np.array(sorted(data.draw(st.sets(st.integers(0, len(own) - 1)))), np.int64)
         read.append((block, picked, samples_of(own).ids))
-    found, faults = blocks.decode_raw_rows(
+    found, faults = codec.decode_raw_rows(
         [block.timestamps for block, _, _ in read],
         [block.samples for block, _, _ in read],
         [len(ids) for _, _, ids in read],
@@ -61,7 +61,7 @@ def test_blocks_read_together_are_as_read_one_by_one(several, data):
     alone = []
     for number, (block, picked, ids) in enumerate(read):
         try:
-            own = blocks.decode_raw(block, START, WIDTH, ids[picked])
+            own = codec.decode_raw(block, START, WIDTH, ids[picked])
         except InvalidBlock as fault:
             spoilt.append((number, fault.reason))
             own = Samples(
@@ -76,8 +76,8 @@ def test_blocks_read_together_are_as_read_one_by_one(several, data):
 
 def test_blocks_after_those_that_have_enough_samples_are_passed_over():
     samples = samples_of([[(0, 0), (1, 0)], [(0, 0)]])
-    block, both = blocks.encode_raw(samples, START), np.arange(2)
-    found, faults = blocks.decode_raw_rows(
+    block, both = codec.encode_raw(samples, START), np.arange(2)
+    found, faults = codec.decode_raw_rows(
         [block.timestamps] * 3, [block.samples] * 3, [2] * 3, [both] * 3, [START] * 3, WIDTH, enough=3
     )
     assert found.counts.tolist() == [2, 1, 2, 1, 0, 0]
@@ -120,11 +120,11 @@ def test_five_thousand_damaged_raw_blocks_are_blocks_or_refused():
     for number in range(5000):
         if number % 100 == 0:
             samples = _mixed(random, int(random.integers(1, 40)))
-            block = blocks.encode_raw(samples, START)
+            block = codec.encode_raw(samples, START)
         name = BLOBS[number % 3]
         spoilt = dataclasses.replace(block, **{name: _spoilt(random, getattr(block, name))})
         try:
-            decoded = blocks.decode_raw(spoilt, START, WIDTH, samples.ids[::7] if number % 2 else None)
+            decoded = codec.decode_raw(spoilt, START, WIDTH, samples.ids[::7] if number % 2 else None)
         except InvalidBlock:
             refused += 1
             continue
@@ -154,7 +154,7 @@ def test_five_thousand_damaged_columns_are_columns_or_refused():
 @settings(max_examples=100)
 def test_damaged_from_the_first_byte_on(blobs):
     try:
-        blocks.decode_raw(RawBlock(*blobs), START, WIDTH)
+        codec.decode_raw(RawBlock(*blobs), START, WIDTH)
     except InvalidBlock:
         return
 
@@ -175,7 +175,7 @@ def test_a_damaged_column_is_a_column_or_refused(name, bits, data):
 
 def test_an_unknown_format_is_refused():
     with pytest.raises(InvalidBlock) as refusal:
-        blocks.decode_raw(RawBlock(b"", b"", b"", format=99), START, WIDTH)
+        codec.decode_raw(RawBlock(b"", b"", b"", format=99), START, WIDTH)
     assert refusal.value.reason is BlockFault.UNKNOWN_FORMAT
 
 
@@ -191,22 +191,22 @@ def test_an_unknown_format_is_refused():
 )
 def test_counts_of_ids_that_are_not_there_are_refused_and_ask_for_no_memory(ids):
     with pytest.raises(InvalidBlock) as refusal:
-        blocks.decode_ids(ids)
+        codec.decode_ids(ids)
     assert refusal.value.reason is BlockFault.WRONG_LENGTH
 
 
 def test_ids_out_of_order_are_refused():
     ids = np.array([(2, 1), (2, 1)], np.uint64)
     with pytest.raises(InvalidBlock) as refusal:
-        blocks.decode_ids(blocks.encode_ids(ids))
+        codec.decode_ids(codec.encode_ids(ids))
     assert refusal.value.reason is BlockFault.BAD_ORDER
 
 
 def test_many_series_that_share_a_long_list_are_refused_before_memory_is_asked_for():
-    one = blocks.encode_raw(samples_of([[(time, 0) for time in range(20_000)]]), START)
-    many = blocks.encode_raw(samples_of([[(0, 0)]] * 100), START)
+    one = codec.encode_raw(samples_of([[(time, 0) for time in range(20_000)]]), START)
+    many = codec.encode_raw(samples_of([[(0, 0)]] * 100), START)
     with pytest.raises(InvalidBlock) as refusal:
-        blocks.decode_raw(RawBlock(many.ids, one.timestamps, many.samples), START, WIDTH)
+        codec.decode_raw(RawBlock(many.ids, one.timestamps, many.samples), START, WIDTH)
     assert refusal.value.reason is BlockFault.WRONG_LENGTH
 
 

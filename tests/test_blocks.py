@@ -5,8 +5,8 @@ from block_strategies import BITS, START, WIDTH, bits_of, rows, samples_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import blocks, raw_kernels
-from schemas.bit_kernels import decimal, mantissas
+from schemas.blocks import codec, raw_kernels
+from schemas.blocks.bit_kernels import decimal, mantissas
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.samples import STALE, STALE_BITS, take
 
@@ -18,13 +18,13 @@ def _equal(ours, theirs):
 @given(rows())
 def test_a_raw_block_comes_back_bit_for_bit(rows):
     samples = samples_of(rows)
-    assert _equal(blocks.decode_raw(blocks.encode_raw(samples, START), START, WIDTH), samples)
+    assert _equal(codec.decode_raw(codec.encode_raw(samples, START), START, WIDTH), samples)
 
 
 @given(rows())
 def test_a_raw_block_is_what_its_description_says(rows):
     samples = samples_of(rows)
-    block = blocks.encode_raw(samples, START)
+    block = codec.encode_raw(samples, START)
     assert plain_blocks.ids(block.ids) == [tuple(identity) for identity in samples.ids.tolist()]
     times = plain_blocks.times(block.timestamps, len(rows), START)
     assert times == [[START + time for time, _ in row] for row in rows]
@@ -37,7 +37,7 @@ def test_wanted_series_are_those_that_are_there(rows, data):
     samples = samples_of(rows)
     numbers = data.draw(st.sets(st.integers(0, len(rows) + 2)))
     wanted = np.array(sorted((n // 2 << 32 | n % 2, n) for n in numbers), np.uint64).reshape(-1, 2)
-    found = blocks.decode_raw(blocks.encode_raw(samples, START), START, WIDTH, wanted)
+    found = codec.decode_raw(codec.encode_raw(samples, START), START, WIDTH, wanted)
     assert _equal(found, take(samples, rows_of(samples.ids, wanted)))
 
 
@@ -59,19 +59,19 @@ def test_wanted_series_are_those_that_are_there(rows, data):
 @pytest.mark.parametrize("stale", [False, True])
 def test_a_series_is_put_into_its_smallest_form(form, values, stale):
     bits = [bits_of(value) for value in values] + [STALE_BITS] * stale
-    block = blocks.encode_raw(samples_of([list(enumerate(bits))]), START)
+    block = codec.encode_raw(samples_of([list(enumerate(bits))]), START)
     assert block.samples[0] & 15 == getattr(raw_kernels, form) | raw_kernels.ENDS_STALE * stale
 
 
 def test_series_of_one_scrape_pay_for_their_times_once():
     row = [(time, bits_of(1.0)) for time in range(660, 60_000, 10_000)]
-    alone, many = (len(blocks.encode_raw(samples_of([row] * n), START).timestamps) for n in (1, 1000))
+    alone, many = (len(codec.encode_raw(samples_of([row] * n), START).timestamps) for n in (1, 1000))
     assert alone == many
 
 
 def test_series_of_two_scrapes_pay_a_byte_each():
     two = [[(time, bits_of(1.0))] for time in (660, 770)]
-    few, many = (len(blocks.encode_raw(samples_of(two * n), START).timestamps) for n in (1, 100))
+    few, many = (len(codec.encode_raw(samples_of(two * n), START).timestamps) for n in (1, 100))
     assert many - few == 2 * 99
 
 
@@ -88,7 +88,7 @@ def test_the_bytes_of_a_raw_block_are_the_same_for_ever(golden):
         [(time + shift, bits_of(value)) for time, value in zip(range(3, 60_000, 10_000), values, strict=True)]
         for shift, values in zip([0, 0, 5, 0, 5, 0], shapes, strict=True)
     ]
-    block = blocks.encode_raw(samples_of(rows), START)
+    block = codec.encode_raw(samples_of(rows), START)
     today = b"|".join([block.ids, block.timestamps, block.samples])
     assert golden("raw-block-v2.bin", today) == today
 
@@ -96,7 +96,7 @@ def test_the_bytes_of_a_raw_block_are_the_same_for_ever(golden):
 def test_more_samples_than_a_block_holds_are_refused():
     row = [(time, 0) for time in range(WIDTH)]
     with pytest.raises(ValueError, match="samples"):
-        blocks.encode_raw(samples_of([row] * (blocks.MAX_SAMPLES // WIDTH + 1)), START)
+        codec.encode_raw(samples_of([row] * (codec.MAX_SAMPLES // WIDTH + 1)), START)
 
 
 @given(st.lists(BITS, min_size=1, max_size=5))

@@ -7,7 +7,7 @@ from streamgauge import build
 from streamgauge.config import Config
 from streamgauge.gateway.cache.answers import Answers, Listing
 from streamgauge.gateway.cache.ranges import Ranges
-from streamgauge.gateway.cache.state import scope
+from streamgauge.gateway.cache.sealed import scope
 from streamgauge.promql.data.query import Query
 from streamgauge.store.reading import Reading
 

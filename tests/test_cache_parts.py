@@ -5,10 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.gateway.cache.informing import may_inform, together
-from streamgauge.gateway.cache.parts import parts_of, steps_a_part
-from streamgauge.gateway.cache.pieces import Note
-from streamgauge.gateway.cache.runs import runs_of, slots_of
+from streamgauge.gateway.cache.parts import parts_of, runs_of, slots_of, steps_a_part
+from streamgauge.gateway.cache.pieces import Note, may_inform, together
 from streamgauge.promql.data.query import spread
 from streamgauge.promql.syntax.parser import parse
 

@@ -5,7 +5,7 @@ import pytest
 from schemas.tables import Resolution, StorageClass
 from schemas.units import DAY_MS, HOUR_MS, MINUTE_MS
 from streamgauge.gateway.cache.sealed import generation, is_kept, is_sealed, periods_of
-from streamgauge.promql.engine.reads import Read
+from streamgauge.promql.engine.selection import Read
 from streamgauge.promql.syntax.ast import VectorSelector
 from streamgauge.store.changes import Change
 

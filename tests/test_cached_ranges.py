@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from model_store import BEGIN, LANES, label_set
 
 from schemas.tables import Resolution
-from streamgauge.gateway.cache.refusals import Refusal
+from streamgauge.gateway.cache.asked import Refusal
 from streamgauge.gateway.cache.values import ValueFault, seal
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest
 from streamgauge.promql.data.faults import InvalidQuery
@@ -219,7 +219,7 @@ def test_whatever_is_behind_kept_answers_are_those_that_are_computed():
             lambda real: lambda *at: real(*at) and bool(at[3]),
         ),
         # what comes late outdates nothing
-        ("streamgauge.series.indexed_minutes.IndexedMinutes.is_sealed", lambda _: lambda *_: False),
+        ("streamgauge.series.known_series.IndexedMinutes.is_sealed", lambda _: lambda *_: False),
         # answers are kept while the index is behind
         ("streamgauge.gateway.cache.sealed.is_indexed", lambda _: lambda *_: True),
     ],

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from confluent_kafka import KafkaError
 
-from schemas.batch import HEARTBEAT
+from schemas.batches.batch import HEARTBEAT
 from streamgauge.collect.app import application
 from streamgauge.collect.collector import Collector
 from streamgauge.collect.incoming.faults import Unavailable

@@ -5,8 +5,8 @@ from block_strategies import BITS, bits_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import column_kernels, columns
-from schemas.invalid_block import BlockFault, InvalidBlock
+from schemas.blocks import column_kernels, columns
+from schemas.blocks.blobs import BlockFault, InvalidBlock
 from schemas.tables import ROLLUP_COLUMNS
 
 DOUBLES = [name for name, kind in ROLLUP_COLUMNS.items() if kind == "<f8"]

@@ -9,14 +9,14 @@ import yaml
 from pydantic import SecretStr, ValidationError
 
 from streamgauge import config as configuration
+from streamgauge.clients.kafka import LOGIN_MODULES, client_settings, table_options
+from streamgauge.clients.tls import UnusableCertificate, client_context
 from streamgauge.config import Cassandra, Config, Kafka, Local, Redis
 from streamgauge.config.connections import ClientTls, Credentials, MissingPassword, Sasl
 from streamgauge.gateway.api.status import Status
-from streamgauge.kafka_client import LOGIN_MODULES, client_settings, table_options
 from streamgauge.local.servers import jars
 from streamgauge.redaction import HIDDEN
-from streamgauge.store.reader import Reading
-from streamgauge.tls import UnusableCertificate, client_context
+from streamgauge.store.reading import Reading
 from streamgauge.yaml_file import InvalidFile
 
 ROOT = Path(__file__).parents[1]
@@ -189,8 +189,8 @@ def test_every_client_is_made_with_the_credentials() -> None:
             if name == "Cluster":
                 assert file.name == "session.py"
             if name.startswith("Redis.") or "redis.Redis" in name:
-                assert file.name == "redis_client.py", f"{file}: {name}"
+                assert file == ROOT / "streamgauge" / "clients" / "redis.py", f"{file}: {name}"
         text = file.read_text()
         if "'connector'" in text or "bootstrap.servers" in text:
-            assert file.name == "kafka_client.py"
+            assert file == ROOT / "streamgauge" / "clients" / "kafka.py", file
     assert kafka_clients > 8

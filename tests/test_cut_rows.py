@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import blocks, row_directory
-from schemas.blocks import MAX_SAMPLES, decode_raw
+from schemas.blocks import codec, row_directory
+from schemas.blocks.codec import MAX_SAMPLES, decode_raw
+from schemas.blocks.row_directory import DIRECTORY_FORMAT
 from schemas.limits import MAX_ROW_BYTES
-from schemas.row_directory import DIRECTORY_FORMAT
 from sinks.cassandra import cut_rows
 from sinks.cassandra.cut_rows import counts_of, cut, decode_rollup, raw_blocks, stored_rows
 from streamgauge.rollup.aggregates import aggregate
@@ -118,6 +118,6 @@ def test_a_series_with_all_that_a_minute_can_hold_fits():
     samples = _samples(1, 60_000, _random)
     (block,) = raw_blocks(samples, MINUTE)
     assert _raw_size(block) <= MAX_ROW_BYTES // 3
-    assert len(blocks.encode_ids(samples.ids)) < 100
+    assert len(codec.encode_ids(samples.ids)) < 100
     (row,) = stored_rows(aggregate(samples, MINUTE), 0, 1).values()
     assert _size(row) <= 4096

@@ -14,9 +14,8 @@ from streamgauge.collect.scraping.target_series import REPORTS
 from streamgauge.gateway.metrics import Looked
 from streamgauge.gateway.metrics import Metrics as GatewayMetrics
 from streamgauge.notify.metrics import Metrics as NotifyMetrics
-from streamgauge.promql.syntax.ast import VectorSelector
+from streamgauge.promql.syntax.ast import VectorSelector, walk
 from streamgauge.promql.syntax.parser import parse
-from streamgauge.promql.syntax.walk import walk
 
 ROOT = Path(__file__).parents[1]
 DASHBOARDS = {"streamgauge.json": system.DASHBOARD, "hosts.json": hosts.DASHBOARD}

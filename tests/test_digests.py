@@ -4,8 +4,8 @@ from digest_rows import ROWS, digests_of, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import digests
-from schemas.invalid_block import BlockFault, InvalidBlock
+from schemas.blocks import digests
+from schemas.blocks.blobs import BlockFault, InvalidBlock
 from streamgauge.rollup import tdigest, tdigest_kernels
 from streamgauge.series.digest_shape import MAX_CENTROIDS, MAX_COUNT
 from streamgauge.series.digests import Digests, take

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from streamgauge.gateway.request.flights import JOINABLE_S, Flights
+from streamgauge.gateway.request.pools import JOINABLE_S, Flights
 
 
 class Runs:

@@ -8,11 +8,9 @@ from streamgauge.config import Config
 from streamgauge.config import Gateway as Settings
 from streamgauge.config.gateway import Cost
 from streamgauge.gateway.http.app import Gateway
-from streamgauge.gateway.query.cost import estimated
-from streamgauge.gateway.query.evaluation import Evaluation, expression
-from streamgauge.promql.data.levels import Level
-from streamgauge.promql.data.query import Query
-from streamgauge.store.reader import Reading
+from streamgauge.gateway.query.evaluation import Evaluation, estimated, expression
+from streamgauge.promql.data.query import Level, Query
+from streamgauge.store.reading import Reading
 
 STEP = 15_000
 HOUR = 3_600_000

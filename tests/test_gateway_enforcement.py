@@ -11,10 +11,9 @@ from streamgauge.gateway.auth.enforcement import enforced, restricted
 from streamgauge.gateway.request.askers import Asker
 from streamgauge.gateway.request.parameters import Form
 from streamgauge.promql.syntax import parser, printer
-from streamgauge.promql.syntax.ast import VectorSelector
+from streamgauge.promql.syntax.ast import VectorSelector, walk
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.promql.syntax.parser import selector
-from streamgauge.promql.syntax.walk import walk
 
 OWN = selector('{tenant="a",stage!~"x|y"}')
 MATCHES = [

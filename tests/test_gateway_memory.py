@@ -17,7 +17,6 @@ from memory_reader import MemoryReader
 from streamgauge.config import Config
 from streamgauge.config import Gateway as Settings
 from streamgauge.gateway.formats import prometheus_json as answer
-from streamgauge.gateway.formats import results
 from streamgauge.gateway.formats.bodies import PIECE_BYTES, Body, gathered
 from streamgauge.gateway.http.app import Gateway
 from streamgauge.gateway.request import memory as memories
@@ -25,7 +24,7 @@ from streamgauge.gateway.request.faults import ErrorType, InvalidRequest
 from streamgauge.gateway.request.memory import Memory, NotEnoughMemory
 from streamgauge.promql.data.labels import Column, LabelTable
 from streamgauge.promql.data.vectors import Matrix, Vector
-from streamgauge.promql.engine.evaluation import Result
+from streamgauge.promql.engine.evaluator import Result
 from streamgauge.store.reading import DeadlinePassed
 
 MINUTES = 120
@@ -233,10 +232,10 @@ def _vector(series, steps):
 def test_json_takes_little_more_than_its_own_bytes_while_it_is_written():
     steps = 4000
     result = Result(_vector(100, steps), np.arange(steps) * 1000 + NOW * 1000, [], [])
-    results.ranged(Result(_vector(1, 2), np.arange(2) * 1000, [], []), None, lambda _: None)
+    answer.ranged(Result(_vector(1, 2), np.arange(2) * 1000, [], []), None, lambda _: None)
     held = []
     tracemalloc.start()
-    pieces, _ = results.ranged(result, None, held.append)
+    pieces, _ = answer.ranged(result, None, held.append)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     size = sum(map(len, pieces))
@@ -250,13 +249,13 @@ def test_json_takes_little_more_than_its_own_bytes_while_it_is_written():
 @pytest.mark.parametrize("points", [7, 100])
 def test_results_in_parts_are_whole_whatever_is_cut(monkeypatch, limit, points):
     monkeypatch.setattr(answer, "POINTS", points)
-    monkeypatch.setattr(results, "ROWS", 3)
+    monkeypatch.setattr(answer, "ROWS", 3)
     steps, series = 40, 8
     vector = _vector(series, steps)
     vector.present[:, ::3] = False
     vector.present[5] = False
     times = np.arange(steps) * 1000
-    pieces, is_cut = results.ranged(Result(vector, times, [], []), limit, lambda _: None)
+    pieces, is_cut = answer.ranged(Result(vector, times, [], []), limit, lambda _: None)
     found = json.loads(b"".join(pieces))["result"]
     assert is_cut == (limit is not None and limit < series)
     assert [one["metric"]["i"] for one in found] == [str(number) for number in range(series)][:limit]
@@ -265,10 +264,10 @@ def test_results_in_parts_are_whole_whatever_is_cut(monkeypatch, limit, points):
         assert one["values"] == [[int(step), repr(float(vector.values[row, step]))] for step in kept]
     offsets = np.arange(series + 1) * steps
     matrix = Matrix(vector.labels, offsets, np.tile(times, series), vector.values.reshape(-1), times[:1], 1)
-    pieces, _ = results.instant(Result(matrix, times, [], []), limit, lambda _: None)
+    pieces, _ = answer.instant(Result(matrix, times, [], []), limit, lambda _: None)
     found = json.loads(b"".join(pieces))["result"]
     assert [len(one["values"]) for one in found] == [steps] * min(series, limit or series)
-    pieces, _ = results.instant(Result(vector, times, [], []), limit, lambda _: None)
+    pieces, _ = answer.instant(Result(vector, times, [], []), limit, lambda _: None)
     assert len(json.loads(b"".join(pieces))["result"]) == min(series, limit or series)
 
 

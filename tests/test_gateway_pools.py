@@ -7,9 +7,7 @@ import threading
 import pytest
 
 from streamgauge.gateway.request.askers import Asker
-from streamgauge.gateway.request.flights import Flights
-from streamgauge.gateway.request.pools import Limits, Pool
-from streamgauge.gateway.request.turns import Users
+from streamgauge.gateway.request.pools import Flights, Limits, Pool, Users
 from streamgauge.store.reading import DeadlinePassed, Reading
 
 

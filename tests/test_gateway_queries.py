@@ -14,7 +14,8 @@ from streamgauge.series.ids import from_bytes, series_id
 from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import fulfils
 from streamgauge.series.samples import Samples, between, take
-from streamgauge.store.reader import Reading, Selection
+from streamgauge.store.index.kept_selections import Selection
+from streamgauge.store.reading import Reading
 
 
 class Shelf:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.gateway.request.turns import TooManyAtOnce, Turns, Users
+from streamgauge.gateway.request.pools import TooManyAtOnce, Turns, Users
 
 
 async def settled():

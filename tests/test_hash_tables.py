@@ -6,11 +6,11 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from schemas import column_kernels, time_kernels
+from schemas.blocks import column_kernels, time_kernels
 from streamgauge.promql.data import label_kernels
 from streamgauge.rules.stream.samples import window_kernels
 from streamgauge.series import id_kernels
-from streamgauge.series.hash_factor import FACTOR
+from streamgauge.series.hash_kernels import FACTOR
 
 KEYS = 400
 _PLACES = 1024

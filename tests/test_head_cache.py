@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from schemas import batch
+from schemas.batches import batch
 from schemas.units import MINUTE_MS
 from streamgauge.config import Config
 from streamgauge.series import ids, labels

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from schemas import batch
+from schemas.batches import batch
 from schemas.tables import INDEX_PERIOD_MS, index_period
 from schemas.units import HOUR_MS, MINUTE_MS
 from streamgauge.config import Config
@@ -71,7 +71,7 @@ def test_what_is_remembered_is_bounded_and_what_is_forgotten_is_handed_on_again(
 
 def test_the_job_of_sql_rules_reads_what_the_source_gives():
     """The store job's part of this is in `test_rejections`."""
-    picks = _operator("pick_samples").PickSamples(Config(), ["x"])
+    picks = _operator("rules.pick_samples").PickSamples(Config(), ["x"])
     picks.open(SimpleNamespace(get_metrics_group=lambda: METRICS))
     lane, payload, _ = _payload(NOON)
     headers = dict(batch.headers_of("test", NOON))

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import batch, limits, topics
-from schemas.batch_packing import cut, pack
+from schemas import limits, topics
+from schemas.batches import batch
+from schemas.batches.batch_packing import cut, pack
 from schemas.tables import LATENESS_MS
 from schemas.units import DAY_MS, HOUR_MS
 from streamgauge.collect.incoming.ages import Ages

@@ -3,7 +3,7 @@ import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.series.literals import literals
+from streamgauge.series.regexes import literals
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 from redis import RedisError
 
-from streamgauge import redis_client
+from streamgauge.clients.redis import connect
 from streamgauge.config import Cassandra, Config, Kafka, Local, Redis
 from streamgauge.config.connections import ClientTls, Sasl
 from streamgauge.local.servers import credentials, redis
@@ -113,7 +113,7 @@ def server(request: pytest.FixtureRequest, home: Home) -> Iterator[Redis]:
 
 
 def answers(settings: Redis) -> bool:
-    with contextlib.closing(redis_client.connect(settings)) as client:
+    with contextlib.closing(connect(settings)) as client:
         return bool(client.ping())
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from streamgauge.clients.flink_rest import JobView, root_cause
 from streamgauge.config import Config
-from streamgauge.flink_rest import JobView, root_cause
 from streamgauge.local.servers.service import Service, address, environment
 from streamgauge.local.status import Row, Status, show
 from streamgauge.local.supervision.crashes import MARK, last_crash

@@ -7,13 +7,13 @@ from urllib.error import HTTPError
 import pytest
 from http_server import serving
 
+from streamgauge.clients.flink_rest import FlinkRest
+from streamgauge.clients.no_redirects import get_json
 from streamgauge.collect.scraping import fetch
 from streamgauge.collect.scraping.targets import Target
-from streamgauge.flink_rest import FlinkRest
 from streamgauge.gateway.api.collectors import Collectors
 from streamgauge.gateway.request.faults import InvalidRequest
 from streamgauge.gateway.request.parameters import Form
-from streamgauge.no_redirects import get_json
 from streamgauge.notify.receiver import Alertmanager, SendFailed, Trouble
 from streamgauge.query.client import QueryFailed, ask
 from streamgauge.store.reading import Reading

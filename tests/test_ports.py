@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
+from streamgauge.clients.no_redirects import get_json
 from streamgauge.local.servers import ports
 from streamgauge.local.servers.ports import free_ports
 from streamgauge.local.servers.service import answers
-from streamgauge.no_redirects import get_json
 
 
 def test_they_differ_are_free_and_not_the_kernels_to_give_away():

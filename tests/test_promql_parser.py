@@ -23,12 +23,11 @@ from streamgauge.promql.syntax.ast import (
     Subquery,
     Unary,
     UnaryOp,
-    ValueType,
     VectorSelector,
+    walk,
 )
-from streamgauge.promql.syntax.functions_table import FUNCTIONS
+from streamgauge.promql.syntax.functions_table import FUNCTIONS, ValueType
 from streamgauge.promql.syntax.parser import parse
-from streamgauge.promql.syntax.walk import walk
 from streamgauge.series.matchers import Matcher, MatchOp
 
 A, B, C = VectorSelector("a"), VectorSelector("b"), VectorSelector("c")

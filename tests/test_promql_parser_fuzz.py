@@ -4,9 +4,9 @@ from promql_expressions import expressions
 
 from streamgauge.promql.syntax.functions_table import FUNCTIONS
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
+from streamgauge.promql.syntax.lexer import KEYWORDS
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.promql.syntax.printer import canonical
-from streamgauge.promql.syntax.tokens import KEYWORDS
 
 _WORDS = [
     *KEYWORDS,

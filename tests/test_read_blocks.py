@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from schemas import blocks
-from schemas.columns import ROLLUP_FORMAT
+from schemas.blocks import codec
+from schemas.blocks.columns import ROLLUP_FORMAT
 from schemas.tables import ROLLUP_BLOBS, Resolution, StorageClass
 from sinks.cassandra.cut_rows import encode_rollup
 from streamgauge.rollup.aggregates import aggregate
@@ -58,7 +58,7 @@ def _row(name, *, with_digests):
     return identity, row | {
         "window_start": MINUTE,
         "format": ROLLUP_FORMAT,
-        "ids": blocks.encode_ids(identity),
+        "ids": codec.encode_ids(identity),
     }
 
 

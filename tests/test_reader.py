@@ -9,7 +9,8 @@ from schemas.units import DAY_MS, MINUTE_MS
 from streamgauge.series.ids import Shards
 from streamgauge.series.samples import Samples
 from streamgauge.store import reader as reading
-from streamgauge.store.reader import Reader, Selection
+from streamgauge.store.index.kept_selections import Selection
+from streamgauge.store.reader import Reader
 
 NOON = 1_763_892_000_000
 

@@ -8,11 +8,11 @@ import yaml
 from gateway_client import Client
 
 from streamgauge import cli
+from streamgauge.clients.no_redirects import get_json
 from streamgauge.config import Config, Notify, Redis
 from streamgauge.config import Gateway as Settings
 from streamgauge.gateway.http.app import Gateway
 from streamgauge.local.servers.service import address
-from streamgauge.no_redirects import get_json
 from streamgauge.query.client import QueryFailed, ask
 from streamgauge.redaction import redacted, without_secrets
 from streamgauge.yaml_file import InvalidFile, load

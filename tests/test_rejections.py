@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from operators.rejected_messages import BURST, KINDS, MAX_HEADER_BYTES, Sampling, message
-from schemas.batch import MAX_DETAIL, BatchFault, Envelope, InvalidBatch, envelope
+from schemas.batches.batch import MAX_DETAIL, BatchFault, Envelope, InvalidBatch, envelope
 from schemas.limits import MAX_INDEX_LABEL_BYTES, MAX_MESSAGE_BYTES, MAX_REJECTED_BYTES
 from schemas.topics import REJECTED, topics
 from schemas.units import DAY_MS

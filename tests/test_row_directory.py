@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import row_directory
-from schemas.invalid_block import InvalidBlock
+from schemas.blocks import row_directory
+from schemas.blocks.blobs import InvalidBlock
 from streamgauge.series.id_ranges import ID_BITS, WHOLE, IdRange, halves, parts_of
 
 _LOW = (1 << 64) - 1

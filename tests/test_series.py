@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamgauge.series import ids, labels, samples
-from streamgauge.series.order import order_of
+from streamgauge.series.samples import order_of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 LABELS = st.dictionaries(TEXT, TEXT, max_size=5).map(lambda extra: extra | {"__name__": "m"})

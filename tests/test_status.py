@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from http_server import serving
 
+from streamgauge.clients.flink_rest import Checkpoint, FlinkRest, JobView
 from streamgauge.config import Config
-from streamgauge.flink_rest import Checkpoint, FlinkRest, JobView
 from streamgauge.local.servers.service import Service
 from streamgauge.local.status import Row, Status, look, show
 from streamgauge.local.supervision.home import Home

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas import blocks, columns
+from schemas.blocks import codec, columns
 from streamgauge.series import ids, labels
 from streamgauge.series.samples import Samples
 
@@ -29,7 +29,7 @@ def test_the_example_in_the_docs_is_what_is_stored(page):
     times = START + 660 + 10_000 * np.tile(np.arange(6), 3)
     values = np.array([*SERIES.values()])
     samples = Samples(ids.from_bytes(b"".join(packed)), np.arange(0, 19, 6), times, values.reshape(-1))
-    block = blocks.encode_raw(samples, START)
+    block = codec.encode_raw(samples, START)
     blobs = [block.ids, block.timestamps, block.samples, columns.encode_column("last", values[:, -1])]
     assert hexadecimal == "".join(blob.hex() for blob in blobs)
     for identity in packed:

@@ -6,11 +6,11 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from schemas import blocks, digests, row_directory
-from schemas.columns import ROLLUP_FORMAT, decode_column, encode_column
-from schemas.invalid_block import BlockFault, InvalidBlock
+from schemas.blocks import codec, digests, row_directory
+from schemas.blocks.blobs import BlockFault, InvalidBlock
+from schemas.blocks.columns import ROLLUP_FORMAT, decode_column, encode_column
+from schemas.blocks.row_directory import DIRECTORY_FORMAT
 from schemas.limits import MAX_ROW_BYTES, MAX_ROW_SERIES
-from schemas.row_directory import DIRECTORY_FORMAT
 from schemas.tables import QUANTILES, ROLLUP_BLOBS, ROLLUP_COLUMNS
 from streamgauge.rollup.aggregates import COLUMNS, Aggregates
 from streamgauge.series.id_ranges import WHOLE, IdRange, halves
@@ -48,15 +48,15 @@ def cut(
         waiting += [(high, begin + count, end), (low, begin, begin + count)]
 
 
-def raw_blocks(samples: Samples, window_start: int) -> list[blocks.RawBlock]:
+def raw_blocks(samples: Samples, window_start: int) -> list[codec.RawBlock]:
     """The raw blocks that the samples of a window (ms) make."""
 
-    def encode(begin: int, end: int) -> blocks.RawBlock | None:
+    def encode(begin: int, end: int) -> codec.RawBlock | None:
         if samples.offsets[end] - samples.offsets[begin] > SAMPLES_A_ROW:
             return None
-        return blocks.encode_raw(take(samples, np.arange(begin, end)), window_start)
+        return codec.encode_raw(take(samples, np.arange(begin, end)), window_start)
 
-    def size(block: blocks.RawBlock) -> int:
+    def size(block: codec.RawBlock) -> int:
         return len(block.ids) + len(block.timestamps) + len(block.samples)
 
     return [block for _, block in cut(samples.ids, encode, size)]
@@ -84,7 +84,7 @@ def stored_rows(aggregates: Aggregates, piece: int, slices: int) -> dict[int, St
 
 def _rollup_row(aggregates: Aggregates) -> StoredRow:
     columns = encode_rollup(aggregates)
-    return (ROLLUP_FORMAT, blocks.encode_ids(aggregates.ids), *(columns.get(name) for name in ROLLUP_BLOBS))
+    return (ROLLUP_FORMAT, codec.encode_ids(aggregates.ids), *(columns.get(name) for name in ROLLUP_BLOBS))
 
 
 def encode_rollup(aggregates: Aggregates) -> dict[str, bytes]:
@@ -106,7 +106,7 @@ def decode_rollup(row: StoredRow) -> Aggregates:
     if version != ROLLUP_FORMAT:
         raise InvalidBlock(BlockFault.UNKNOWN_FORMAT, f"rollup format {version}")
     blobs = dict(zip(ROLLUP_BLOBS, rest, strict=True))
-    ids = blocks.decode_ids(packed or b"")
+    ids = codec.decode_ids(packed or b"")
     columns = {name: decode_column(name, blobs[name] or b"", len(ids)) for name in COLUMNS}
     digest = blobs["digest"]
     return Aggregates(ids, columns, None if digest is None else digests.decode(digest, len(ids)))
@@ -118,5 +118,5 @@ def counts_of(row: StoredRow) -> tuple[Ids, npt.NDArray[np.generic]]:
     :raises InvalidBlock: for a damaged row.
     """
     _, packed, *blobs = row
-    ids = blocks.decode_ids(packed or b"")
+    ids = codec.decode_ids(packed or b"")
     return ids, decode_column("count", blobs[ROLLUP_BLOBS.index("count")] or b"", len(ids))

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from cassandra.cluster import Session
 
-from schemas.batch import InvalidBatch, decode, labels_by_id
-from schemas.blocks import ON_TIME, late_part
+from schemas.batches.batch import InvalidBatch, decode, labels_by_id
+from schemas.blocks.codec import ON_TIME, late_part
 from schemas.tables import Resolution
 from sinks.cassandra.write_blocks import BlockStore
 from streamgauge.config import Config

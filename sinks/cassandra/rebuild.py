@@ -9,9 +9,9 @@ from enum import StrEnum
 import numpy as np
 from cassandra.cluster import Session
 
-from schemas.columns import ROLLUP_FORMAT
-from schemas.invalid_block import InvalidBlock
-from schemas.row_directory import DIRECTORY_FORMAT
+from schemas.blocks.blobs import InvalidBlock
+from schemas.blocks.columns import ROLLUP_FORMAT
+from schemas.blocks.row_directory import DIRECTORY_FORMAT
 from schemas.tables import BELOW, RAW_GRACE_MS, Resolution, StorageClass, ttl_seconds
 from sinks.cassandra.cut_rows import counts_of
 from sinks.cassandra.write_blocks import BlockStore, StoredRows

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from schemas.batch import BatchFault, Envelope, InvalidBatch
+from schemas.batches.batch import BatchFault, Envelope, InvalidBatch
 from schemas.limits import unindexable
 from schemas.tables import Resolution, StorageClass, ttl_seconds
 from streamgauge.series.class_rules import ClassRules

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from cassandra.cluster import Session
 
-from schemas import blocks, row_directory
-from schemas.columns import ROLLUP_FORMAT
-from schemas.invalid_block import BlockFault, InvalidBlock
-from schemas.row_directory import DIRECTORY_FORMAT
+from schemas.blocks import codec, row_directory
+from schemas.blocks.blobs import BlockFault, InvalidBlock
+from schemas.blocks.columns import ROLLUP_FORMAT
+from schemas.blocks.row_directory import DIRECTORY_FORMAT
 from schemas.tables import RAW_GRACE_MS, ROLLED, ROLLUP_BLOBS, Resolution, StorageClass, ttl_seconds
 from sinks.cassandra.bounded_writes import write_all
 from sinks.cassandra.cut_rows import StoredRow, decode_rollup, raw_blocks, stored_rows
@@ -118,8 +118,8 @@ class BlockStore:
         key = (lane, level.period(window_start), groups, slices, window_start)
         return concat(
             [
-                blocks.decode_raw(
-                    blocks.RawBlock(row.ids, row.timestamps, row.samples, row.format),
+                codec.decode_raw(
+                    codec.RawBlock(row.ids, row.timestamps, row.samples, row.format),
                     window_start,
                     level.width_ms,
                 )

@@ -118,7 +118,8 @@ def _on_store(config: Config, asked: "Asked") -> int:
     import time
 
     from streamgauge.rules.backtest.command import run
-    from streamgauge.store.reader import Reader, Reading
+    from streamgauge.store.reader import Reader
+    from streamgauge.store.reading import Reading
     from streamgauge.store.session import connected
     from streamgauge.store.source import ReaderSource
 

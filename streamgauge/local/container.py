@@ -11,8 +11,8 @@ import sys
 import threading
 
 from streamgauge import config as configuration
+from streamgauge.clients.flink_rest import FlinkRest
 from streamgauge.config import Config
-from streamgauge.flink_rest import FlinkRest
 from streamgauge.local.servers import flink
 from streamgauge.local.servers.service import environment
 from streamgauge.local.supervision.home import Home

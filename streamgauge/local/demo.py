@@ -12,14 +12,15 @@ from rich.panel import Panel
 from rich.table import Table
 
 from schemas.tables import Resolution
+from streamgauge.clients.no_redirects import get_json
 from streamgauge.config import Config
 from streamgauge.local.stack import Stack, StackError
 from streamgauge.local.supervision.home import Home
 from streamgauge.local.supervision.process import last_lines
-from streamgauge.no_redirects import get_json
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.matchers import Matcher, MatchOp
-from streamgauge.store.reader import Reader, Reading
+from streamgauge.store.reader import Reader
+from streamgauge.store.reading import Reading
 from streamgauge.store.session import connected
 from streamgauge.terminal import terminal
 from streamgauge.times import now_ms

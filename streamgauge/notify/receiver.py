@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from streamgauge import __version__
+from streamgauge.clients.no_redirects import open_url
 from streamgauge.config.urls import check_url
-from streamgauge.no_redirects import open_url
 
 PATH = "/api/v2/alerts"
 DETAIL_BYTES = 500

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streamgauge.promql.data.levels import Level
-from streamgauge.promql.data.query import Query
-from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.data.query import Level, Query
+from streamgauge.promql.engine.evaluator import evaluate
 from streamgauge.promql.plan.lanes import execute
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.rollup.aggregates import aggregate

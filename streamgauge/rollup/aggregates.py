@@ -17,8 +17,7 @@ from streamgauge.rollup import kernels, merge_kernels, tdigest
 from streamgauge.series import digests
 from streamgauge.series.digests import Digests
 from streamgauge.series.ids import Ids
-from streamgauge.series.order import order_of
-from streamgauge.series.samples import STALE_BITS, Samples
+from streamgauge.series.samples import STALE_BITS, Samples, order_of
 
 COLUMNS: dict[str, type[np.generic]] = {
     "count": np.uint32,

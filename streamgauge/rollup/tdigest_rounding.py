@@ -4,7 +4,7 @@ from math import frexp, ldexp
 
 import numpy as np
 
-from schemas.digest_means import MAX_DECIMALS, is_decimal
+from schemas.blocks.digest_means import MAX_DECIMALS, is_decimal
 from streamgauge.compiled import njit
 
 _MANTISSA = 8

@@ -1,4 +1,4 @@
-"""t-digests of many series as flat arrays: what `streamgauge.rollup.tdigest` makes and `schemas.digests` packs."""
+"""t-digests of many series as flat arrays: `streamgauge.rollup.tdigest` makes, `schemas.blocks.digests` packs them."""
 
 from typing import NamedTuple
 

@@ -36,7 +36,7 @@ def numbered(ids, most, factor):  # type: ignore[no-untyped-def]
     """Number the distinct ids of `ids` (n, 2) as they first occur, if they are not more than `most`.
 
     Returns the number (n,) int64 of each row's id, and the rows (int64) where they first occur, or none at all if they
-    are more. factor: `hash_factor.FACTOR`.
+    are more. factor: `hash_kernels.FACTOR`.
     """
     size = 4
     while size < 2 * (most + 1):

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 
 from streamgauge.series.labels import NAME, SEPARATOR
-from streamgauge.series.literals import literals
-from streamgauge.series.regexes import InvalidRegex, RegexAllowance, compiled
+from streamgauge.series.regexes import InvalidRegex, RegexAllowance, compiled, literals
 
 KNOWN_VALUES = 65_536
 """So many values a matcher remembers what it said of."""

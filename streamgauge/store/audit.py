@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from schemas.batch_records import MAX_RECORDS, InvalidRecords, check, decode
+from schemas.batches.batch_records import MAX_RECORDS, InvalidRecords, check, decode
 from schemas.tables import STORED_BATCHES_RETENTION_MS, Resolution
 from schemas.topics import ACKNOWLEDGED
 from schemas.units import HOUR_MS

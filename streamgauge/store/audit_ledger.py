@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from schemas.batch_records import MAX_OFFSET, Records, concat, take
+from schemas.batches.batch_records import MAX_OFFSET, Records, concat, take
 from schemas.tables import STORED_BATCHES_RETENTION_MS
 from schemas.units import MINUTE_MS
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from cassandra.cluster import Session
 
-from schemas.batch import InvalidBatch, decode
+from schemas.batches.batch import InvalidBatch, decode
 from streamgauge.series.samples import Samples, concat
 from streamgauge.store.reading import Damage, DeadlinePassed, Reading, fetch
 

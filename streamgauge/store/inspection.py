@@ -16,7 +16,8 @@ from streamgauge.series.ids import Shards
 from streamgauge.series.labels import parse
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import STALE_BITS
-from streamgauge.store.reader import Reader, Selection
+from streamgauge.store.index.kept_selections import Selection
+from streamgauge.store.reader import Reader
 
 SPARKS = "▁▂▃▄▅▆▇█"
 WIDTH = 48

@@ -12,7 +12,8 @@ from streamgauge.series.ids import from_bytes, lanes_of, split, to_bytes
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, MatchOp, metric_of
 from streamgauge.series.samples import Samples, concat
-from streamgauge.store.reader import Reader, Selection
+from streamgauge.store.index.kept_selections import Selection
+from streamgauge.store.reader import Reader
 from streamgauge.store.session import connected
 
 FEW = 3

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from cassandra.cluster import Session
 
-from schemas.batch import minute_of
+from schemas.batches.batch import minute_of
 from schemas.tables import HEAD_RETENTION_MS, RAW_GRACE_MS, ROLLED, Resolution, StorageClass
 from schemas.topics import MAX_FUTURE_MS
 from schemas.units import MINUTE_MS
-from streamgauge.promql.data.levels import SAMPLES, Level
+from streamgauge.promql.data.query import SAMPLES, Level
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Shards, lanes_of
@@ -31,8 +31,6 @@ from streamgauge.times import now_ms
 SEALED_HEAD_MINUTES = 2
 """So many minutes before the seal are read from the head too: a batch that came between its minute's end and the
 seal, or just after, was visible there, and is in no block until its late part is written."""
-
-__all__ = ["Reader", "Reading", "Rollups", "Selection"]
 
 
 class Reader:

@@ -19,8 +19,8 @@ from confluent_kafka.admin import (
 from schemas.tables import ddl
 from schemas.topics import Topic, topics
 from schemas.units import HOUR_MS
+from streamgauge.clients.kafka import client_settings
 from streamgauge.config import Config
-from streamgauge.kafka_client import client_settings
 from streamgauge.store.session import connected
 
 TIMEOUT_S = 30.0

@@ -15,8 +15,8 @@ from cassandra.policies import (
 )
 from cassandra.query import named_tuple_factory, tuple_factory
 
+from streamgauge.clients.tls import client_context
 from streamgauge.config import Cassandra
-from streamgauge.tls import client_context
 
 ROWS = "rows"
 """The execution profile for rows as plain tuples; by default the driver makes a class for each answer."""
@@ -29,7 +29,7 @@ def connect(cassandra: Cassandra, *, keyspace: bool = True, timeout_s: float = 1
     :param timeout_s: how long a request may take.
     :raises cassandra.cluster.NoHostAvailable: if no host answers, or none lets the user in.
     :raises streamgauge.config.connections.MissingPassword: if the file of the password cannot be used.
-    :raises streamgauge.tls.UnusableCertificate: likewise one of a certificate.
+    :raises streamgauge.clients.tls.UnusableCertificate: likewise one of a certificate.
     """
     named, rows = (
         ExecutionProfile(

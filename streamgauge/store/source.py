@@ -5,13 +5,14 @@ from typing import NamedTuple
 
 from schemas.tables import OF_WIDTH, Resolution
 from streamgauge.promql.data.faults import InvalidQuery, QueryFault
-from streamgauge.promql.data.levels import Level
+from streamgauge.promql.data.query import Level
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import Samples
 from streamgauge.store.blocks.rollups import NoDigests
-from streamgauge.store.reader import Reader, Selection
+from streamgauge.store.index.kept_selections import Selection
+from streamgauge.store.reader import Reader
 from streamgauge.store.reading import Reading
 
 _WITHOUT_DIGESTS = "a percentile over rollups of series whose storage class keeps no digests"

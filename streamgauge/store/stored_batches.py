@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from cassandra.cluster import Session
 
-from schemas.batch_records import InvalidRecords, Records, concat, decode, encode, records
+from schemas.batches.batch_records import InvalidRecords, Records, concat, decode, encode, records
 from schemas.tables import STORED_BATCHES_PERIOD_MS, STORED_BATCHES_RETENTION_MS
 from streamgauge.store.write_times import after
 

@@ -23,8 +23,8 @@ from schemas.notified_messages import (
 )
 from schemas.rule_messages import InvalidMessage
 from schemas.topics import NOTIFIED, TRIGGERED
+from streamgauge.clients.kafka import client_settings
 from streamgauge.config import Kafka
-from streamgauge.kafka_client import client_settings
 from streamgauge.topics.partition import TIMEOUT_S, end_of, passes, read_partition, text_of
 
 GROUP = "streamgauge-notify"

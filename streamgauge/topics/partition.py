@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from streamgauge.clients.kafka import client_settings
 from streamgauge.config import Kafka
-from streamgauge.kafka_client import client_settings
 
 TIMEOUT_S = 30.0
 _AWAY = (

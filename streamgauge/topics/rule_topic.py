@@ -8,8 +8,8 @@ from confluent_kafka import KafkaError, Message, Producer, TopicPartition
 from schemas.limits import MAX_MESSAGE_BYTES
 from schemas.rule_messages import RuleMessage
 from schemas.topics import RULES
+from streamgauge.clients.kafka import client_settings
 from streamgauge.config import Kafka
-from streamgauge.kafka_client import client_settings
 from streamgauge.topics.partition import TIMEOUT_S, headers_of, read_partition, reader, text_of
 
 POLL_S = 0.05

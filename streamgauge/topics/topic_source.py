@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
-from schemas import batch
-from schemas.batch import InvalidBatch
+from schemas.batches import batch
+from schemas.batches.batch import InvalidBatch
 from schemas.topics import RAW
 from streamgauge.config import Kafka
 from streamgauge.series import ids as series_ids

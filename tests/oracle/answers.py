@@ -15,15 +15,14 @@ from streamgauge.promql.data.faults import InvalidQuery
 from streamgauge.promql.data.labels import LabelTable
 from streamgauge.promql.data.query import Query
 from streamgauge.promql.data.vectors import Matrix, Vector
-from streamgauge.promql.engine import evaluation as engine
+from streamgauge.promql.engine import evaluator as engine
 from streamgauge.promql.engine.evaluator import Evaluator
 from streamgauge.promql.functions.vector_functions import MATH
-from streamgauge.promql.syntax.ast import BinaryOp, Call
+from streamgauge.promql.syntax.ast import BinaryOp, Call, bare
 from streamgauge.promql.syntax.durations import resolve
+from streamgauge.promql.syntax.functions_table import ValueType
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.promql.syntax.parser import parse
-from streamgauge.promql.syntax.value_type import ValueType
-from streamgauge.promql.syntax.walk import bare
 
 RELATIVE, FLOOR = 1e-9, 1e-9
 _SOME = 20

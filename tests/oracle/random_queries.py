@@ -6,9 +6,8 @@ from random import Random
 from random_selectors import DURATIONS, LABELS, METRICS, Selectors
 from random_series import MINUTES, START
 
-from streamgauge.promql.syntax.functions_table import FUNCTIONS, Function
-from streamgauge.promql.syntax.value_type import ValueType
-from streamgauge.promql.syntax.words import AggregateOp
+from streamgauge.promql.syntax.ast import AggregateOp
+from streamgauge.promql.syntax.functions_table import FUNCTIONS, Function, ValueType
 
 ARITHMETIC = ("+", "-", "*", "/", "%", "^", "atan2")
 COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")

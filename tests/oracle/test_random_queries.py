@@ -13,11 +13,11 @@ from streamgauge.promql.syntax.ast import (
     MatrixSelector,
     Subquery,
     VectorSelector,
+    walk,
 )
 from streamgauge.promql.syntax.functions_table import FUNCTIONS
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.promql.syntax.parser import parse
-from streamgauge.promql.syntax.walk import walk
 
 OF_NATIVE_HISTOGRAMS = {"</", ">/"}
 

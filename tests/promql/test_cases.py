@@ -8,7 +8,7 @@ from language import Case, read
 from streamgauge.promql.data.faults import InvalidQuery
 from streamgauge.promql.data.query import Query
 from streamgauge.promql.data.vectors import Matrix, Vector
-from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.engine.evaluator import evaluate
 from streamgauge.promql.syntax.durations import resolve
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.promql.syntax.literals import number_text

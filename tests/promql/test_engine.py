@@ -11,7 +11,7 @@ from language import Memory
 from streamgauge.promql.data import query as query_module
 from streamgauge.promql.data.faults import InvalidQuery, QueryFault
 from streamgauge.promql.data.query import Limits, Query
-from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.engine.evaluator import evaluate
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.promql.warm import warm
 from streamgauge.series.samples import STALE

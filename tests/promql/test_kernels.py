@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from language import Memory
 
 from streamgauge.promql.data.query import Query
-from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.engine.evaluator import evaluate
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.series.samples import STALE
 

@@ -9,7 +9,7 @@ from language import Memory
 
 from streamgauge.promql.data.faults import InvalidQuery, QueryFault
 from streamgauge.promql.data.query import Limits, Query
-from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.engine.evaluator import evaluate
 from streamgauge.promql.plan.lanes import NotByLanes, execute, run_lane
 from streamgauge.promql.plan.plan_text import explain
 from streamgauge.promql.plan.planner import plan

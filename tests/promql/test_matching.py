@@ -10,7 +10,7 @@ from language import Memory
 
 from streamgauge.promql.data.faults import InvalidQuery
 from streamgauge.promql.data.query import Query
-from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.engine.evaluator import evaluate
 from streamgauge.promql.syntax.parser import parse
 
 VALUE = st.integers(-9, 9).map(float)

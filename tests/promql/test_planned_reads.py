@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.promql.data.levels import SAMPLES, Level
-from streamgauge.promql.data.query import Query
-from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.data.query import SAMPLES, Level, Query
+from streamgauge.promql.engine.evaluator import evaluate
 from streamgauge.promql.plan.planned_reads import PlannedReads
 from streamgauge.promql.syntax import durations
 from streamgauge.promql.syntax.parser import parse

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from schemas.tables import QUANTILES, ROLLUP_COLUMNS
 from streamgauge.promql.data.labels import from_canonical
-from streamgauge.promql.data.levels import Level, choose
-from streamgauge.promql.data.query import Limits, Query
-from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.data.query import Level, Limits, Query, choose
+from streamgauge.promql.engine.evaluator import evaluate
 from streamgauge.promql.functions import rolled_functions
 from streamgauge.promql.functions.rolled_functions import NEEDED, Rolled
 from streamgauge.promql.plan.lanes import execute

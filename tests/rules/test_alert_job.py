@@ -8,7 +8,8 @@ import copy
 import numpy as np
 import pytest
 
-from schemas import alert_messages, batch
+from schemas import alert_messages
+from schemas.batches import batch
 from schemas.rule_messages import RuleMessage
 from streamgauge.config import Alerts
 from streamgauge.rules.applied.rule_sets import RuleSets, publication

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from schemas.rule_files import SEVERITIES
 from streamgauge.promql.data.faults import InvalidQuery, QueryFault
-from streamgauge.promql.data.levels import Level
+from streamgauge.promql.data.query import Level
 from streamgauge.rules.backtest.command import Asked, run
 from streamgauge.rules.backtest.dependencies import components, dependencies
 from streamgauge.rules.backtest.run import Backtest, Span

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
-from operators.pieces import PIECE_BYTES, Pieces
+from operators.rules.pieces import PIECE_BYTES, Pieces
 from schemas import limits
 from schemas.alert_messages import decode_status, decode_triggered
 from schemas.rule_files import Group, Rule, RuleKind

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import alert_messages
-from schemas.batch import InvalidBatch
-from schemas.batch_packing import pack
+from schemas.batches.batch import InvalidBatch
+from schemas.batches.batch_packing import pack
 from streamgauge.config import Alerts
 from streamgauge.promql.syntax.parser import parse as parse_promql
 from streamgauge.promql.syntax.parser import selector

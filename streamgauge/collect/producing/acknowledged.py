@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from schemas.batch import minute_of
-from schemas.batch_records import MAX_RECORDS, encode, records
+from schemas.batches.batch import minute_of
+from schemas.batches.batch_records import MAX_RECORDS, encode, records
 
 MOST_WAITING = 1000
 """Pages that wait for a Kafka that takes batches but no pages; beyond that the oldest are given up."""

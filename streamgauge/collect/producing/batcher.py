@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from schemas import batch
-from schemas.batch_packing import cut, weigh, within
+from schemas.batches import batch
+from schemas.batches.batch_packing import cut, weigh, within
 from streamgauge.collect.incoming.rows import Rows
 from streamgauge.collect.incoming.series_table import Ordinals, SeriesTable
 from streamgauge.collect.producing.batch_kernels import split_minutes

@@ -5,9 +5,9 @@ import socket
 import struct
 from collections.abc import Iterator
 
+from streamgauge.clients.tls import client_context
 from streamgauge.collect.producing.scram import Scram
 from streamgauge.config.connections import Kafka, Sasl
-from streamgauge.tls import client_context
 
 CLIENT = b"streamgauge"
 CORRELATION = 1

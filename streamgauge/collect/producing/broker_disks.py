@@ -11,11 +11,11 @@ from typing import NamedTuple
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from streamgauge.clients.kafka import client_settings
 from streamgauge.collect.metrics import Metrics
 from streamgauge.collect.producing.broker_connection import TIMEOUT_S, Cursor, connect
 from streamgauge.config import Kafka
 from streamgauge.config.connections import MissingPassword
-from streamgauge.kafka_client import client_settings
 
 API_KEY, VERSION = 35, 4
 EVERY_S = 15.0

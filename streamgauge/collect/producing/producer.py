@@ -11,15 +11,15 @@ from functools import partial
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas import topics
-from schemas.batch import HEARTBEAT, headers_of, key_of
+from schemas.batches.batch import HEARTBEAT, headers_of, key_of
 from schemas.limits import MAX_MESSAGE_BYTES
+from streamgauge.clients.kafka import client_settings
 from streamgauge.collect.incoming.faults import Outage, Unavailable
 from streamgauge.collect.metrics import Metrics
 from streamgauge.collect.producing.acknowledged import Acknowledged, Page
 from streamgauge.collect.producing.batcher import Outgoing
 from streamgauge.collect.producing.delivery import Delivery
 from streamgauge.config import Config
-from streamgauge.kafka_client import client_settings
 from streamgauge.series.ids import partition_of
 
 DELIVERY_TIMEOUT_MS = 8_000

@@ -14,7 +14,8 @@ from streamgauge.gateway.request.go_values import InvalidNumber, integer
 from streamgauge.gateway.request.parameters import Form
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, fulfils
-from streamgauge.store.reader import Reader, Reading
+from streamgauge.store.reader import Reader
+from streamgauge.store.reading import Reading
 
 LOOKED_AT_MS = HOUR_MS
 """Series of the index periods that touch the last hour are counted."""

@@ -21,7 +21,7 @@ from streamgauge.promql.syntax.parser import any_selector
 from streamgauge.redaction import redacted
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, all_match
-from streamgauge.store.reader import Reading
+from streamgauge.store.reading import Reading
 
 TIMEOUT_S = 5.0
 MAX_BYTES = 64 * 1024 * 1024

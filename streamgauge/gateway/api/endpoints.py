@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from streamgauge.gateway.api import expressions
 from streamgauge.gateway.query.queries import Answer
 from streamgauge.gateway.request.parameters import Form
-from streamgauge.store.reader import Reading
+from streamgauge.store.reading import Reading
 
 if TYPE_CHECKING:
     from streamgauge.gateway.http.app import Gateway

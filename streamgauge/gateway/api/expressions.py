@@ -7,10 +7,9 @@ from streamgauge.gateway.query.queries import Answer, document
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest
 from streamgauge.gateway.request.parameters import MAX_MS, Form
 from streamgauge.promql.syntax import parser
-from streamgauge.promql.syntax.ast import VectorSelector
+from streamgauge.promql.syntax.ast import VectorSelector, walk
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
-from streamgauge.promql.syntax.walk import walk
-from streamgauge.store.reader import Reading
+from streamgauge.store.reading import Reading
 
 NOTHING = Answer(Body([]), [])
 """Is a 204."""

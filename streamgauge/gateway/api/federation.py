@@ -19,7 +19,9 @@ from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.labels import NAME
 from streamgauge.series.regexes import RegexAllowance
 from streamgauge.series.samples import STALE_BITS
-from streamgauge.store.reader import Reader, Reading, Selection
+from streamgauge.store.index.kept_selections import Selection
+from streamgauge.store.reader import Reader
+from streamgauge.store.reading import Reading
 
 INSTANCE = "instance"
 LINE_BYTES = 2048

@@ -8,11 +8,11 @@ from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable
 
 from schemas.tables import ROLLED
-from streamgauge.flink_rest import ALIVE, FlinkRest, JobView, Lag
+from streamgauge.clients.flink_rest import ALIVE, FlinkRest, JobView, Lag
 from streamgauge.gateway.query.queries import Answer, document
 from streamgauge.gateway.request.parameters import Form
-from streamgauge.store.reader import Reader, Reading
-from streamgauge.store.reading import DeadlinePassed
+from streamgauge.store.reader import Reader
+from streamgauge.store.reading import DeadlinePassed, Reading
 from streamgauge.times import rfc3339
 
 KEPT_S = 2.0

@@ -8,12 +8,13 @@ from streamgauge.gateway.formats.bodies import PIECE_BYTES, Body
 from streamgauge.gateway.formats.remote_read_messages import ReadQuery, response, time_series
 from streamgauge.gateway.query.queries import kept
 from streamgauge.gateway.request.askers import Asker
-from streamgauge.promql.data.levels import SAMPLES, choose
+from streamgauge.promql.data.query import SAMPLES, choose
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.labels import SEPARATOR
 from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.series.samples import Samples, between
-from streamgauge.store.reader import Reader, Reading
+from streamgauge.store.reader import Reader
+from streamgauge.store.reading import Reading
 from streamgauge.store.source import ReaderSource
 
 

@@ -23,7 +23,7 @@ from streamgauge.rules.sql.tokens import InvalidSql
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, all_match
 from streamgauge.series.regexes import RegexAllowance
-from streamgauge.store.reader import Reading
+from streamgauge.store.reading import Reading
 from streamgauge.topics.alert_board import AlertBoard
 
 _TRUE, _FALSE = ("1", "t", "true"), ("", "0", "f", "false")

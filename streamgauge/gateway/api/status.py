@@ -16,7 +16,7 @@ from streamgauge.gateway.formats import prometheus_json as answer
 from streamgauge.gateway.query.queries import Answer, document
 from streamgauge.gateway.request.parameters import Form
 from streamgauge.redaction import redacted, without_secrets
-from streamgauge.store.reader import Reading
+from streamgauge.store.reading import Reading
 
 PROMETHEUS_VERSION = "3.16.0"
 """Whose API this is: clients choose by it what they may ask."""

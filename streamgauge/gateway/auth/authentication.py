@@ -17,8 +17,7 @@ from streamgauge.gateway.auth.guesses import Guesses
 from streamgauge.gateway.formats import prometheus_json as answer
 from streamgauge.gateway.request.askers import Asker
 from streamgauge.gateway.request.faults import ErrorType
-from streamgauge.gateway.request.flights import retrieve
-from streamgauge.gateway.request.turns import Turns
+from streamgauge.gateway.request.pools import Turns, retrieve
 
 OPEN = frozenset({"/-/healthy", "/-/ready", "/metrics"})
 """For those who watch over the gateway."""

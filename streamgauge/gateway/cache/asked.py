@@ -1,18 +1,107 @@
-"""What is asked of the kept parts, what they ask of the store, and what comes of it."""
+"""What is asked of the kept parts, what they ask of the store, what comes of it, and why an answer is not kept.
 
-from collections.abc import Callable, Mapping, Sequence
+What is kept at a step may depend on that step and on the data alone: not on where the query begins or ends, nor on
+what is at its other steps.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from schemas.tables import Resolution
-from streamgauge.gateway.cache.refusals import Refusal
+from streamgauge.gateway.cache.parts import LEAST_STEP_MS, steps_a_part
 from streamgauge.promql.data.annotations import Annotations
-from streamgauge.promql.data.levels import Level
-from streamgauge.promql.data.query import Limits, Query
+from streamgauge.promql.data.query import Level, Limits, Query
 from streamgauge.promql.engine.evaluator import Value
-from streamgauge.promql.syntax.ast import Expr
+from streamgauge.promql.engine.selection import milliseconds
+from streamgauge.promql.syntax.ast import (
+    Aggregate,
+    At,
+    AtBoundary,
+    Binary,
+    Call,
+    Duration,
+    Expr,
+    NumberLiteral,
+    Paren,
+    StringLiteral,
+    Subquery,
+    Unary,
+    VectorSelector,
+    walk,
+)
 from streamgauge.store.changes import Change
 from streamgauge.store.reading import Reading
+
+
+class Refusal(StrEnum):
+    """Why nothing of an answer is kept."""
+
+    NO_STORE = "no_store"
+    """The client has said so."""
+    SHORT = "short"
+    """It has fewer steps than a part."""
+    FINE_STEP = "fine_step"
+    NEGATIVE_OFFSET = "negative_offset"
+    AT_AHEAD = "at_ahead"
+    """It looks at a time after its end."""
+    BOUNDARY = "boundary"
+    """It looks at its own start, end or range."""
+    SORTED = "sorted"
+    """Sorting a range is in vain, and warned of."""
+    PARAMETER = "parameter"
+    """An aggregation's parameter is no constant: what is wrong with it at one step is the error of all."""
+    NOTHING_READ = "nothing_read"
+    UNSEALED = "unsealed"
+    """No part is sealed and kept for long enough."""
+    UNINDEXED = "unindexed"
+    """The store job is behind the rollup job: blocks may hold series that the index does not know yet. What was kept
+    before is used; nothing new is kept."""
+    REMARKED = "remarked"
+    """There are warnings, damaged rows, or other remarks about all steps together; or it cannot be answered."""
+
+
+_SORTS = frozenset({"sort", "sort_desc", "sort_by_label", "sort_by_label_desc"})
+_BOUNDARIES = frozenset({"start", "end", "range"})
+
+
+def refusal(expression: Expr, query: Query) -> Refusal | None:
+    """Why nothing can be kept of a query, whatever the data; None if something may be.
+
+    :param expression: with its durations resolved.
+    """
+    if query.step < LEAST_STEP_MS:
+        return Refusal.FINE_STEP
+    if query.grid.count < steps_a_part(query.step):
+        return Refusal.SHORT
+    return next((found for node in walk(expression) for found in _of_node(node, query)), None)
+
+
+def _of_node(node: Expr, query: Query) -> Iterator[Refusal]:
+    match node:
+        case VectorSelector() | Subquery():
+            yield from _of_time(node.offset, node.at, query)
+        case Call() if node.function in _SORTS:
+            yield Refusal.SORTED
+        case Call() if node.function in _BOUNDARIES:
+            yield Refusal.BOUNDARY
+        case Aggregate() if node.param is not None and not _is_constant(node.param):
+            yield Refusal.PARAMETER
+
+
+def _of_time(offset: Duration, at: At | None, query: Query) -> Iterator[Refusal]:
+    if milliseconds(offset) < 0:
+        yield Refusal.NEGATIVE_OFFSET
+    if isinstance(at, AtBoundary):
+        yield Refusal.BOUNDARY
+    elif at is not None and at > query.end:
+        yield Refusal.AT_AHEAD
+
+
+def _is_constant(expression: Expr) -> bool:
+    plain = NumberLiteral | StringLiteral | Paren | Unary | Binary
+    return all(isinstance(node, plain) for node in walk(expression))
 
 
 class State(Protocol):

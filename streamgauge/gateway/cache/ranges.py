@@ -15,18 +15,16 @@ import xxhash
 
 from schemas.tables import Resolution, StorageClass
 from schemas.units import HOUR_MS
-from streamgauge.gateway.cache import informing, sealed, values
-from streamgauge.gateway.cache.asked import Answered, Asked, Report, State
-from streamgauge.gateway.cache.parts import Part, parts_of
-from streamgauge.gateway.cache.pieces import Piece, joined, notes_of, piece_of, span_of
-from streamgauge.gateway.cache.refusals import Refusal, refusal
+from streamgauge.gateway.cache import sealed, values
+from streamgauge.gateway.cache.asked import Answered, Asked, Refusal, Report, State, refusal
+from streamgauge.gateway.cache.parts import Part, Run, Slot, parts_of, runs_of, slots_of
+from streamgauge.gateway.cache.pieces import Piece, joined, may_inform, notes_of, piece_of, span_of, together
 from streamgauge.gateway.cache.remote import Values
-from streamgauge.gateway.cache.runs import Run, Slot, runs_of, slots_of
 from streamgauge.gateway.cache.values import InvalidValue, ValueFault
 from streamgauge.promql.data.annotations import Annotations
 from streamgauge.promql.data.faults import InvalidQuery, QueryFault
 from streamgauge.promql.data.query import Query
-from streamgauge.promql.engine.reads import Read
+from streamgauge.promql.engine.selection import Read
 from streamgauge.promql.plan.planned_reads import PlannedReads
 from streamgauge.promql.syntax.printer import canonical
 from streamgauge.store.reading import Reading, TooMuch
@@ -98,9 +96,7 @@ class Ranges:
         key = self._key(asked, tuple(read.width for read in reads))
         final = self._final([slot.part for slot in slots], planned, query, key, reading)
         kept = self._kept(final, slots, reading)
-        runs = runs_of(
-            slots, kept, lambda slot: slot.part.number in final, informing.may_inform(asked.expression)
-        )
+        runs = runs_of(slots, kept, lambda slot: slot.part.number in final, may_inform(asked.expression))
         pieces = dict(kept)
         is_unindexed = any(not each.seconds for number, each in final.items() if number not in kept)
         refused = Refusal.UNINDEXED if is_unindexed else None
@@ -265,7 +261,7 @@ def _put_together(
         shown.append(own)
         report.kept_points += own.points if slot.part.number in kept else 0
     is_cut = {slot.part.number: slot.part.number in final and not slot.is_whole for slot in slots}
-    notes = informing.together(
+    notes = together(
         [pieces[number].notes for number, cut in is_cut.items() if not cut],
         [pieces[number].notes for number, cut in is_cut.items() if cut],
     )

@@ -11,8 +11,8 @@ from redis.client import Pipeline
 from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import TimeoutError as TimedOut
 
+from streamgauge.clients.redis import connect
 from streamgauge.config import Redis as Settings
-from streamgauge.redis_client import connect
 
 MAX_VALUE_BYTES = 4 * 1024 * 1024
 """Nothing larger is sent, or taken."""

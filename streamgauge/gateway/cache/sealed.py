@@ -15,10 +15,14 @@ import xxhash
 
 from schemas.tables import INDEX_RETENTION_MS, OF_WIDTH, Resolution, StorageClass
 from schemas.units import MINUTE_MS
-from streamgauge.promql.data.levels import SAMPLES
-from streamgauge.promql.engine.reads import Read
+from streamgauge import build
+from streamgauge.config import Config
+from streamgauge.gateway.cache.values import VERSION
+from streamgauge.promql.data.query import SAMPLES
+from streamgauge.promql.engine.selection import Read
 from streamgauge.store.changes import Change, packed
-from streamgauge.store.reader import SEALED_HEAD_MINUTES
+from streamgauge.store.reader import SEALED_HEAD_MINUTES, Reader
+from streamgauge.store.reading import Reading
 
 MARGIN_MS = 60_000
 """How exact the times of expiry are taken to be."""
@@ -90,3 +94,38 @@ def generation(reads: Iterable[Read], changes: Mapping[Resolution, Sequence[Chan
         if own:
             hashed.update(np.array([number, len(own)], np.int64).tobytes() + packed(own))
     return hashed.digest()
+
+
+class ReaderState:
+    """`asked.State` of a reader."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._blocks = reader.blocks
+
+    def progress(
+        self, resolutions: Sequence[Resolution], reading: Reading
+    ) -> Mapping[Resolution, Mapping[int, int]]:
+        """Where each lane is sealed up to (ms), by resolution."""
+        return {each: self._blocks.progress(each, reading) for each in resolutions}
+
+    def index_progress(self, reading: Reading) -> Mapping[int, int]:
+        """Where the index of each lane is sealed up to (ms)."""
+        return self._blocks.index_progress(reading)
+
+    def changes(
+        self, periods: Mapping[Resolution, set[int]], reading: Reading
+    ) -> Mapping[Resolution, Sequence[Change]]:
+        """What has changed in these periods."""
+        return {each: self._blocks.changes.read(each, own, reading) for each, own in periods.items()}
+
+
+def scope(config: Config, store: str) -> str:
+    """What is part of every key: another store, layout, retention or build of the gateway finds nothing of it.
+
+    :param store: its identity (`schema.identity`).
+    """
+    classes = [
+        (each.name, sorted((level.name, ms) for level, ms in each.retention_ms.items()), each.digests)
+        for each in config.storage_classes
+    ]
+    return repr((VERSION, build.identity(), store, config.layout.model_dump(), classes))

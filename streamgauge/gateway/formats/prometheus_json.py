@@ -1,7 +1,7 @@
-"""Prometheus's JSON: times as seconds, values as strings, both as its Go code formats them."""
+"""Results as Prometheus's JSON: times as seconds, values as strings, both as its Go code formats them."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -10,6 +10,10 @@ import numpy.typing as npt
 import orjson
 
 from streamgauge.gateway.formats import points_kernels
+from streamgauge.gateway.formats.bodies import gathered
+from streamgauge.promql.data.labels import LabelTable
+from streamgauge.promql.data.vectors import Matrix, Vector
+from streamgauge.promql.engine.evaluator import Result, size
 from streamgauge.series import labels as series_labels
 
 POINTS = 16_384
@@ -176,3 +180,85 @@ def label_set(data: bytes) -> dict[str, str]:
 def by_labels(data: bytes) -> list[bytes]:
     """The key by which Prometheus sorts series."""
     return data.split(series_labels.SEPARATOR)
+
+
+ROWS = 256
+VALUES = 65_536
+"""So many series, and values of steps, are looked at at a time; one series at least."""
+
+
+def instant(result: Result, limit: int | None, hold: Callable[[int], None]) -> tuple[list[bytes], bool]:
+    """The `data` of an instant query, and whether it was cut to `limit` series.
+
+    :param hold: is told how many bytes the result and its JSON take.
+    """
+    value, time = result.value, int(result.times[0])
+    if isinstance(value, str):
+        found: Iterator[str | bytes] = iter([string(time, value)])
+    elif isinstance(value, Matrix):
+        found = matrix(_of_matrix(value, limit))
+    elif isinstance(value, Vector):
+        found = vector(time, _of_vector(value, limit))
+    else:
+        found = iter([scalar(time, float(value[0]))])
+    return _gathered(found, result, limit, hold)
+
+
+def ranged(result: Result, limit: int | None, hold: Callable[[int], None]) -> tuple[list[bytes], bool]:
+    """The `data` of a range query, and whether it was cut to `limit` series.
+
+    :param hold: is told how many bytes the result and its JSON take.
+    :raises TypeError: for a result that no range query has.
+    """
+    value = result.value
+    if isinstance(value, np.ndarray):
+        rows = Rows([{}], np.array([0, len(value)]), result.times, value)
+        return _gathered(matrix([rows]), result, limit, hold)
+    if not isinstance(value, Vector):
+        raise TypeError("a range query gives scalars and vectors only")
+    if len(result.times) == 1:
+        # the order of an instant means something, that of a range does not
+        value = value.take(value.labels.order())
+    return _gathered(matrix(_of_steps(value, result, limit)), result, limit, hold)
+
+
+def _gathered(
+    parts: Iterator[str] | Iterator[bytes] | Iterator[str | bytes],
+    result: Result,
+    limit: int | None,
+    hold: Callable[[int], None],
+) -> tuple[list[bytes], bool]:
+    before = size(result.value)
+    found = gathered(parts, lambda more: hold(before + more))
+    value = result.value
+    is_cut = isinstance(value, Vector | Matrix) and limit is not None and value.labels.count > limit
+    return found, is_cut
+
+
+def _labels(
+    table: LabelTable, limit: int | None, most: int = ROWS
+) -> Iterator[tuple[int, list[dict[str, str]]]]:
+    """The labels of some series at a time, and the row of the first of them."""
+    count = table.count if limit is None else min(limit, table.count)
+    size = max(1, min(most, ROWS))
+    for begin in range(0, count, size):
+        yield begin, table.take(np.arange(begin, min(begin + size, count))).rows()
+
+
+def _of_vector(vector: Vector, limit: int | None) -> Iterator[tuple[dict[str, str], float]]:
+    for begin, labels in _labels(vector.labels, limit):
+        yield from zip(labels, vector.values[begin : begin + len(labels), 0].tolist(), strict=True)
+
+
+def _of_matrix(matrix: Matrix, limit: int | None) -> Iterator[Rows]:
+    for begin, labels in _labels(matrix.labels, limit):
+        offsets = matrix.offsets[begin : begin + len(labels) + 1]
+        yield Rows(labels, offsets, matrix.timestamps, matrix.values)
+
+
+def _of_steps(vector: Vector, result: Result, limit: int | None) -> Iterator[Rows]:
+    for begin, labels in _labels(vector.labels, limit, VALUES // max(1, len(result.times))):
+        chosen = slice(begin, begin + len(labels))
+        rows, steps = np.nonzero(vector.present[chosen])
+        offsets = np.searchsorted(rows, np.arange(len(labels) + 1))
+        yield Rows(labels, offsets, result.times[steps], vector.values[chosen][rows, steps])

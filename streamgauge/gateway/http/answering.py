@@ -16,10 +16,9 @@ from streamgauge.gateway.formats.bodies import Body, InPieces
 from streamgauge.gateway.metrics import Metrics
 from streamgauge.gateway.query.queries import Answer
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest
-from streamgauge.gateway.request.flights import retrieve
 from streamgauge.gateway.request.memory import NotEnoughMemory
 from streamgauge.gateway.request.parameters import Form
-from streamgauge.gateway.request.turns import RETRY_AFTER_S
+from streamgauge.gateway.request.pools import RETRY_AFTER_S, retrieve
 
 MAX_BODY_BYTES = 1024 * 1024
 ON_LOOP_BYTES = 1024

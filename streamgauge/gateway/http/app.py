@@ -42,16 +42,15 @@ from streamgauge.gateway.http.cors import Cors
 from streamgauge.gateway.http.page import assets
 from streamgauge.gateway.http.pages import PAGES
 from streamgauge.gateway.metrics import Looked, Metrics
-from streamgauge.gateway.query.cost import Budget
+from streamgauge.gateway.query.evaluation import Budget
 from streamgauge.gateway.query.kept import Kept
 from streamgauge.gateway.query.queries import Answer, Queries
-from streamgauge.gateway.request.failures import translated
-from streamgauge.gateway.request.flights import Flights
+from streamgauge.gateway.request.faults import translated
 from streamgauge.gateway.request.memory import Memory, default_bytes
 from streamgauge.gateway.request.parameters import Form
-from streamgauge.gateway.request.pools import Limits, Pool
-from streamgauge.gateway.request.turns import TooManyAtOnce, Users
-from streamgauge.store.reader import Reader, Reading
+from streamgauge.gateway.request.pools import Flights, Limits, Pool, TooManyAtOnce, Users
+from streamgauge.store.reader import Reader
+from streamgauge.store.reading import Reading
 from streamgauge.times import now_ms
 from streamgauge.topics.alert_board import AlertBoard
 

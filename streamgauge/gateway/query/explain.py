@@ -6,8 +6,7 @@ from typing import Any
 from streamgauge.gateway.cache.asked import Report
 from streamgauge.gateway.cache.sealed import resolution_of
 from streamgauge.gateway.formats import prometheus_json as answer
-from streamgauge.promql.data.levels import Level
-from streamgauge.promql.data.query import Query
+from streamgauge.promql.data.query import Level, Query
 from streamgauge.promql.plan.planned_reads import PlannedReads
 from streamgauge.promql.syntax.ast import Expr, VectorSelector
 from streamgauge.promql.syntax.printer import canonical

@@ -7,11 +7,11 @@ from streamgauge.gateway.cache.answers import Answers, Listing
 from streamgauge.gateway.cache.asked import Asked, Report
 from streamgauge.gateway.cache.ranges import Ranges
 from streamgauge.gateway.cache.remote import RemoteFault, RemoteValues
-from streamgauge.gateway.cache.state import ReaderState, scope
+from streamgauge.gateway.cache.sealed import ReaderState, scope
 from streamgauge.gateway.cache.values import ValueFault
 from streamgauge.gateway.metrics import Metrics
 from streamgauge.gateway.query.evaluation import Evaluation, refusing
-from streamgauge.promql.engine.evaluation import Result
+from streamgauge.promql.engine.evaluator import Result
 from streamgauge.store.reader import Reader
 from streamgauge.store.reading import Reading
 

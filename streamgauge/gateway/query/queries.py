@@ -9,24 +9,23 @@ from streamgauge.config import Gateway
 from streamgauge.gateway.cache.answers import Listing
 from streamgauge.gateway.cache.asked import Report
 from streamgauge.gateway.formats import prometheus_json as answer
-from streamgauge.gateway.formats import results
 from streamgauge.gateway.formats.bodies import PIECE_BYTES, Body, gathered
-from streamgauge.gateway.query.cost import Estimate
-from streamgauge.gateway.query.evaluation import Evaluation, expression
+from streamgauge.gateway.query.evaluation import Estimate, Evaluation, expression
 from streamgauge.gateway.query.explain import explained
 from streamgauge.gateway.query.kept import Kept
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest, invalid_parameter
 from streamgauge.gateway.request.parameters import MAX_MS, NS_PER_MS, Form, label_name
 from streamgauge.promql.data.query import TEXT_BYTES, Query
-from streamgauge.promql.engine.evaluation import Result
+from streamgauge.promql.engine.evaluator import Result
 from streamgauge.promql.syntax import parser
+from streamgauge.promql.syntax.functions_table import ValueType
 from streamgauge.promql.syntax.invalid_expression import ExpressionFault, InvalidExpression
 from streamgauge.promql.syntax.printer import pretty
-from streamgauge.promql.syntax.value_type import ValueType
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.regexes import RegexAllowance
-from streamgauge.store.reader import Reader, Reading
+from streamgauge.store.reader import Reader
+from streamgauge.store.reading import Reading
 
 _NO_TIME = -MAX_MS - 1
 """Earlier than any that is given."""
@@ -68,7 +67,7 @@ class Queries:
         limit = form.limit()
         evaluation = self._instant(form, reading)
         result = evaluation.whole()
-        return self._answer(form, evaluation, result, results.instant(result, limit, reading.hold), reading)
+        return self._answer(form, evaluation, result, answer.instant(result, limit, reading.hold), reading)
 
     def range(self, form: Form, reading: Reading) -> Answer:
         """/api/v1/query_range"""
@@ -78,7 +77,7 @@ class Queries:
             result, report = evaluation.whole(), None
         else:
             result, report = self._kept.range(evaluation, form.no_store, reading)
-        shown = results.ranged(result, limit, reading.hold)
+        shown = answer.ranged(result, limit, reading.hold)
         return self._answer(form, evaluation, result, shown, reading, report)
 
     def instant_cost(self, form: Form, reading: Reading) -> Answer:

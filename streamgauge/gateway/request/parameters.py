@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from streamgauge.gateway.request import forms, go_values
+from streamgauge.gateway.request import go_values
 from streamgauge.gateway.request.askers import ANYBODY, Asker
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest, invalid_parameter
 from streamgauge.times import go_duration
@@ -46,12 +46,12 @@ class Form:
         path_name: str = "",
         no_store: bool = False,
         asker: Asker = ANYBODY,
-        content_type: str = forms.URL_ENCODED,
+        content_type: str = go_values.URL_ENCODED,
     ) -> None:
         self.path_name = path_name
         self.no_store = no_store
         self.asker = asker
-        self.pairs = forms.pairs_of(url_query, body, content_type)
+        self.pairs = go_values.pairs_of(url_query, body, content_type)
 
     def with_pairs(self, pairs: list[tuple[str, str]]) -> "Form":
         """The same request with other parameters."""

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import yaml
 
+from streamgauge.clients.no_redirects import get_json
 from streamgauge.config import Config
 from streamgauge.local.servers import jars
 from streamgauge.local.servers.service import Service, address, answers
 from streamgauge.local.supervision.home import ROOT, Home
-from streamgauge.no_redirects import get_json
 
 CONF = ROOT / "flink-conf"
 SLOTS_PER_PARALLELISM = 5

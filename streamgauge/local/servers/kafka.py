@@ -13,8 +13,8 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
+from streamgauge.clients.kafka import client_settings, java_text
 from streamgauge.config import Config, Kafka
-from streamgauge.kafka_client import client_settings, java_text
 from streamgauge.local.servers import jars
 from streamgauge.local.servers.credentials import authority, server_pem, write_secret
 from streamgauge.local.servers.service import Service, address, listens

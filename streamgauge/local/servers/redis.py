@@ -8,12 +8,12 @@ from pathlib import Path
 
 from redis import RedisError
 
+from streamgauge.clients.redis import connect
 from streamgauge.config import Config
 from streamgauge.config import Redis as Settings
 from streamgauge.local.servers.credentials import write_secret
 from streamgauge.local.servers.service import Service, address
 from streamgauge.local.supervision.home import Home
-from streamgauge.redis_client import connect
 
 DEFAULT = "default"
 """Redis's name for who gives none."""

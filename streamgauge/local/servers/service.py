@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from streamgauge.clients.no_redirects import open_url
 from streamgauge.config import ENVIRONMENT_VARIABLE
 from streamgauge.local.supervision.home import Home
-from streamgauge.no_redirects import open_url
 from streamgauge.redaction import redacted
 
 

@@ -7,8 +7,8 @@ import urllib.error
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from streamgauge.clients.flink_rest import ALIVE, FlinkRest, JobView
 from streamgauge.config import Config
-from streamgauge.flink_rest import ALIVE, FlinkRest, JobView
 from streamgauge.local.supervision.home import Home
 from streamgauge.local.supervision.jobs import (
     CLIENT,

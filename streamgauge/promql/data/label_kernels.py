@@ -65,7 +65,7 @@ def encoded(data, begins, ends, width, count, cell, codes, firsts, factor):  # t
     """Give each distinct value of a column a code from 1 on; return how many there are.
 
     `cell` is that of the value in a series, `codes` (count,) int64 takes the codes, `firsts` (count,) int64 the cell of
-    the first value with each. factor: `hash_factor.FACTOR`, in place of FNV's prime, which all know.
+    the first value with each. factor: `hash_kernels.FACTOR`, in place of FNV's prime, which all know.
     """
     size = 4
     while size < 2 * count:

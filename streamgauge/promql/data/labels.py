@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamgauge.promql.data import label_kernels
-from streamgauge.series.hash_factor import FACTOR
+from streamgauge.series.hash_kernels import FACTOR
 from streamgauge.series.labels import NAME, SEPARATOR
 
 Codes = npt.NDArray[np.int64]

@@ -10,10 +10,8 @@ from streamgauge.promql.data.query import Grid
 from streamgauge.promql.data.vectors import Mask, Values, Vector
 from streamgauge.promql.functions import histograms, label_functions, range_functions, vector_functions
 from streamgauge.promql.functions.arithmetic import maximum, minimum
-from streamgauge.promql.syntax.ast import NOWHERE, Call, Expr, MatrixSelector, Subquery, VectorSelector
-from streamgauge.promql.syntax.functions_table import FUNCTIONS
-from streamgauge.promql.syntax.value_type import ValueType
-from streamgauge.promql.syntax.walk import bare
+from streamgauge.promql.syntax.ast import NOWHERE, Call, Expr, MatrixSelector, Subquery, VectorSelector, bare
+from streamgauge.promql.syntax.functions_table import FUNCTIONS, ValueType
 
 if TYPE_CHECKING:
     from streamgauge.promql.engine.evaluator import Evaluator

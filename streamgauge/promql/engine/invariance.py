@@ -16,8 +16,8 @@ from streamgauge.promql.syntax.ast import (
     Subquery,
     Unary,
     VectorSelector,
+    bare,
 )
-from streamgauge.promql.syntax.walk import bare
 
 # what these give depends on the time of the step even if their arguments do not
 _OF_THE_STEP = frozenset(

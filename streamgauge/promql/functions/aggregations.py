@@ -15,9 +15,8 @@ from streamgauge.promql.functions.arithmetic import maximum, minimum
 from streamgauge.promql.functions.partials import FAMILIES, Partial, of_vector, stacked, to_vector
 from streamgauge.promql.kernels import aggregate_kernels as kernels
 from streamgauge.promql.kernels import merge_kernels
-from streamgauge.promql.syntax.ast import Aggregate, AggregateOp
+from streamgauge.promql.syntax.ast import Aggregate, AggregateOp, bare
 from streamgauge.promql.syntax.literals import number_text, short
-from streamgauge.promql.syntax.walk import bare
 
 _INT64 = 2.0**63
 _SORTING = 16

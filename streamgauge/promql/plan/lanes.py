@@ -12,9 +12,8 @@ from streamgauge.promql.data.labels import LabelTable
 from streamgauge.promql.data.query import Grid, Limits, Query, Source
 from streamgauge.promql.data.vectors import Matrix, Vector, merged, same_labels
 from streamgauge.promql.engine.calls import absent
-from streamgauge.promql.engine.evaluation import Result, answer
-from streamgauge.promql.engine.evaluator import Evaluator, Known, Value, size
-from streamgauge.promql.engine.reads import milliseconds
+from streamgauge.promql.engine.evaluator import Evaluator, Known, Result, Value, answer, size
+from streamgauge.promql.engine.selection import milliseconds
 from streamgauge.promql.functions import aggregations
 from streamgauge.promql.functions.partials import Partial, of_vector, stacked, to_vector
 from streamgauge.promql.plan.planner import Piece, Plan, Ships, plan

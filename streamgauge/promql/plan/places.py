@@ -23,11 +23,10 @@ from streamgauge.promql.syntax.ast import (
     Subquery,
     Unary,
     UnaryOp,
-    ValueType,
     VectorSelector,
+    children,
 )
-from streamgauge.promql.syntax.functions_table import CALENDAR, FUNCTIONS
-from streamgauge.promql.syntax.walk import children
+from streamgauge.promql.syntax.functions_table import CALENDAR, FUNCTIONS, ValueType
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import MatchOp
 

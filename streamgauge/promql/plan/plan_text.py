@@ -12,9 +12,11 @@ from streamgauge.promql.syntax.ast import (
     Subquery,
     Unary,
     VectorSelector,
+    bare,
+    children,
+    walk,
 )
 from streamgauge.promql.syntax.printer import canonical
-from streamgauge.promql.syntax.walk import bare, children, walk
 
 _INDENT = "  "
 _BELOW = VectorSelector("_")

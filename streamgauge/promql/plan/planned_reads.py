@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 
-from streamgauge.promql.data.levels import Level
-from streamgauge.promql.data.query import Grid, Query
-from streamgauge.promql.engine import reads
+from streamgauge.promql.data.query import Grid, Level, Query
+from streamgauge.promql.engine import selection
 from streamgauge.promql.engine.evaluator import subquery_grid
 from streamgauge.promql.engine.invariance import invariant_parts
-from streamgauge.promql.engine.reads import Read
-from streamgauge.promql.engine.selection import window_ends
+from streamgauge.promql.engine.selection import Read, window_ends
 from streamgauge.promql.syntax.ast import (
     Aggregate,
     Call,
@@ -17,8 +15,9 @@ from streamgauge.promql.syntax.ast import (
     Paren,
     Subquery,
     VectorSelector,
+    bare,
+    children,
 )
-from streamgauge.promql.syntax.walk import bare, children
 
 
 class PlannedReads:
@@ -43,11 +42,11 @@ class PlannedReads:
             match node:
                 case VectorSelector():
                     ends = window_ends(node.at, node.offset, grid, query, heeds)
-                    found.append(reads.of_vector(node, ends, grid, query, self._levels)[0])
+                    found.append(selection.of_vector(node, ends, grid, query, self._levels)[0])
                 case MatrixSelector():
                     ends = window_ends(node.selector.at, node.selector.offset, grid, query, heeds)
-                    rolled = reads.of_function(function, node, ends, grid, query, self._levels)
-                    found.extend(rolled or [reads.of_matrix(node, ends, query, self._levels)])
+                    rolled = selection.of_function(function, node, ends, grid, query, self._levels)
+                    found.extend(rolled or [selection.of_matrix(node, ends, query, self._levels)])
                 case Subquery():
                     ends = window_ends(node.at, node.offset, grid, query, heeds)
                     below = subquery_grid(node, ends, query)

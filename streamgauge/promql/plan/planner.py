@@ -20,9 +20,10 @@ from streamgauge.promql.syntax.ast import (
     Expr,
     MatrixSelector,
     Subquery,
-    ValueType,
+    bare,
+    children,
 )
-from streamgauge.promql.syntax.walk import bare, children
+from streamgauge.promql.syntax.functions_table import ValueType
 
 _OVER_RANGE = "absent_over_time"
 

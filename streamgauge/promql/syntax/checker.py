@@ -17,10 +17,9 @@ from streamgauge.promql.syntax.ast import (
     Unary,
     VectorSelector,
 )
-from streamgauge.promql.syntax.functions_table import FUNCTIONS, Function
+from streamgauge.promql.syntax.functions_table import FUNCTIONS, Function, ValueType
 from streamgauge.promql.syntax.invalid_expression import ExpressionFault, parse_error
 from streamgauge.promql.syntax.literals import quoted
-from streamgauge.promql.syntax.value_type import ValueType
 from streamgauge.series.labels import NAME
 
 NO_MATCHER = "vector selector must contain at least one non-empty matcher"

@@ -1,8 +1,22 @@
-"""The functions of PromQL and their signatures."""
+"""The functions of PromQL and their signatures, and the four types that an expression can have."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-from streamgauge.promql.syntax.value_type import ValueType
+
+class ValueType(StrEnum):
+    """What an expression evaluates to; the values are the words of the HTTP API."""
+
+    SCALAR = "scalar"
+    VECTOR = "vector"
+    MATRIX = "matrix"
+    STRING = "string"
+
+    @property
+    def documented(self) -> str:
+        """The word of the documentation and of error texts."""
+        return {"vector": "instant vector", "matrix": "range vector"}.get(self.value, self.value)
+
 
 _MATRIX, _SCALAR, _STRING, _VECTOR = ValueType.MATRIX, ValueType.SCALAR, ValueType.STRING, ValueType.VECTOR
 

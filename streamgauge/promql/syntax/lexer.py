@@ -7,12 +7,162 @@ first.
 
 import re
 from collections.abc import Callable
-from typing import TypeAlias
+from enum import StrEnum
+from typing import NamedTuple, TypeAlias
 
-from streamgauge.promql.syntax.literals import quoted
-from streamgauge.promql.syntax.number_scan import number_or_duration
-from streamgauge.promql.syntax.string_scan import StringFault, string_end
-from streamgauge.promql.syntax.tokens import DURATION_WORDS, KEYWORDS, MODIFIERS, Token, TokenKind
+from streamgauge.promql.syntax.ast import AggregateOp, BinaryOp
+from streamgauge.promql.syntax.literals import StringFault, quoted, string_end
+
+
+class TokenKind(StrEnum):
+    """The kinds of token; the values of the first seven are the words of error texts."""
+
+    END = "end of input"
+    IDENTIFIER = "identifier"
+    METRIC_IDENTIFIER = "metric identifier"
+    NUMBER = "number"
+    DURATION = "duration"
+    STRING = "string"
+    FAULT = "error"
+    PUNCTUATION = "punctuation"
+    OPERATOR = "op"
+    AGGREGATOR = "aggr"
+    KEYWORD = "keyword"
+    # names of functions that are also words of @ and of duration expressions
+    PREPROCESSOR = "preprocessor"
+
+
+class Token(NamedTuple):
+    """A piece of a query from character `start` on.
+
+    `word` is the text in lower case, for words whose case does not matter. A fault has its message as `text`.
+    """
+
+    kind: TokenKind
+    word: str
+    text: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        """The character after it."""
+        return self.start + len(self.text)
+
+    def described(self) -> str:
+        """What an error text calls it."""
+        match self.kind:
+            case TokenKind.END:
+                return self.kind.value
+            case TokenKind.OPERATOR | TokenKind.AGGREGATOR:
+                return f"<{self.kind.value}:{self.text}>"
+            case TokenKind.KEYWORD:
+                return f"<{self.text}>"
+            case TokenKind.PUNCTUATION | TokenKind.PREPROCESSOR:
+                return quoted(self.text)
+            case TokenKind.IDENTIFIER | TokenKind.METRIC_IDENTIFIER:
+                return f"{self.kind.value} {quoted(self.text)}"
+        shown = quoted(self.text[:10]) + "..." if len(self.text) > 10 else quoted(self.text)
+        return f"{self.kind.value} {shown}"
+
+
+PREPROCESSORS = frozenset({"start", "end", "step", "range", "max_of", "min_of"})
+DURATION_WORDS = PREPROCESSORS - {"start", "end"}
+MODIFIERS = frozenset({"fill", "fill_left", "fill_right"})
+KEYWORDS: dict[str, TokenKind] = {
+    **{op.value: TokenKind.OPERATOR for op in BinaryOp if op.value.isalnum()},
+    **{op.value: TokenKind.AGGREGATOR for op in AggregateOp},
+    **dict.fromkeys(
+        (
+            "anchored",
+            "bool",
+            "by",
+            "group_left",
+            "group_right",
+            "ignoring",
+            "offset",
+            "on",
+            "smoothed",
+            "without",
+            *sorted(MODIFIERS),
+        ),
+        TokenKind.KEYWORD,
+    ),
+    **dict.fromkeys(sorted(PREPROCESSORS), TokenKind.PREPROCESSOR),
+    **dict.fromkeys(("inf", "nan"), TokenKind.NUMBER),
+}
+
+
+_DECIMAL = frozenset("0123456789")
+_HEX = frozenset("0123456789abcdefABCDEF")
+_UNITS = re.compile(r"[smhdwy]s?(?:[0-9]+[smhdw]s?)*")
+_DIGITS = re.compile(r"[0-9]+")
+_ALPHANUMERIC = re.compile(r"[a-zA-Z0-9_]")
+
+
+def number_or_duration(text: str, start: int) -> tuple[int, TokenKind | None]:
+    """The end of what starts here with a digit or a dot, and which of the two it is.
+
+    None is neither; the end is then where that showed, for the error text.
+    """
+    end, is_number = _number(text, start)
+    if is_number:
+        return end, TokenKind.NUMBER
+    units = _UNITS.match(text, end)
+    if units is None:
+        return end, None
+    end = units.end()
+    digits = _DIGITS.match(text, end)
+    if digits:
+        # a number at the end lacks its unit
+        return min(digits.end(), len(text)), None
+    if _ALPHANUMERIC.match(text, end):
+        return end + 1, None
+    return end, TokenKind.DURATION
+
+
+def _number(text: str, start: int) -> tuple[int, bool]:
+    digits, at = _DECIMAL, start
+    if text[at] == "0":
+        at += 1
+        if text[at : at + 1] in ("x", "X"):
+            at += 1 + (text[at + 1 : at + 2] == "_")
+            digits = _HEX
+    at += text[at : at + 1] == "."
+    at += text[at : at + 1] in digits
+    dotted = has_exponent = False
+    while at < len(text):
+        character = text[at]
+        if character in "eE":
+            if has_exponent:
+                return at + 1, False
+            has_exponent = True
+            at += 1 + (text[at + 1 : at + 2] in ("+", "-"))
+            at, goes_on = _not_followed_by(text, at, "._eE")
+        elif character == ".":
+            if dotted:
+                return at + 1, False
+            dotted = True
+            at, goes_on = _not_followed_by(text, at + 1, "_.", may_end=True)
+            goes_on = goes_on and digits is _DECIMAL
+        elif character == "_":
+            at, goes_on = _not_followed_by(text, at + 1, "._eE")
+        elif character in digits:
+            at += 1
+            while at < len(text) and text[at] in digits:
+                at += 1
+            continue
+        else:
+            break
+        if not goes_on:
+            return at, False
+    return at, not _ALPHANUMERIC.match(text, at)
+
+
+def _not_followed_by(text: str, at: int, refused: str, *, may_end: bool = False) -> tuple[int, bool]:
+    if at >= len(text):
+        return at, may_end
+    return (at + 1, False) if text[at] in refused else (at, True)
+
 
 _SPACES = re.compile(r"[ \t\n\r]+")
 _COMMENT = re.compile(r"#[^\n\r]*")

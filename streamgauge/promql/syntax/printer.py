@@ -6,6 +6,8 @@ are needed.
 """
 
 from streamgauge.promql.syntax.ast import (
+    LEVELS,
+    POWER,
     Aggregate,
     At,
     AtBoundary,
@@ -23,6 +25,7 @@ from streamgauge.promql.syntax.ast import (
     Unary,
     VectorSelector,
 )
+from streamgauge.promql.syntax.durations import offset_text, range_text
 from streamgauge.promql.syntax.literals import (
     duration_text,
     label_text,
@@ -30,8 +33,6 @@ from streamgauge.promql.syntax.literals import (
     number_text,
     quoted,
 )
-from streamgauge.promql.syntax.precedence import LEVELS, POWER
-from streamgauge.promql.syntax.printer_durations import offset_text, range_text
 
 LINE_LENGTH = 100
 _INDENT = "  "

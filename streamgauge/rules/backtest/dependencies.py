@@ -5,8 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from streamgauge.promql.syntax.ast import Expr, Subquery, VectorSelector
-from streamgauge.promql.syntax.walk import walk
+from streamgauge.promql.syntax.ast import Expr, Subquery, VectorSelector, walk
 from streamgauge.rules.machine.compiled import CompiledGroup, CompiledRule
 from streamgauge.rules.machine.evaluation import ALERT_NAME, ALERTS, FOR_STATE
 from streamgauge.series.labels import NAME

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from streamgauge.promql.syntax.ast import Binary, BinaryOp, Expr
-from streamgauge.promql.syntax.walk import bare
+from streamgauge.promql.syntax.ast import Binary, BinaryOp, Expr, bare
 from streamgauge.rules.machine.alerts import Alert, AlertState, Labels, Transition
 
 

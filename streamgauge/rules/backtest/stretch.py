@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamgauge.promql.data.levels import Level
-from streamgauge.promql.data.query import RollupSource, Source
+from streamgauge.promql.data.query import Level, RollupSource, Source
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import Samples

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from streamgauge.promql.data.faults import InvalidQuery, QueryFault
 from streamgauge.promql.data.query import Limits, Query, Source
 from streamgauge.promql.data.vectors import Mask, Values, Vector
-from streamgauge.promql.engine.evaluation import evaluate
+from streamgauge.promql.engine.evaluator import evaluate
 from streamgauge.promql.syntax.ast import Expr
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.rules.backtest.dependencies import sees_ahead

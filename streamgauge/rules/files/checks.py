@@ -5,11 +5,10 @@ from collections.abc import Collection
 import yaml
 
 from streamgauge.promql.engine.calls import NOT_SUPPORTED
-from streamgauge.promql.syntax.ast import Call
+from streamgauge.promql.syntax.ast import Call, walk
+from streamgauge.promql.syntax.functions_table import ValueType
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.promql.syntax.parser import parse
-from streamgauge.promql.syntax.value_type import ValueType
-from streamgauge.promql.syntax.walk import walk
 from streamgauge.rules.files.faults import FileFault
 from streamgauge.rules.files.yaml_tree import YamlTree
 from streamgauge.rules.templates import template

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from schemas import alert_messages
 from schemas.alert_messages import ActiveAlert, GroupStatus, RuleHealth
-from schemas.batch_packing import Packed
+from schemas.batches.batch_packing import Packed
 from schemas.limits import MAX_MESSAGE_BYTES
 from streamgauge.config import Alerts
 from streamgauge.rules.machine.alert_output import About, active_alerts, health, key_of, triggered

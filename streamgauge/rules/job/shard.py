@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from schemas.batch import Batch, InvalidBatch, decode
-from schemas.batch_packing import pack
+from schemas.batches.batch import Batch, InvalidBatch, decode
+from schemas.batches.batch_packing import pack
 from streamgauge.rules.applied.rule_sets import RuleSet
 from streamgauge.rules.applied.timeline import Timeline
 from streamgauge.rules.job.group_ticks import Part

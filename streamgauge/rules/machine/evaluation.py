@@ -13,8 +13,7 @@ from schemas.rule_files import NoData
 from streamgauge.promql.data.faults import InvalidQuery, QueryFault
 from streamgauge.promql.data.query import Query, Source
 from streamgauge.promql.data.vectors import Vector
-from streamgauge.promql.engine.evaluation import evaluate
-from streamgauge.promql.engine.evaluator import Value
+from streamgauge.promql.engine.evaluator import Value, evaluate
 from streamgauge.promql.syntax.ast import Expr
 from streamgauge.promql.syntax.durations import resolve
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression

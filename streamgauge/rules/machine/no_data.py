@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-from streamgauge.promql.syntax.ast import Aggregate, Binary, BinaryOp, Call, Expr, Paren
-from streamgauge.promql.syntax.value_type import ValueType
-from streamgauge.promql.syntax.walk import walk
+from streamgauge.promql.syntax.ast import Aggregate, Binary, BinaryOp, Call, Expr, Paren, walk
+from streamgauge.promql.syntax.functions_table import ValueType
 
 _ABSENCE = ("absent", "absent_over_time")
 _SORTS = ("sort", "sort_desc", "sort_by_label", "sort_by_label_desc")

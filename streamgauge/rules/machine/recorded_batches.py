@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from schemas.batch_packing import Packed, pack
+from schemas.batches.batch_packing import Packed, pack
 from schemas.limits import check
 from streamgauge.rules.machine.evaluation import Point
 from streamgauge.series.ids import from_bytes, series_id

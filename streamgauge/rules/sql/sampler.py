@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from schemas.batch import Batch, decode, labels_by_id
+from schemas.batches.batch import Batch, decode, labels_by_id
 from streamgauge.rules.stream.compile.selectors import Selector, SelectorIndex
 from streamgauge.series.ids import split, to_bytes
 from streamgauge.series.labels import parse

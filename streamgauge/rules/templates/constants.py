@@ -3,7 +3,7 @@
 import re
 
 from streamgauge.rules.templates.faults import InvalidTemplate, TemplateFault
-from streamgauge.rules.templates.tokens import Token
+from streamgauge.rules.templates.lexer import Token
 
 _ESCAPE = re.compile(
     r"\\(?:([abfnrtv\\'\"])|x([0-9a-fA-F]{2})|([0-7]{3})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))|[^\\]+|\\",

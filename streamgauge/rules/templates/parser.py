@@ -5,7 +5,7 @@ from typing import NoReturn
 
 from streamgauge.rules.templates.constants import character, number, string
 from streamgauge.rules.templates.faults import InvalidTemplate, TemplateFault
-from streamgauge.rules.templates.lexer import tokens
+from streamgauge.rules.templates.lexer import Kind, Token, tokens
 from streamgauge.rules.templates.nodes import (
     Dot,
     Fields,
@@ -23,7 +23,6 @@ from streamgauge.rules.templates.nodes import (
     Variable,
     With,
 )
-from streamgauge.rules.templates.tokens import Kind, Token
 
 MAX_CHARACTERS = 65_536
 MAX_DEPTH = 60

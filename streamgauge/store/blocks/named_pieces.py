@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from schemas import row_directory
-from schemas.invalid_block import BlockFault, InvalidBlock
+from schemas.blocks import row_directory
+from schemas.blocks.blobs import BlockFault, InvalidBlock
 from streamgauge.series.ids import Ids
 from streamgauge.store.blocks.wanted_series import place_of
 

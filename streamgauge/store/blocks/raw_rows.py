@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from schemas.blocks import RAW_FORMAT, decode_raw_rows
-from schemas.invalid_block import BlockFault, InvalidBlock
+from schemas.blocks.blobs import BlockFault, InvalidBlock
+from schemas.blocks.codec import RAW_FORMAT, decode_raw_rows
 from schemas.tables import Level
 from streamgauge.series.ids import Ids
 from streamgauge.series.samples import Runs, inside

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from cassandra.cluster import Session
 
-from schemas.row_directory import DIRECTORY_FORMAT
+from schemas.blocks.row_directory import DIRECTORY_FORMAT
 from schemas.tables import DIGEST, Level, Resolution, StorageClass
 from streamgauge.series.ids import Ids, Shards, groups_of, lanes_of, slices_of
 from streamgauge.series.samples import Runs

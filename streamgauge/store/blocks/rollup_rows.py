@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from schemas.columns import ROLLUP_FORMAT, decode_columns
-from schemas.digests import decode as decode_digests
-from schemas.invalid_block import BlockFault, InvalidBlock
+from schemas.blocks.blobs import BlockFault, InvalidBlock
+from schemas.blocks.columns import ROLLUP_FORMAT, decode_columns
+from schemas.blocks.digests import decode as decode_digests
 from schemas.tables import DIGEST, Level
 from streamgauge.series import digests
 from streamgauge.series.digests import Digests

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from schemas import blocks
-from schemas.invalid_block import InvalidBlock
+from schemas.blocks import codec
+from schemas.blocks.blobs import InvalidBlock
 from schemas.tables import Level
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids
@@ -43,7 +43,7 @@ class WantedSeries:
         place = place_of(request)
         latest = self._latest.get(place)
         if latest is None or latest[0] != id_blob:
-            there = blocks.decode_ids(id_blob)
+            there = codec.decode_ids(id_blob)
             rows = rows_of(there, self._places[place])
             latest = self._latest[place] = id_blob, Picked(len(there), rows, there[rows])
         return latest[1]

@@ -9,15 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.batch import Batch, InvalidBatch
+from schemas.batches.batch import Batch, InvalidBatch
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.rules.stream.compile.reach import Reach
 from streamgauge.rules.stream.samples.window import Window
 from streamgauge.series.ids import from_bytes, series_id
 from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import fulfils
-from streamgauge.series.order import order_of
-from streamgauge.series.samples import STALE, Samples, concat
+from streamgauge.series.samples import STALE, Samples, concat, order_of
 
 HISTORY = 1000
 SELECTORS = ("a", 'a{n="1"}', '{n=~"1|2"}', 'b{n!="1"}', '{__name__="b",m=""}')

@@ -10,8 +10,9 @@ import numpy as np
 from streamgauge.promql.data.query import Query
 from streamgauge.promql.data.vectors import Values
 from streamgauge.promql.plan.planner import Plan, plan
-from streamgauge.promql.syntax.ast import Expr, ValueType
+from streamgauge.promql.syntax.ast import Expr
 from streamgauge.promql.syntax.durations import resolve
+from streamgauge.promql.syntax.functions_table import ValueType
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.rules.backtest.dependencies import OwnSeries

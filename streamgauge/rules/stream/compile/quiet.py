@@ -11,11 +11,10 @@ from streamgauge.promql.syntax.ast import (
     Paren,
     Subquery,
     Unary,
-    ValueType,
     VectorSelector,
+    bare,
 )
-from streamgauge.promql.syntax.functions_table import CALENDAR, FUNCTIONS
-from streamgauge.promql.syntax.walk import bare
+from streamgauge.promql.syntax.functions_table import CALENDAR, FUNCTIONS, ValueType
 
 _OF_ONE = frozenset(
     {

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from streamgauge.promql.engine.reads import milliseconds
+from streamgauge.promql.engine.selection import milliseconds
 from streamgauge.promql.syntax.ast import (
     At,
     AtBoundary,
@@ -13,8 +13,8 @@ from streamgauge.promql.syntax.ast import (
     MatrixSelector,
     Subquery,
     VectorSelector,
+    children,
 )
-from streamgauge.promql.syntax.walk import children
 from streamgauge.rules.machine.compiled import CompiledGroup
 from streamgauge.series.matchers import Matcher
 

@@ -8,7 +8,7 @@ it would give it alone: only such operations are named here.
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from streamgauge.promql.engine.reads import milliseconds
+from streamgauge.promql.engine.selection import milliseconds
 from streamgauge.promql.functions.vector_functions import MATH
 from streamgauge.promql.plan.places import Lane, Places
 from streamgauge.promql.syntax.ast import (
@@ -21,11 +21,10 @@ from streamgauge.promql.syntax.ast import (
     NumberLiteral,
     Paren,
     Unary,
-    ValueType,
     VectorSelector,
+    bare,
 )
-from streamgauge.promql.syntax.functions_table import FUNCTIONS
-from streamgauge.promql.syntax.walk import bare
+from streamgauge.promql.syntax.functions_table import FUNCTIONS, ValueType
 from streamgauge.rules.stream.compile.reach import Conditions
 
 HIDDEN = "\udcff"

@@ -4,17 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from schemas.batch import Batch, labels_by_id
+from schemas.batches.batch import Batch, labels_by_id
 from streamgauge.rules.stream.compile.reach import Conditions, Reach, united
 from streamgauge.rules.stream.compile.selectors import Selector, SelectorIndex
 from streamgauge.rules.stream.samples import window_kernels as kernels
 from streamgauge.rules.stream.samples.pool import Pool, Slots
 from streamgauge.rules.stream.samples.slot_labels import SlotLabels
-from streamgauge.series.hash_factor import FACTOR
+from streamgauge.series.hash_kernels import FACTOR
 from streamgauge.series.ids import Ids, split, to_bytes
 from streamgauge.series.matchers import Matcher
-from streamgauge.series.order import order_of
-from streamgauge.series.samples import Samples
+from streamgauge.series.samples import Samples, order_of
 
 MAX_IGNORED = 2_000_000
 """Of series that no rule looks at; above it they are forgotten, and looked at again when they come."""

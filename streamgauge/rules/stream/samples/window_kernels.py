@@ -26,7 +26,7 @@ def _has_a_power_of_two_of_places(table):  # type: ignore[no-untyped-def]
 def find(table, keys, ids, out, factor):  # type: ignore[no-untyped-def]
     """The entry of each id (n, 2), or FREE. `table` has a power of two of places, some of them free.
 
-    factor: `hash_factor.FACTOR`, the same for all calls about a table.
+    factor: `hash_kernels.FACTOR`, the same for all calls about a table.
     """
     mask = len(table) - 1
     for row in range(len(ids)):

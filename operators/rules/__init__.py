@@ -1,0 +1,1 @@
+"""The operators of the jobs that evaluate rules, in PromQL and in SQL."""

@@ -1,0 +1,1 @@
+"""Batches: the messages of samples, and the records of which of them were acknowledged and stored."""
