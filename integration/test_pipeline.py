@@ -69,13 +69,13 @@ def test_every_sample_is_stored_once_and_rolled_up(stack, stored, simulated, run
         begins = collector.clock() // MINUTE_MS * MINUTE_MS + MINUTE_MS
         works.append(Workload(f"pipeline{fault.__name__}", begins, minutes=6, late=5))
         requests = list(works[-1].requests())
-        before = _jobs(stack)
         with ThreadPoolExecutor(1) as beside:
             for number, (due, request) in enumerate(requests):
                 if number == len(requests) // 2:
                     injected = beside.submit(fault, stack, collector)
                 _push_when_due(client, collector, due, request)
             injected.result()
+        before = _jobs(stack)
         # not before both jobs have made checkpoints of what they did after the fault
         wait_for(
             lambda before=before: _have_gone_on(before, _jobs(stack)),
