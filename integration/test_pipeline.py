@@ -62,7 +62,7 @@ FAULTS = (
 def test_every_sample_is_stored_once_and_rolled_up(stack, stored, simulated, run_collector):
     """Each fault comes amid samples of a metric of its own, once the jobs have gone on after the one before."""
     stack.wait_ready({"store", "rollup"})
-    collector = run_collector(speed=60, minutes=400)
+    collector = run_collector(speed=30, minutes=400)
     client = Client(collector.address)
     works = []
     for fault in FAULTS:
