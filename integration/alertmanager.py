@@ -12,7 +12,7 @@ from werkzeug import Request, Response
 from integration.commands import require
 from integration.stored import wait_for
 from streamgauge.cache_folder import cache
-from tests.http_server import serving
+from tests.support.http_server import serving
 
 
 def program() -> Path | None:

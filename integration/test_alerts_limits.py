@@ -13,7 +13,7 @@ from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.store.reader import Reader
 from streamgauge.store.session import connect
-from tests.limit_cases import LIMITS, labels_of
+from tests.support.limit_cases import LIMITS, labels_of
 
 RULES = """\
 groups:

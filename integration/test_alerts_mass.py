@@ -12,7 +12,7 @@ from integration.alerting import series, state, triggered
 from integration.bridge import Bridge
 from integration.stored import wait_for
 from schemas.limits import MAX_ANNOTATIONS_BYTES
-from tests.http_server import serving
+from tests.support.http_server import serving
 
 MASS = 50_000
 LONG = 100

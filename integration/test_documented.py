@@ -31,7 +31,7 @@ OF_A_STACK = {
 """Command lines that `test_documented_stack.py` runs, on a stack of its own."""
 NOT_RUN = {
     "make test": "runs this; CI runs it",
-    "docker compose up": "needs a container engine; tests/test_compose.py reads the file",
+    "docker compose up": "needs a container engine; tests/project/test_compose.py reads the file",
     "docker compose exec jobmanager curl -s localhost:8081/jobs": "the same",
 }
 CODES = {

@@ -21,8 +21,8 @@ from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.store.reader import Reader
 from streamgauge.store.session import connect
 from streamgauge.times import now_ms
-from tests.http_server import serving
-from tests.limit_cases import LIMITS, cases, page_of, pushed_of
+from tests.support.http_server import serving
+from tests.support.limit_cases import LIMITS, cases, page_of, pushed_of
 
 ACCEPTED_MS = KEPT_HOURS * HOUR_MS - LATENESS_MS
 

@@ -1,8 +1,5 @@
 """The identity of a build, and that what one build has kept is not found by another."""
 
-from cached_system import MINUTE, filled
-from model_store import BEGIN, KEPT, LANES
-
 from streamgauge import build
 from streamgauge.config import Config
 from streamgauge.gateway.cache.answers import Answers, Listing
@@ -10,6 +7,8 @@ from streamgauge.gateway.cache.ranges import Ranges
 from streamgauge.gateway.cache.sealed import scope
 from streamgauge.promql.data.query import Query
 from streamgauge.store.reading import Reading
+from tests.support.cached_system import MINUTE, filled
+from tests.support.model_store import BEGIN, KEPT, LANES
 
 
 def _source(root, package, name, text):

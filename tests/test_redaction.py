@@ -5,8 +5,6 @@ import socket
 
 import pytest
 import yaml
-from gateway_client import Client
-from http_server import json_response, serving
 
 from streamgauge import cli
 from streamgauge.clients.no_redirects import get_json
@@ -17,6 +15,8 @@ from streamgauge.local.servers.service import address
 from streamgauge.query.client import QueryFailed, ask
 from streamgauge.redaction import redacted, without_secrets
 from streamgauge.yaml_file import InvalidFile, load
+from tests.support.gateway_client import Client
+from tests.support.http_server import json_response, serving
 
 SECRET = "hunter2%40"
 

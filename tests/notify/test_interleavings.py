@@ -1,11 +1,11 @@
 """Whatever comes twice, is replayed or crashes: receivers get what they get of the clean stream."""
 
-from changes import change
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.notified_messages import decode, encode
 from streamgauge.notify.ledger import GAP_MS, Ledger
+from tests.notify.changes import change
 
 RECEIVERS = ("http://a", "http://b")
 NAMES = ("x", "y")

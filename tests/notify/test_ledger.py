@@ -1,7 +1,6 @@
 """The state machine of the bridge: which change goes to whom, whatever comes twice, late or again."""
 
 import pytest
-from changes import change
 
 from schemas.limits import MAX_MESSAGE_BYTES
 from schemas.notified_messages import decode, encode, key_of
@@ -9,6 +8,7 @@ from streamgauge.notify import entry as entry_module
 from streamgauge.notify import ledger as module
 from streamgauge.notify.ledger import GAP_MS, Ledger, Verdict
 from streamgauge.rules.machine.alerts import RESOLVED_RETENTION_MS
+from tests.notify.changes import change
 
 RESEND_MS = 60_000
 MEMORY_MS = 24 * 3_600_000

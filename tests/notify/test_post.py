@@ -5,8 +5,6 @@ import json
 from contextlib import ExitStack
 
 import pytest
-from changes import change
-from http_server import serving
 from werkzeug import Response
 
 from schemas import notified_messages
@@ -14,6 +12,8 @@ from schemas.notified_messages import Notified
 from schemas.rule_messages import InvalidMessage
 from streamgauge.notify.post import post, title
 from streamgauge.notify.receiver import Alertmanager, SendFailed, Trouble
+from tests.notify.changes import change
+from tests.support.http_server import serving
 
 
 def test_what_fires_ends_four_resend_delays_after_it_is_sent():

@@ -9,7 +9,6 @@ from random import Random
 from unittest.mock import patch
 
 import numpy as np
-from random_queries import RandomQuery
 
 from streamgauge.promql.data.faults import InvalidQuery
 from streamgauge.promql.data.labels import LabelTable
@@ -23,6 +22,7 @@ from streamgauge.promql.syntax.durations import resolve
 from streamgauge.promql.syntax.functions_table import ValueType
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.promql.syntax.parser import parse
+from tests.oracle.random_queries import RandomQuery
 
 RELATIVE, FLOOR = 1e-9, 1e-9
 _SOME = 20

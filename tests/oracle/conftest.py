@@ -1,7 +1,8 @@
 import os
 
 import pytest
-from prometheus_server import binary
+
+from tests.oracle.prometheus_server import binary
 
 REQUIRED = "STREAMGAUGE_ORACLE_REQUIRED"
 

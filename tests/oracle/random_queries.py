@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from random import Random
 
-from random_selectors import DURATIONS, LABELS, METRICS, Selectors
-from random_series import MINUTES, START
-
 from streamgauge.promql.syntax.ast import AggregateOp
 from streamgauge.promql.syntax.functions_table import FUNCTIONS, Function, ValueType
+from tests.oracle.random_selectors import DURATIONS, LABELS, METRICS, Selectors
+from tests.oracle.random_series import MINUTES, START
 
 ARITHMETIC = ("+", "-", "*", "/", "%", "^", "atan2")
 COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")

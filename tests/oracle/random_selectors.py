@@ -2,7 +2,7 @@
 
 from random import Random
 
-from random_series import MINUTES, START
+from tests.oracle.random_series import MINUTES, START
 
 METRICS = ("level", "load", "hits_total", "delay_bucket", "strange", "rare", "one", "typed", "nowhere")
 _WEIGHTS = (6, 5, 6, 4, 3, 3, 1, 1, 0.2)

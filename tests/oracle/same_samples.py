@@ -3,13 +3,12 @@
 import time
 from contextlib import contextmanager
 
-from gateway_client import Client
-from memory_reader import MemoryReader
-from prometheus_server import Prometheus
-
 from streamgauge.config import Config
 from streamgauge.gateway.http.app import Gateway
 from streamgauge.series.samples import STALE
+from tests.oracle.prometheus_server import Prometheus
+from tests.support.gateway_client import Client
+from tests.support.memory_reader import MemoryReader
 
 NOW_S = int(time.time()) // 60 * 60
 _TIMES = range((NOW_S - 600) * 1000, NOW_S * 1000 + 1, 10_000)

@@ -11,7 +11,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from answers import (
+
+from tests.oracle.answers import (
     Answer,
     by_rounded_numbers,
     depends_on_order,
@@ -23,9 +24,9 @@ from answers import (
     of_streamgauge_with_other_bits,
     without_counts,
 )
-from prometheus_server import Prometheus
-from random_queries import Queries, RandomQuery
-from random_series import Shelf, generate
+from tests.oracle.prometheus_server import Prometheus
+from tests.oracle.random_queries import Queries, RandomQuery
+from tests.oracle.random_series import Shelf, generate
 
 _AHEAD = 50
 """Queries that Prometheus may be ahead of our engine."""

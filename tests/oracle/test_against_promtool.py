@@ -9,10 +9,10 @@ from random import Random
 import pytest
 import yaml
 from click.testing import CliRunner
-from random_rules import RandomRules, expectations
 
 from streamgauge.cli import main
 from streamgauge.rules.files.reader import read
+from tests.oracle.random_rules import RandomRules, expectations
 
 FILES = 60
 TEMPLATES = Path(__file__).parent.parent / "rules" / "templates.txt"

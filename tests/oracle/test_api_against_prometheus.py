@@ -4,9 +4,9 @@ import json
 from urllib.parse import urlencode
 
 import pytest
-from same_samples import NOW_S, both_of
 
 from streamgauge.promql.syntax.functions_table import FUNCTIONS
+from tests.oracle.same_samples import NOW_S, both_of
 
 QUERIES = [
     "1",

@@ -3,13 +3,13 @@
 from functools import cache
 from random import Random
 
-from answers import difference, of_streamgauge
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_queries import Queries
-from random_series import Shelf, generate
 
 from streamgauge.promql.plan.lanes import execute
+from tests.oracle.answers import difference, of_streamgauge
+from tests.oracle.random_queries import Queries
+from tests.oracle.random_series import Shelf, generate
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -4,12 +4,12 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from answers import Answer, difference, of_prometheus, of_streamgauge, without_counts
-from prometheus_server import Prometheus
-from promql.language import Case, read
-from random_queries import RandomQuery
 
 from streamgauge.series.labels import parse
+from tests.oracle.answers import Answer, difference, of_prometheus, of_streamgauge, without_counts
+from tests.oracle.prometheus_server import Prometheus
+from tests.oracle.random_queries import RandomQuery
+from tests.promql.language import Case, read
 
 FOLDER = Path(__file__).parent.parent / "promql" / "cases"
 CASES = [case for path in sorted(FOLDER.glob("*.txt")) for case in read(path)]

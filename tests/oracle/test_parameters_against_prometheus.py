@@ -4,7 +4,8 @@ import json
 from urllib.parse import urlencode
 
 import pytest
-from same_samples import NOW_S, both_of
+
+from tests.oracle.same_samples import NOW_S, both_of
 
 TIMES = [
     *("", "0", "-0", "1", "-1", "+1", "1e3", "1.5", "-1.5", ".5", "5.", "1_000", "1__0", "_1", "1_"),

@@ -1,7 +1,5 @@
 from random import Random
 
-from random_queries import LEFT_OUT, Queries
-
 from streamgauge.promql.syntax.ast import (
     Aggregate,
     AggregateOp,
@@ -18,6 +16,7 @@ from streamgauge.promql.syntax.ast import (
 from streamgauge.promql.syntax.functions_table import FUNCTIONS
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.promql.syntax.parser import parse
+from tests.oracle.random_queries import LEFT_OUT, Queries
 
 OF_NATIVE_HISTOGRAMS = {"</", ">/"}
 

@@ -4,9 +4,9 @@ from urllib.parse import urlencode
 
 import cramjam
 import pytest
-from same_samples import NOW_S, both_of
 
 from schemas.protobuf import field, fields, integer, text, varint
+from tests.oracle.same_samples import NOW_S, both_of
 
 
 @pytest.fixture(scope="module")

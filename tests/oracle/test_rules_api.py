@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from prometheus_server import Prometheus
-from rules_client import KnownBoard, RulesClient
 
 from schemas.alert_messages import ActiveAlert, GroupStatus, RuleHealth, encode, state_key
 from streamgauge.rules.applied.board import Board
 from streamgauge.rules.applied.rule_sets import RuleSets, publication
 from streamgauge.rules.files.reader import read
+from tests.oracle.prometheus_server import Prometheus
+from tests.support.rules_client import KnownBoard, RulesClient
 
 FILE = """\
 groups:

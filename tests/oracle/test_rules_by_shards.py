@@ -5,13 +5,8 @@ from functools import cache
 from random import Random
 
 import yaml
-from answers import Answer, difference
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_queries import Queries, RandomQuery
-from random_rules import LENGTH, MINUTE, RandomRules
-from random_series import MINUTES, START, Shelf, generate
-from shards import StreamRun
 
 from schemas.rule_files import Group, Rule, RuleKind
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
@@ -23,6 +18,11 @@ from streamgauge.rules.machine.group_run import GroupRun
 from streamgauge.rules.stream.shard.shard_rules import METADATA_LABELS
 from streamgauge.rules.unit_tests.memory import Memory
 from streamgauge.rules.unit_tests.series_notation import labels, values
+from tests.oracle.answers import Answer, difference
+from tests.oracle.random_queries import Queries, RandomQuery
+from tests.oracle.random_rules import LENGTH, MINUTE, RandomRules
+from tests.oracle.random_series import MINUTES, START, Shelf, generate
+from tests.oracle.shards import StreamRun
 
 SEEDS = st.integers(0, 2**32 - 1)
 

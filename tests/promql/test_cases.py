@@ -3,7 +3,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from language import Case, read
 
 from streamgauge.promql.data.faults import InvalidQuery
 from streamgauge.promql.data.query import Query
@@ -13,6 +12,7 @@ from streamgauge.promql.syntax.durations import resolve
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.promql.syntax.literals import number_text
 from streamgauge.promql.syntax.parser import parse
+from tests.promql.language import Case, read
 
 CASES = [case for path in sorted((Path(__file__).parent / "cases").glob("*.txt")) for case in read(path)]
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from language import Memory
 
 from streamgauge.promql.data import query as query_module
 from streamgauge.promql.data.faults import InvalidQuery, QueryFault
@@ -15,6 +14,7 @@ from streamgauge.promql.engine.evaluator import evaluate
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.promql.warm import warm
 from streamgauge.series.samples import STALE
+from tests.promql.language import Memory
 
 VALUE = st.integers(-5, 50).map(float) | st.sampled_from([math.nan, STALE, math.inf])
 SERIES = st.dictionaries(

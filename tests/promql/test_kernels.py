@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from language import Memory
 
 from streamgauge.promql.data.query import Query
 from streamgauge.promql.engine.evaluator import evaluate
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.series.samples import STALE
+from tests.promql.language import Memory
 
 NUMBER = st.integers(-20, 20).map(float) | st.sampled_from([0.5, -0.0, 1e9, math.inf, -math.inf, math.nan])
 FINITE = st.integers(-20, 20).map(float) | st.sampled_from([0.5, 1e6, 0.1])

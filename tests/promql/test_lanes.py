@@ -5,7 +5,6 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from language import Memory
 
 from streamgauge.promql.data.faults import InvalidQuery, QueryFault
 from streamgauge.promql.data.query import Limits, Query
@@ -14,6 +13,7 @@ from streamgauge.promql.plan.lanes import NotByLanes, execute, run_lane
 from streamgauge.promql.plan.plan_text import explain
 from streamgauge.promql.plan.planner import plan
 from streamgauge.promql.syntax.parser import parse
+from tests.promql.language import Memory
 
 EXPLAINED = [
     ("a", "gather\n  each lane ships its series of: a"),

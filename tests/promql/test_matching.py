@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from language import Memory
 
 from streamgauge.promql.data.faults import InvalidQuery
 from streamgauge.promql.data.query import Query
 from streamgauge.promql.engine.evaluator import evaluate
 from streamgauge.promql.syntax.parser import parse
+from tests.promql.language import Memory
 
 VALUE = st.integers(-9, 9).map(float)
 SIDE = st.dictionaries(
