@@ -26,6 +26,14 @@ def golden(request):
     return read
 
 
+def pytest_collection_modifyitems(items):
+    """Refuse tests that share an id: pytest-xdist would run one of them and count all as run."""
+    ids = [item.nodeid for item in items]
+    shared = sorted({each for each in ids if ids.count(each) > 1}) if len(set(ids)) < len(ids) else []
+    if shared:
+        raise pytest.UsageError(f"several tests have the id {', '.join(shared)}")
+
+
 def pytest_addoption(parser):
     parser.addoption("--write-golden", action="store_true", help="store today's bytes as golden")
     parser.addoption(

@@ -2,7 +2,7 @@
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -67,16 +67,24 @@ schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", _application())
 CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
+OPERATIONS = [found.ok() for found in schema.get_all_operations()]
+
+
+# not by schemathesis' own decorator, whose cases pytest gives one and the same id: pytest-xdist runs one of them
 @pytest.mark.filterwarnings("ignore")
-@schema.parametrize()
-@settings(
-    max_examples=EXAMPLES,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
-def test_no_request_makes_the_gateway_fail(case):
-    response = case.call()
-    assert response.status_code != 500, response.text
-    case.validate_response(response, checks=CHECKS)
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: f"{each.method} {each.path}")
+def test_no_request_makes_the_gateway_fail(operation):
+    @given(case=operation.as_strategy())
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    def answers(case):
+        response = case.call()
+        assert response.status_code != 500, response.text
+        case.validate_response(response, checks=CHECKS)
+
+    answers()
