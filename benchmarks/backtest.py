@@ -16,7 +16,7 @@ from rich.table import Table
 from streamgauge.rules.backtest.run import Backtest, Span
 from streamgauge.rules.backtest.stretch import cut
 from streamgauge.rules.files.reader import parse
-from streamgauge.rules.machine.compiled import Surroundings, compile_group
+from streamgauge.rules.machine.compiled import EvaluationContext, compile_group
 from streamgauge.rules.machine.evaluation import Evaluation, FromSource
 from streamgauge.series.labels import NAME, canonical
 from streamgauge.series.matchers import Matcher
@@ -98,15 +98,15 @@ def main() -> None:
     for count, hosts in ((20, 100), (50, 500)):
         source = Arrays(hosts)
         groups = [compile_group(group) for group in parse("rules.yml", rule_file(count)).rules.groups]
-        surroundings = Surroundings()
-        Backtest(groups, source, surroundings, Span(START, START + 3 * MINUTE_MS)).run()
+        context = EvaluationContext()
+        Backtest(groups, source, context, Span(START, START + 3 * MINUTE_MS)).run()
         wall, cpu = time.perf_counter(), time.process_time()
-        report = Backtest(groups, source, surroundings, Span(START, START + DAY_MS)).run()
+        report = Backtest(groups, source, context, Span(START, START + DAY_MS)).run()
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         ticking = time.process_time()
         for tick in range(START, START + TICKS * MINUTE_MS, MINUTE_MS):
             for rule in groups[0].rules:
-                evaluation = Evaluation(FromSource(source, surroundings), surroundings, tick)
+                evaluation = Evaluation(FromSource(source, context), context, tick)
                 if rule.is_alert and "service:" not in rule.rule.expr:
                     evaluation.observe(rule)
         ticking = (time.process_time() - ticking) * 1440 / TICKS

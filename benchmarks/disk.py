@@ -33,7 +33,7 @@ from schemas.tables import DIGEST, ROLLUP_COLUMNS, Resolution
 from schemas.units import MINUTE_MS
 from sinks.cassandra.rebuild import BELOW, Rebuilder
 from sinks.cassandra.write_blocks import BlockStore
-from streamgauge.config import Config, Kept, Layout, Storage
+from streamgauge.config import Config, Layout, Storage, StorageClassSettings
 from streamgauge.local.servers import jars
 from streamgauge.local.servers.cassandra import EXPORTS, OPENS
 from streamgauge.local.stack import Stack
@@ -266,7 +266,11 @@ def main() -> None:
                     "layout": population.layout,
                     "cassandra": base.cassandra.model_copy(update={"keyspace": population.keyspace}),
                     "storage": Storage(
-                        classes={"standard": Kept(retention={"raw": DAYS_KEPT}, digests=population.digests)}
+                        classes={
+                            "standard": StorageClassSettings(
+                                retention={"raw": DAYS_KEPT}, digests=population.digests
+                            )
+                        }
                     ),
                 }
             )

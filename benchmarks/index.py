@@ -29,7 +29,7 @@ from streamgauge.series import ids as series_ids
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.store.index.read_index import IndexReader
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 from streamgauge.store.session import connect
 
 LANES = 128
@@ -83,7 +83,7 @@ def _look_ups(config: Config, session: object, series: int, now: int) -> Table:
             # a reader of its own: nothing is remembered from the round before
             reader = IndexReader(session, config.shards, lambda: now)
             began, cpu = time.perf_counter(), time.process_time()
-            found = len(reader.select(matchers, now - MINUTE_MS, now, Reading()).ids)
+            found = len(reader.select(matchers, now - MINUTE_MS, now, ReadContext()).ids)
             took.append((time.perf_counter() - began) * 1000)
             used.append((time.process_time() - cpu) * 1000)
         row = (f"{found:,}", f"{took[0]:.1f}", f"{np.median(took):.1f}", f"{np.median(used):.1f}")

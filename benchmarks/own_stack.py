@@ -18,11 +18,11 @@ from streamgauge.config import (
     Flink,
     Gateway,
     Kafka,
-    Kept,
     Layout,
     Local,
     Redis,
     Storage,
+    StorageClassSettings,
     Stream,
 )
 from streamgauge.local.servers.ports import free_ports
@@ -48,7 +48,7 @@ def configuration(
         flink=Flink(rest=f"http://{host}:{next(port)}", checkpoint_interval_s=checkpoint_s),
         layout=layout,
         stream=Stream(lag_ms=lag_ms),
-        storage=Storage(classes={"standard": Kept(retention={"raw": f"{KEPT_HOURS}h"})}),
+        storage=Storage(classes={"standard": StorageClassSettings(retention={"raw": f"{KEPT_HOURS}h"})}),
         collector=Collector(listen=f"{host}:{next(port)}", name="bench", max_series=2_000_000),
         gateway=Gateway(listen=f"{host}:{next(port)}"),
         local=Local(

@@ -31,7 +31,7 @@ from streamgauge.series.samples import Samples
 from streamgauge.store import schema
 from streamgauge.store.progress import ProgressStore
 from streamgauge.store.reader import Reader
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 from streamgauge.store.session import connect
 
 SERIES = 1000
@@ -104,9 +104,11 @@ def measure(config: Config, session: object, start: int) -> None:
     print(f"{len(found.ids)} series, {len(found.values)} samples")
     _time("look up 1000 series", lambda: reader.select(matchers, start, end))
     _time("read their samples of an hour", lambda: reader.raw(selection, start, end))
-    _time("instant query, 1000 series", lambda: queries.instant(everything, Reading()))
-    _time("range query, 1000 series, step 15 s", lambda: queries.range(Form("query=load" + hour), Reading()))
-    _time("instant query, 1 series", lambda: queries.instant(one, Reading()))
+    _time("instant query, 1000 series", lambda: queries.instant(everything, ReadContext()))
+    _time(
+        "range query, 1000 series, step 15 s", lambda: queries.range(Form("query=load" + hour), ReadContext())
+    )
+    _time("instant query, 1 series", lambda: queries.instant(one, ReadContext()))
     columns = ["count", "sum", "min", "max", "p99"]
     _time(
         "read 5 columns of their rollups",

@@ -16,8 +16,8 @@ import numpy as np
 from schemas.rule_files import Group, Rule, RuleKind
 from streamgauge.rules.applied.rule_sets import RuleSet
 from streamgauge.rules.machine.alerts import Failure, Result
-from streamgauge.rules.machine.compiled import Surroundings
-from streamgauge.rules.stream.compile.asks import Terms
+from streamgauge.rules.machine.compiled import EvaluationContext
+from streamgauge.rules.stream.compile.expressions import Terms
 from streamgauge.rules.stream.merging.merge import GroupMerge
 from streamgauge.rules.stream.samples.window import Window
 from streamgauge.rules.stream.shard.shard_rules import ShardRules
@@ -103,7 +103,7 @@ def main() -> None:
         f"g{at}": Group(f"g{at}", all_rules[at : at + RULES_A_GROUP], interval_ms=EVERY_MS)
         for at in range(0, len(all_rules), RULES_A_GROUP)
     }
-    terms = Terms(Surroundings())
+    terms = Terms(EvaluationContext())
     began = time.process_time()
     shards = [ShardRules(RuleSet("v", 0, groups), terms, shard) for shard in range(options.shards)]
     merges = {key: GroupMerge(group, "v", terms) for key, group in shards[0].groups.items()}

@@ -88,7 +88,7 @@ OTHERS: tuple[tuple[str, dict[str, str]], ...] = (
 
 
 class Soak:
-    """Writers, askers and a killer, each in threads of its own until `ended`."""
+    """Writers, clients and a killer, each in threads of its own until `ended`."""
 
     def __init__(self, stack: Stack, config: Config, series: int) -> None:
         self.stack = stack

@@ -19,7 +19,7 @@ from schemas.rule_messages import InvalidMessage
 from schemas.topics import ALERT_PARTITIONS, ALERT_STATE, TRIGGERED
 from streamgauge.cli import main
 from streamgauge.rules.applied.rule_sets import RuleSets
-from streamgauge.rules.machine.compiled import Surroundings, compile_group
+from streamgauge.rules.machine.compiled import EvaluationContext, compile_group
 from streamgauge.rules.machine.group_run import GroupRun
 from streamgauge.rules.machine.group_state import Change, identities, origin_of
 from streamgauge.rules.unit_tests.memory import Memory
@@ -160,7 +160,7 @@ def expected(stream: Feed, rules: Rules, key: str, first: int, last: int) -> dic
     numbers = {rule.name: number for number, rule in enumerate(group.rules)}
     names = identities(group, key)
     memory, found = Memory(), {}
-    run = GroupRun(compile_group(group), memory, Surroundings())
+    run = GroupRun(compile_group(group), memory, EvaluationContext())
     waiting = deque(sorted(stream.sent, key=lambda one: one[0]))
     for tick in range(-(-first // group.interval_ms) * group.interval_ms, last + 1, group.interval_ms):
         while waiting and waiting[0][0] <= tick:

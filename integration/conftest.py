@@ -17,7 +17,7 @@ from integration.fast_collector import FastClock
 from integration.set_aside import restarts
 from integration.stacks import changed, home_of, on_own_ports
 from integration.stored import Stored, wait_for
-from streamgauge.config import Config, Kept
+from streamgauge.config import Config, StorageClassSettings
 from streamgauge.local.stack import Stack
 
 HOME = home_of("test")
@@ -66,8 +66,10 @@ def _configuration() -> Config:
         stream={"lag_ms": 5000, "late_flush_ms": 1000, "rebuild_quiet_ms": 500},
         storage={
             "classes": {
-                "short": Kept(match=('{tier="short"}',), retention={"1day": "30d"}, digests=False),
-                "standard": Kept(retention={"raw": f"{KEPT_HOURS}h"}),
+                "short": StorageClassSettings(
+                    match=('{tier="short"}',), retention={"1day": "30d"}, digests=False
+                ),
+                "standard": StorageClassSettings(retention={"raw": f"{KEPT_HOURS}h"}),
             }
         },
         alerts={"state_interval_ms": 500, "values_interval_ms": 500},

@@ -16,7 +16,7 @@ from streamgauge.series import ids as series_ids
 from streamgauge.series import labels
 from streamgauge.series.ids import Shards, lane_of
 from streamgauge.series.samples import Samples, concat
-from streamgauge.store.changes import ChangeStore
+from streamgauge.store.changes import GenerationStore
 from streamgauge.store.progress import ProgressStore
 
 
@@ -29,7 +29,7 @@ class Population:
         self._lanes = shards.lanes
         self._blocks = BlockStore(session, shards, kept)
         self._progress = ProgressStore(session)
-        self._changes = ChangeStore(session)
+        self._changes = GenerationStore(session)
         self._rebuilder = Rebuilder(session, shards, [kept], lambda: 0)
         self._head = HeadStore(session)
         self._index = IndexStore(session, shards)

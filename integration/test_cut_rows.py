@@ -18,11 +18,11 @@ from sinks.cassandra.rebuild import Outcome, Rebuilder
 from sinks.cassandra.write_blocks import BlockStore
 from streamgauge.config import Storage
 from streamgauge.rollup.aggregates import COLUMNS, aggregate, merge
-from streamgauge.rollup.waiting import Waiting
+from streamgauge.rollup.pending_batches import PendingBatch
 from streamgauge.series.samples import Samples, concat, take
 from streamgauge.store import schema
 from streamgauge.store.blocks.read_blocks import BlockReader
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 from streamgauge.store.session import connect
 from streamgauge.times import now_ms
 
@@ -102,7 +102,7 @@ def _assert_equal(found, expected):
 
 def _read(session, config, ids, level, start):
     """What a query reads of a window, by series; a series that comes twice fails."""
-    reader, reading = BlockReader(session, config.shards, config.storage_classes), Reading()
+    reader, reading = BlockReader(session, config.shards, config.storage_classes), ReadContext()
     rows = reader.rollups(ids, level, {LANE: (start, start)}, NAMES, reading)
     assert not reading.damages
     found = {}
@@ -186,7 +186,7 @@ def test_pieces_of_other_windows_do_not_bring_back_what_a_window_no_longer_names
     again = _samples(range(40), [minutes[1], minutes[1] + 1], random.Random(3), config.shards.lanes)
     expected[minutes[1]] = aggregate(again, minutes[1])
     store.write_rollup(Resolution.MIN1, LANE, minutes[1], expected[minutes[1]])
-    reader, reading = BlockReader(session, config.shards, config.storage_classes), Reading()
+    reader, reading = BlockReader(session, config.shards, config.storage_classes), ReadContext()
     for _ in ("read", "kept"):
         spans = {LANE: (minutes[0], minutes[-1])}
         rows = reader.rollups(again.ids, Resolution.MIN1, spans, ["sum"], reading)
@@ -250,7 +250,7 @@ def test_a_piece_that_is_gone_is_damage_and_not_fewer_series(session, config, bu
         "AND slice = %s AND window_start = %s",
         (LANE, Resolution.MIN1.value.period(minute), group, number, minute),
     )
-    reader, reading = BlockReader(session, config.shards, config.storage_classes), Reading()
+    reader, reading = BlockReader(session, config.shards, config.storage_classes), ReadContext()
     reader.rollups(samples.ids, Resolution.MIN1, {LANE: (minute, minute)}, ["sum"], reading)
     assert [damage.reason for damage in reading.damages] == ["damaged"]
     assert f"slice={number} " in reading.damages[0].row
@@ -280,7 +280,7 @@ def test_a_lane_with_200000_series_of_one_metric_is_rolled_up_and_read(session, 
             rng.integers(0, 1 << 62, MANY * each).astype(np.float64),
         )
         batches = [
-            Waiting(0, at, batch.encode(take(samples, np.arange(at, at + 1000)), _labels(1000)))
+            PendingBatch(0, at, batch.encode(take(samples, np.arange(at, at + 1000)), _labels(1000)))
             for at in range(0, MANY, 1000)
         ]
         written = MinuteStore(session, config).write_on_time(LANE, minute, batches)

@@ -18,7 +18,7 @@ from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.series.samples import Samples
 from streamgauge.store.index.read_index import IndexReader
 from streamgauge.store.reader import Reader
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 from streamgauge.store.session import connect
 from streamgauge.times import now_ms
 
@@ -131,7 +131,7 @@ def test_what_cassandra_refuses_is_halved_down_to_single_series(config, session,
     assert IndexStore(session, config.shards).write(lane, now, rows).keys() == refused.keys()
     reader = IndexReader(session, config.shards, now_ms)
     by_name = Matcher("__name__", MatchOp.EQUAL, name)
-    found = reader.select([by_name], now, now, Reading())
+    found = reader.select([by_name], now, now, ReadContext())
     assert set(found.labels) == {data for identity, data in rows.items() if identity not in refused}
     for statement in ("INSERT INTO no_such_table (a) VALUES (1)", "INSERT INTO series (no_such) VALUES (1)"):
         with pytest.raises(InvalidRequest) as fault:
@@ -150,6 +150,6 @@ def test_labels_that_no_series_can_have_select_nothing(config, session):
     for size in (limits.MAX_INDEX_LABEL_BYTES - 2, 65_520, 70_000, 700_000):
         for one in (Matcher("v", MatchOp.EQUAL, "y" * size), Matcher("y" * size, MatchOp.EQUAL, "v")):
             named_too = Matcher("__name__", MatchOp.EQUAL, "beside")
-            assert not reader.select([one], now, now, Reading()).labels
-            assert not reader.select([one, named_too], now, now, Reading()).labels
-        assert reader.label_values("y" * size, now, now, Reading()) == set()
+            assert not reader.select([one], now, now, ReadContext()).labels
+            assert not reader.select([one, named_too], now, now, ReadContext()).labels
+        assert reader.label_values("y" * size, now, now, ReadContext()) == set()

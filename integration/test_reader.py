@@ -11,7 +11,7 @@ from streamgauge.series.ids import lane_of, series_id, split, to_bytes
 from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.store import schema
 from streamgauge.store.reader import Reader
-from streamgauge.store.reading import Reading, TooManySamples, TooManySeries
+from streamgauge.store.reading import ReadContext, TooManySamples, TooManySeries
 from streamgauge.store.session import connect
 
 KEYSPACE = "reader_test"
@@ -43,7 +43,7 @@ class Store:
             [Matcher(name, MatchOp(op), value) for name, op, value in matchers],
             self.start,
             self.end,
-            Reading(**limits),
+            ReadContext(**limits),
         )
 
     def expected(self, labels, start, end):
@@ -148,7 +148,7 @@ def test_a_selection_holds_until_the_index_has_more(store):
 def test_samples_of_blocks_and_head_come_back_once_each(store, cut):
     start, end = store.start + cut[0], store.end - cut[1]
     selection = store.select(("job", "=", "mill"))
-    reading = Reading()
+    reading = ReadContext()
     samples = store.reader.raw(selection, start, end, reading)
     assert _read(selection, samples) == store.expected(selection.labels, start, end)
     assert not reading.damages
@@ -223,9 +223,9 @@ def test_rollups_come_in_the_coarsest_windows_that_are_built_without_a_gap(store
 
 def test_label_names_and_values_are_those_of_all_lanes(store):
     index = store.reader.index
-    assert index.label_names(store.start, store.end, Reading()) == {"__name__", "instance", "job", "zone"}
-    assert index.label_values("job", store.start, store.end, Reading()) == {"mill", "office"}
-    assert len(index.label_values("instance", store.start, store.end, Reading())) == 40
+    assert index.label_names(store.start, store.end, ReadContext()) == {"__name__", "instance", "job", "zone"}
+    assert index.label_values("job", store.start, store.end, ReadContext()) == {"mill", "office"}
+    assert len(index.label_values("instance", store.start, store.end, ReadContext())) == 40
 
 
 def test_limits_end_a_reading(store):
@@ -233,7 +233,7 @@ def test_limits_end_a_reading(store):
         store.select(("job", "=", "mill"), max_series=79)
     selection = store.select(("job", "=", "mill"), max_series=80)
     with pytest.raises(TooManySamples):
-        store.reader.raw(selection, store.start, store.end, Reading(max_samples=100))
+        store.reader.raw(selection, store.start, store.end, ReadContext(max_samples=100))
 
 
 def test_damaged_rows_are_left_out_and_named(store):
@@ -249,7 +249,7 @@ def test_damaged_rows_are_left_out_and_named(store):
         (lane, minute, b"not arrow"),
     )
     selection = store.select(("__name__", "=", "broken"))
-    reading = Reading()
+    reading = ReadContext()
     deadline = time.monotonic() + 1.0
     while not reading.damages:
         assert time.monotonic() < deadline

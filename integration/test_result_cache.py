@@ -20,7 +20,7 @@ from streamgauge.series import ids as series_ids
 from streamgauge.series import labels
 from streamgauge.series.known_series import KnownSeries
 from streamgauge.series.samples import Samples
-from streamgauge.store.changes import ChangeStore
+from streamgauge.store.changes import GenerationStore
 from streamgauge.store.progress import ProgressStore
 from streamgauge.store.session import connect
 
@@ -171,7 +171,7 @@ def test_a_store_job_that_is_behind_makes_no_kept_answer_wrong(asking, config):
         identity = series_ids.series_id(data)
         lane = series_ids.lane_of(identity, config.layout.lanes)
         blocks = BlockStore(session, config.shards, config.storage_classes[-1])
-        changes, known = ChangeStore(session), KnownSeries()
+        changes, known = GenerationStore(session), KnownSeries()
         index = IndexSeries(config)
         times = [(asking.start + minutes * MINUTE_S) * 1000 for minutes in (25, 8)]
         payloads = {}

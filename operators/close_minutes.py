@@ -7,12 +7,12 @@ from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext, TimeDomain
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
-from operators.worker import restore_print, show
+from operators.worker import expose_zero, restore_print
 from schemas.units import MINUTE_MS
 from streamgauge.config import Config
-from streamgauge.garbage import keep_for_good
+from streamgauge.garbage import freeze_heap
 from streamgauge.rollup.open_minutes import OpenMinutes
-from streamgauge.rollup.waiting import Waiting, by_partition
+from streamgauge.rollup.pending_batches import PendingBatch, by_partition
 
 if TYPE_CHECKING:
     from sinks.cassandra.minutes import Written
@@ -57,7 +57,7 @@ class CloseMinutes(KeyedProcessFunction):
         self._late_batches = counters.counter("late_batches")
         self._samples = counters.counter("samples")
         self._skipped = counters.counter("skipped_batches")
-        keep_for_good()
+        freeze_heap()
 
     def close(self) -> None:
         self._session.cluster.shutdown()
@@ -72,13 +72,13 @@ class CloseMinutes(KeyedProcessFunction):
                 self._late_batches.inc()
                 if not lane.has_late():
                     self._flush_soon(timers)
-                self._keep(lane, minute, Waiting(partition, offset, payload))
+                self._keep(lane, minute, PendingBatch(partition, offset, payload))
             return
         if not lane.is_open(minute):
             timers.register_event_time_timer(minute + MINUTE_MS - 1)
             lane.open(minute)
         if payload:
-            self._keep(lane, minute, Waiting(partition, offset, payload))
+            self._keep(lane, minute, PendingBatch(partition, offset, payload))
 
     def on_timer(self, timestamp: int, context: KeyedProcessFunction.OnTimerContext) -> Iterator[Row]:
         key = context.get_current_key()
@@ -103,7 +103,7 @@ class CloseMinutes(KeyedProcessFunction):
             closed_to = max(self._sealed.get(key, 0), self._closed.value() or 0)
             lane = self._lanes[key] = OpenMinutes(closed_to)
             for (minute, partition, offset), payload in self._waiting.items():
-                lane.add(minute, Waiting(partition, offset, payload))
+                lane.add(minute, PendingBatch(partition, offset, payload))
             for minute in lane.open_minutes():
                 timers.register_event_time_timer(minute + MINUTE_MS - 1)
             if lane.has_late():
@@ -114,21 +114,21 @@ class CloseMinutes(KeyedProcessFunction):
         now = timers.current_processing_time()
         timers.register_processing_time_timer(now + self._config.stream.late_flush_ms)
 
-    def _keep(self, lane: OpenMinutes, minute: int, batch: Waiting) -> None:
+    def _keep(self, lane: OpenMinutes, minute: int, batch: PendingBatch) -> None:
         lane.add(minute, batch)
         self._waiting.put((minute, batch.partition, batch.offset), batch.payload)
 
-    def _write_on_time(self, lane: int, minute: int, waiting: list[Waiting]) -> None:
+    def _write_on_time(self, lane: int, minute: int, waiting: list[PendingBatch]) -> None:
         self._count(self._store.write_on_time(lane, minute, self._take(minute, waiting)))
         self._minutes.inc()
-        show(self._late_batches, self._late_parts)
+        expose_zero(self._late_batches, self._late_parts)
 
-    def _write_late(self, lane: int, minute: int, waiting: list[Waiting]) -> None:
+    def _write_late(self, lane: int, minute: int, waiting: list[PendingBatch]) -> None:
         for batches in by_partition(waiting):
             self._count(self._store.write_late(lane, minute, self._take(minute, batches)))
             self._late_parts.inc()
 
-    def _take(self, minute: int, waiting: list[Waiting]) -> list[Waiting]:
+    def _take(self, minute: int, waiting: list[PendingBatch]) -> list[PendingBatch]:
         """Forget what waited: a write that fails takes that back too."""
         for partition, offset, _ in waiting:
             self._waiting.remove((minute, partition, offset))

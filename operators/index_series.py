@@ -11,7 +11,7 @@ from operators.rejections import Rejections
 from operators.worker import restore_print
 from schemas.units import MINUTE_MS
 from streamgauge.config import Config
-from streamgauge.garbage import keep_for_good
+from streamgauge.garbage import freeze_heap
 
 if TYPE_CHECKING:
     from streamgauge.series.known_series import IndexedMinutes
@@ -43,7 +43,7 @@ class IndexSeries(KeyedProcessFunction):
         # no other worker seals the index of this one's lanes
         self._begun = self._progress.read_index()
         self._lanes: dict[int, IndexedMinutes] = {}
-        keep_for_good()
+        freeze_heap()
 
     def close(self) -> None:
         self._session.cluster.shutdown()

@@ -7,7 +7,7 @@ from pyflink.common import Row
 from pyflink.datastream import OutputTag
 from pyflink.metrics import MetricGroup
 
-from operators.worker import ReasonCounters, show
+from operators.worker import ReasonCounters, expose_zero
 from sinks.kafka import MESSAGE
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ class Rejections:
         self._kept = metrics.counter("rejected_kept")
         self._reasons = ReasonCounters(metrics, "rejected", BatchFault)
 
-    def show(self) -> None:
+    def expose_zero(self) -> None:
         """Let the counters be there as 0."""
-        show(self._all, self._kept)
+        expose_zero(self._all, self._kept)
 
     def messages(
         self,

@@ -12,7 +12,7 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from operators.worker import restore_print
 from schemas.units import MINUTE_MS
 from streamgauge.config import Config
-from streamgauge.rollup.waiting import Waiting, by_partition
+from streamgauge.rollup.pending_batches import PendingBatch, by_partition
 from streamgauge.times import LAST_DATE_MS
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class ReplayMinutes(KeyedProcessFunction):
         self._marks = MarkStore(self._session)
         self._writers = ThreadPoolExecutor(WRITERS)
         self._written: deque[tuple[int, int, Future[Written]]] = deque()
-        self._lanes: dict[int, dict[int, list[Waiting]]] = {}
+        self._lanes: dict[int, dict[int, list[PendingBatch]]] = {}
         self._replayed: dict[int, set[int]] = {}
 
     def close(self) -> None:
@@ -74,7 +74,7 @@ class ReplayMinutes(KeyedProcessFunction):
             # no message has this time, so it comes when the range has been read
             context.timer_service().register_event_time_timer(LAST_DATE_MS)
         minute = context.timestamp() // MINUTE_MS * MINUTE_MS
-        lane.setdefault(minute, []).append(Waiting(partition, offset, payload))
+        lane.setdefault(minute, []).append(PendingBatch(partition, offset, payload))
         if len(lane) > OPEN_MINUTES:
             yield from self._replay(key, min(lane))
 

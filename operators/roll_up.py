@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from pyflink.common import Row
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext, TimeDomain
 
-from operators.worker import restore_print, show
+from operators.worker import expose_zero, restore_print
 from schemas.units import MINUTE_MS
 from streamgauge.config import Config
-from streamgauge.garbage import keep_for_good
+from streamgauge.garbage import freeze_heap
 from streamgauge.times import now_ms
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class RollUp(KeyedProcessFunction):
         self._damaged = counters.counter("damaged_builds")
         self._kept_ms = max(kept.retention_ms[Resolution.RAW] for kept in self._config.storage_classes)
         self._rebuilds = {outcome: counters.counter(f"rebuilds_{outcome.value}") for outcome in Outcome}
-        keep_for_good()
+        freeze_heap()
 
     def close(self) -> None:
         self._session.cluster.shutdown()
@@ -144,7 +144,7 @@ class RollUp(KeyedProcessFunction):
             log.exception("not built: level=%s lane=%d window_start=%d", level.value.label, key, start)
             self._damaged.inc()
         else:
-            show(self._damaged)
+            expose_zero(self._damaged)
             self._builds.inc()
 
     def _rebuild(self, key: int, lane: "LaneLevels", mark: "Mark") -> "Outcome":

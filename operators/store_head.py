@@ -12,7 +12,7 @@ from operators.message import Message
 from operators.rejections import Rejections
 from operators.worker import restore_print
 from streamgauge.config import Config
-from streamgauge.garbage import keep_for_good
+from streamgauge.garbage import freeze_heap
 from streamgauge.series.known_series import KnownSeries
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class StoreHead(ProcessFunction):
         self._rejections = Rejections(counters)
         # PyFlink reads gauges at the end of every bundle, and only there: nothing is under way when a checkpoint begins
         counters.gauge("stored_together", self._head.settle)
-        keep_for_good()
+        freeze_heap()
 
     def close(self) -> None:
         self._session.cluster.shutdown()
@@ -86,7 +86,7 @@ class StoreHead(ProcessFunction):
             yield from set_aside
             if len(refused) < len(batch.samples.ids):
                 self._head.write(place.lane, place.minute, partition, offset, payload)
-            self._rejections.show()
+            self._rejections.expose_zero()
             self._batches.inc()
             self._samples.inc(len(batch.samples.values))
         if self._known.hand_on(place.lane, place.minute, new):

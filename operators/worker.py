@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from pyflink.metrics import Counter, MetricGroup
 
-from streamgauge.garbage import keep_for_good
+from streamgauge.garbage import freeze_heap
 
 SETTLED_S = 15.0
 
@@ -19,7 +19,7 @@ def restore_print() -> None:
         builtins.print = owner._print
 
 
-def show(*counters: Counter) -> None:
+def expose_zero(*counters: Counter) -> None:
     """Let counters be there as 0: PyFlink exposes none that was not used, and `rate` does not see how a series begins.
 
     Not in `open`, where PyFlink counts nothing.
@@ -54,4 +54,4 @@ class Growth:
         """Keep it for good, if no more has come for a while."""
         if self._due is not None and self._clock() >= self._due:
             self._due = None
-            keep_for_good()
+            freeze_heap()

@@ -108,7 +108,7 @@ class AlertParts:
     digests: Sequence[str]
 
 
-class Place(NamedTuple):
+class StateKey(NamedTuple):
     """What a key of alerts.state is of. number: of the rule, None for the group's own. part: None for all parts."""
 
     group: str
@@ -121,7 +121,7 @@ def state_key(group: str, number: int | None = None, part: int | None = None) ->
     return f"{group}#{'' if number is None else number}{'' if part is None else f'.{part}'}"
 
 
-def place_of(key: str) -> Place:
+def parse_state_key(key: str) -> StateKey:
     """What a key of alerts.state is of.
 
     :raises InvalidMessage: for what is no such key.
@@ -130,7 +130,7 @@ def place_of(key: str) -> Place:
     if found is None:
         raise InvalidMessage(MessageFault.MALFORMED, f"key {key[:200]!r}")
     group, number, part = found.groups()
-    return Place(group, int(number) if number else None, int(part) if part else None)
+    return StateKey(group, int(number) if number else None, int(part) if part else None)
 
 
 def encode(content: Triggered | GroupStatus | AlertParts | Sequence[ActiveAlert]) -> bytes:

@@ -3,7 +3,7 @@
 import gc
 
 
-def keep_for_good() -> None:
+def freeze_heap() -> None:
     """Exclude existing objects from garbage collection, which would scan them again and again.
 
     For when all is imported and opened. What numba brings along alone stops a process for 0.2 s each time.

@@ -6,7 +6,7 @@ from streamgauge.gateway.cache.answers import Answers, Listing
 from streamgauge.gateway.cache.ranges import Ranges
 from streamgauge.gateway.cache.sealed import scope
 from streamgauge.promql.data.query import Query
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 from tests.support.cached_system import MINUTE, filled
 from tests.support.model_store import BEGIN, KEPT, LANES
 
@@ -71,7 +71,7 @@ def test_a_list_that_another_build_has_kept_is_not_found(monkeypatch):
 
     def ask():
         answers = Answers(scope(Config(), "a store"), _Index(), system.kept, system.invalid.append)
-        return answers.answer(("labels",), (BEGIN, BEGIN), lambda: Listing("[]", []), Reading())[1]
+        return answers.answer(("labels",), (BEGIN, BEGIN), lambda: Listing("[]", []), ReadContext())[1]
 
     assert [ask(), ask()] == [False, True]
     monkeypatch.setattr(build, "identity", lambda: "another")

@@ -15,7 +15,7 @@ from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.store.index import read_index
 from streamgauge.store.index.read_index import IndexReader
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 
 NOW = 1_763_892_000_000
 MOST = 100
@@ -111,7 +111,7 @@ def test_what_an_index_remembers_takes_no_more_than_so_many_bytes(monkeypatch, l
             Matcher(label, MatchOp.EQUAL, metric),
             Matcher("z", MatchOp.NOT_EQUAL, "z" * 1000 + metric),
         ]
-        return reader.select(matchers, NOW - HOUR_MS, NOW, Reading())
+        return reader.select(matchers, NOW - HOUR_MS, NOW, ReadContext())
 
     select("warm")
     gc.collect()

@@ -5,8 +5,8 @@ import time
 from streamgauge.config import Config
 from streamgauge.rules.applied.rule_sets import RuleSet
 from streamgauge.rules.applied.timeline import Timeline
-from streamgauge.rules.machine.compiled import Surroundings
-from streamgauge.rules.stream.compile.asks import Terms
+from streamgauge.rules.machine.compiled import EvaluationContext
+from streamgauge.rules.stream.compile.expressions import Terms
 from streamgauge.topics.rule_follower import RuleFollower
 
 POLL_S = 0.1
@@ -54,7 +54,7 @@ class AppliedRules:
 def terms(config: Config) -> Terms:
     """How expressions are asked."""
     alerts = config.alerts
-    surroundings = Surroundings(
+    context = EvaluationContext(
         alerts.external_labels, alerts.external_url, lookback_ms=config.gateway.lookback_s * 1000
     )
-    return Terms(surroundings, alerts.metadata_labels, max_gathered=alerts.max_gathered)
+    return Terms(context, alerts.metadata_labels, max_gathered=alerts.max_gathered)

@@ -11,7 +11,7 @@ from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 from operators.rules.tick_timers import TickTimers
 from operators.worker import Growth, restore_print
 from streamgauge.config import Config
-from streamgauge.garbage import keep_for_good
+from streamgauge.garbage import freeze_heap
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class EvaluateRules(KeyedProcessFunction):
         self._skipped = counters.counter("skipped")
         self._gaps = counters.counter("gaps")
         counters.gauge("state_bytes", lambda: sum(shard.nbytes for shard in self._shards.values()))
-        keep_for_good()
+        freeze_heap()
 
     def close(self) -> None:
         self._rules.close()
@@ -76,7 +76,7 @@ class EvaluateRules(KeyedProcessFunction):
     def process_element(self, row: Row, context: KeyedProcessFunction.Context) -> None:
         from schemas.batches.batch import minute_of
         from schemas.topics import MAX_FUTURE_MS
-        from streamgauge.rules.job.shard import Place
+        from streamgauge.rules.job.shard import BatchKey
 
         lane, sent, partition, offset, payload = row
         key = context.get_current_key()
@@ -84,7 +84,7 @@ class EvaluateRules(KeyedProcessFunction):
         skipped = shard.skipped
         newest = context.timestamp()
         seen = min(sent, newest + MAX_FUTURE_MS)
-        shard.take(Place(sent, partition, offset, lane, minute_of(newest)), payload, seen)
+        shard.take(BatchKey(sent, partition, offset, lane, minute_of(newest)), payload, seen)
         if payload:
             self._counted_batches.inc()
         self._skipped.inc(shard.skipped - skipped)

@@ -12,14 +12,14 @@ from operators.rules.evaluate_rules import PART
 from operators.rules.group_output import BYTES, StoredGroup, messages
 from operators.worker import restore_print
 from streamgauge.config import Config
-from streamgauge.garbage import keep_for_good
+from streamgauge.garbage import freeze_heap
 from streamgauge.rules.job.group_ticks import WAIT_MS, GroupTicks, Part, Parts
 
 if TYPE_CHECKING:
     from streamgauge.rules.applied.rule_sets import RuleSet
     from streamgauge.rules.job.alert_group import AlertGroup
     from streamgauge.rules.job.group_messages import Ticked
-    from streamgauge.rules.stream.compile.asks import StreamGroup
+    from streamgauge.rules.stream.compile.expressions import StreamGroup
 
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class MergeRules(KeyedProcessFunction):
         self._left_out = counters.counter("series_left_out")
         self._oversized = counters.counter("oversized_messages")
         counters.gauge("rules", lambda: sum(len(group.state.origins) for _, group in self._groups.values()))
-        keep_for_good()
+        freeze_heap()
 
     def close(self) -> None:
         self._rules.close()

@@ -9,7 +9,7 @@ from pyflink.table import DataTypes, Schema, StreamTableEnvironment
 from operators.message import Message
 from operators.worker import restore_print
 from streamgauge.config import Config
-from streamgauge.garbage import keep_for_good
+from streamgauge.garbage import freeze_heap
 
 SAMPLE = Types.ROW_NAMED(
     ["selector", "ms", "labels", "value"],
@@ -39,7 +39,7 @@ class PickSamples(ProcessFunction):
         self._batches = counters.counter("batches")
         self._skipped = counters.counter("skipped")
         self._samples = counters.counter("samples")
-        keep_for_good()
+        freeze_heap()
 
     def process_element(self, row: Row, context: ProcessFunction.Context) -> Iterator[Row]:
         from schemas.batches.batch import InvalidBatch, envelope

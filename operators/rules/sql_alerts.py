@@ -11,7 +11,7 @@ from operators.rules.group_output import StoredGroup, messages
 from operators.rules.tick_timers import TickTimers
 from operators.worker import restore_print
 from streamgauge.config import Config
-from streamgauge.garbage import keep_for_good
+from streamgauge.garbage import freeze_heap
 
 if TYPE_CHECKING:
     from streamgauge.rules.job.sql_group import SqlGroup
@@ -42,7 +42,7 @@ class SqlAlerts(KeyedProcessFunction):
 
         rules = [parse(file, text).rule for file, text in self._files.items()]
         self._rules = {rule.key: rule for rule in rules if rule}
-        self._surroundings = terms(self._config).surroundings
+        self._evaluation_context = terms(self._config).context
         self._store = StoredSamples(self._config)
         self._groups: dict[str, tuple[SqlGroup, WaitingRows]] = {}
         self._timers = TickTimers()
@@ -55,7 +55,7 @@ class SqlAlerts(KeyedProcessFunction):
         self._transitions = counters.counter("transitions")
         self._left_out = counters.counter("series_left_out")
         self._oversized = counters.counter("oversized_messages")
-        keep_for_good()
+        freeze_heap()
 
     def close(self) -> None:
         self._store.close()
@@ -121,7 +121,7 @@ class SqlAlerts(KeyedProcessFunction):
             self._stored.read(),
             self._config.alerts,
             self._config.layout.lanes,
-            self._surroundings,
+            self._evaluation_context,
             self._store,
         )
         return group, WaitingRows(rule.every_ms if rule else EVERY_MS, self._stored.last, self._rows.keys())

@@ -13,7 +13,7 @@ from pyflink.util.exceptions import JavaException
 
 from operators.raw_batches import keyed_by_first_field
 from operators.rules.sql_alerts import LABELS_AND_VALUE
-from streamgauge.rules.files.faults import Fault, FileFault, Place
+from streamgauge.rules.files.faults import Fault, FileFault, Position
 from streamgauge.rules.sql.rule import SqlRule
 from streamgauge.rules.sql.script import Script
 from streamgauge.rules.sql.statement import Statement
@@ -81,11 +81,11 @@ def _fault(text: str, rule: SqlRule, is_own: bool) -> Fault:
     placed = next((one for one in causes if _PLACE.search(one)), "")
     place = _PLACE.search(placed) if is_own else None
     if place is None:
-        return Fault(rule.file, Place(rule.rule.line, rule.rule.column), FileFault.BAD_SQL, detail)
+        return Fault(rule.file, Position(rule.rule.line, rule.rule.column), FileFault.BAD_SQL, detail)
     line, column = int(place[1]), int(place[2])
     shift = _shift(rule.statement, line, column)
     words = re.sub(r"^From line .*? to line \d+, column \d+: |^At line \d+, column \d+: ", "", placed)
-    return Fault(rule.file, Place(line, column - shift), FileFault.BAD_SQL, words)
+    return Fault(rule.file, Position(line, column - shift), FileFault.BAD_SQL, words)
 
 
 def _shift(statement: Statement, line: int, column: int) -> int:

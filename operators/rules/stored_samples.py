@@ -14,7 +14,7 @@ from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import Samples
 from streamgauge.store.reader import Reader
-from streamgauge.store.reading import DeadlinePassed, Reading, TooMuch
+from streamgauge.store.reading import DeadlinePassed, ReadContext, TooMuch
 from streamgauge.store.session import connect
 from streamgauge.store.source import ReaderSource
 
@@ -65,7 +65,7 @@ class StoredSamples:
             if self._reader is None:
                 self._session = connect(self._config.cassandra)
                 self._reader = Reader(self._session, self._config.shards, self._config.storage_classes)
-            return ask(ReaderSource(self._reader, Reading(deadline=time.monotonic() + READ_S)))
+            return ask(ReaderSource(self._reader, ReadContext(deadline=time.monotonic() + READ_S)))
         except DeadlinePassed:
             raise InvalidQuery(QueryFault.TIMEOUT, f"the store takes longer than {READ_S:.0f} s") from None
         except TooMuch as fault:

@@ -11,10 +11,10 @@ from schemas.tables import Resolution
 from sinks.cassandra.write_blocks import BlockStore
 from streamgauge.config import Config
 from streamgauge.rollup.aggregates import aggregate
-from streamgauge.rollup.waiting import Waiting
+from streamgauge.rollup.pending_batches import PendingBatch
 from streamgauge.series.known_classes import KnownClasses
 from streamgauge.series.samples import Samples, concat
-from streamgauge.store.changes import ChangeStore
+from streamgauge.store.changes import GenerationStore
 from streamgauge.store.stored_batches import StoredBatches
 
 
@@ -32,11 +32,11 @@ class MinuteStore:
         self._lanes = config.layout.lanes
         self._rules = config.class_rules
         self._stores = [BlockStore(session, config.shards, kept) for kept in config.storage_classes]
-        self._changes = ChangeStore(session)
+        self._changes = GenerationStore(session)
         self._stored = StoredBatches(session)
         self._known: dict[int, KnownClasses] = {}
 
-    def write_on_time(self, lane: int, minute: int, batches: Sequence[Waiting]) -> Written:
+    def write_on_time(self, lane: int, minute: int, batches: Sequence[PendingBatch]) -> Written:
         """Store the on-time raw block of a minute (ms), and its rollup."""
         samples, found = self._decode(lane, minute, batches)
         are_stored = True
@@ -48,12 +48,12 @@ class MinuteStore:
         self._stored.write(lane, minute, ON_TIME, found if are_stored else [])
         return Written(len(samples.values), len(batches) - len(found))
 
-    def write_late(self, lane: int, minute: int, batches: Sequence[Waiting]) -> Written:
+    def write_late(self, lane: int, minute: int, batches: Sequence[PendingBatch]) -> Written:
         """Store a late part of a minute (ms), named after the offsets of its batches, all of one partition."""
         return self.late(lane, minute, batches)()
 
     def late(
-        self, lane: int, minute: int, batches: Sequence[Waiting], keep_ms: int = 0
+        self, lane: int, minute: int, batches: Sequence[PendingBatch], keep_ms: int = 0
     ) -> Callable[[], Written]:
         """Prepare a late part; calling the result stores it as `write_late` does, in any thread.
 
@@ -74,7 +74,7 @@ class MinuteStore:
 
         return write
 
-    def compare(self, lane: int, minute: int, batches: Sequence[Waiting]) -> tuple[Written, bool]:
+    def compare(self, lane: int, minute: int, batches: Sequence[PendingBatch]) -> tuple[Written, bool]:
         """Return what `write_late` would store, and whether it would change the minute's rollup.
 
         :raises InvalidBlock: for a damaged raw block.
@@ -89,7 +89,7 @@ class MinuteStore:
         return Written(len(samples.values), len(batches) - len(good)), changes
 
     def _decode(
-        self, lane: int, minute: int, batches: Sequence[Waiting]
+        self, lane: int, minute: int, batches: Sequence[PendingBatch]
     ) -> tuple[Samples, list[tuple[int, int, int]]]:
         """All samples, and of each message that is a batch partition, offset and number of samples."""
         parts, found = [], []
@@ -103,7 +103,7 @@ class MinuteStore:
         return concat(parts), found
 
     def _by_class(
-        self, lane: int, minute: int, samples: Samples, batches: Sequence[Waiting]
+        self, lane: int, minute: int, samples: Samples, batches: Sequence[PendingBatch]
     ) -> list[tuple[BlockStore, Samples]]:
         known = self._known.get(lane)
         if known is None:
@@ -111,7 +111,7 @@ class MinuteStore:
         labels: Callable[[], dict[bytes, bytes]] = lambda: self._labels(lane, minute, batches)  # noqa: E731
         return [(self._stores[number], own) for number, own in known.split(samples, labels)]
 
-    def _labels(self, lane: int, minute: int, batches: Sequence[Waiting]) -> dict[bytes, bytes]:
+    def _labels(self, lane: int, minute: int, batches: Sequence[PendingBatch]) -> dict[bytes, bytes]:
         found: dict[bytes, bytes] = {}
         for batch in batches:
             try:

@@ -18,7 +18,7 @@ from sinks.cassandra.write_blocks import BlockStore, StoredRows
 from streamgauge.rollup.aggregates import Aggregates, aggregate, merge, together
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Shards
-from streamgauge.store.changes import ChangeStore
+from streamgauge.store.changes import GenerationStore
 
 MARGIN_MS = 60_000
 """Time before the expiry of its parts from which a bucket is no longer rebuilt."""
@@ -44,7 +44,7 @@ class Rebuilder:
         self, session: Session, shards: Shards, classes: Sequence[StorageClass], clock: Callable[[], int]
     ) -> None:
         self._stores = [BlockStore(session, shards, kept) for kept in classes]
-        self._changes = ChangeStore(session)
+        self._changes = GenerationStore(session)
         self._clock = clock
 
     def build(self, level: Resolution, lane: int, window_start: int) -> None:

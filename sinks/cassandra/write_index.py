@@ -20,7 +20,7 @@ from schemas.tables import INDEX_PERIOD_MS, INDEX_RETENTION_MS, index_period, tt
 from sinks.cassandra.bounded_writes import write_all
 from streamgauge.series import labels as series_labels
 from streamgauge.series.ids import ID_BYTES, Shards
-from streamgauge.store.changes import ChangeStore
+from streamgauge.store.changes import GenerationStore
 
 ROWS_A_WRITE = 100
 
@@ -44,7 +44,7 @@ class IndexStore:
     def __init__(self, session: Session, shards: Shards) -> None:
         self._session = session
         self._shards = shards
-        self._changes = ChangeStore(session)
+        self._changes = GenerationStore(session)
         self._known: dict[tuple[int, int], set[bytes]] = {}
         self._pairs: dict[tuple[int, int], set[tuple[str, str]]] = {}
         self._select_ids = session.prepare(

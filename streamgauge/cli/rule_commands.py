@@ -13,7 +13,7 @@ from streamgauge.config import Config
 if TYPE_CHECKING:
     from schemas.rule_messages import RuleMessage
     from streamgauge.rules.backtest.command import Asked
-    from streamgauge.rules.machine.compiled import Surroundings
+    from streamgauge.rules.machine.compiled import EvaluationContext
 
 _FILES = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -125,14 +125,14 @@ def _on_store(config: Config, asked: "Asked") -> int:
 
     from streamgauge.rules.backtest.command import run
     from streamgauge.store.reader import Reader
-    from streamgauge.store.reading import Reading
+    from streamgauge.store.reading import ReadContext
     from streamgauge.store.session import connected
     from streamgauge.store.source import ReaderSource
 
     with connected(config.cassandra) as session:
-        reader, reading = Reader(session, config.shards, config.storage_classes), Reading()
+        reader, reading = Reader(session, config.shards, config.storage_classes), ReadContext()
         source = ReaderSource(reader, reading)
-        code = run(asked, config.rules.severities, lambda _: source, _surroundings(config), time.monotonic)
+        code = run(asked, config.rules.severities, lambda _: source, _context(config), time.monotonic)
         for damage in reading.damages:
             click.secho(f"skipped a damaged row: {damage.reason}: {damage.row}", fg="yellow", err=True)
     return code
@@ -147,11 +147,11 @@ def _on_topic(config: Config, asked: "Asked") -> int:
     from streamgauge.rules.stream.compile.reach import reach_of
     from streamgauge.topics.topic_source import TopicSource
 
-    surroundings = _surroundings(config)
+    context = _context(config)
     opened: list[TopicSource] = []
 
     def source_of(groups: Sequence[CompiledGroup]) -> TopicSource:
-        found = reach_of(groups, surroundings.lookback_ms)
+        found = reach_of(groups, context.lookback_ms)
         start = asked.span.start - max((reach.before for reach in found), default=0)
         selectors = [reach.conditions for reach in found]
         kafka_listens(config)
@@ -161,16 +161,16 @@ def _on_topic(config: Config, asked: "Asked") -> int:
             opened[0].read(lambda done: bar.update(round(done * 1000) - bar.pos))
         return opened[0]
 
-    code = run(asked, config.rules.severities, source_of, surroundings, time.monotonic)
+    code = run(asked, config.rules.severities, source_of, context, time.monotonic)
     if opened and opened[0].skipped:
         click.secho(f"skipped messages that are not batches: {opened[0].skipped}", fg="yellow", err=True)
     return code
 
 
-def _surroundings(config: Config) -> "Surroundings":
-    from streamgauge.rules.machine.compiled import Surroundings
+def _context(config: Config) -> "EvaluationContext":
+    from streamgauge.rules.machine.compiled import EvaluationContext
 
-    return Surroundings(lookback_ms=config.gateway.lookback_s * 1000)
+    return EvaluationContext(lookback_ms=config.gateway.lookback_s * 1000)
 
 
 @rules.command()

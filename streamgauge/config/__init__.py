@@ -46,7 +46,7 @@ Label = Literal["raw", "1min", "5min", "1hour", "1day"]
 KEPT = {"raw": "1d", "1min": "7d", "5min": "30d", "1hour": "1y", "1day": "3y"}
 
 
-class Kept(Section):
+class StorageClassSettings(Section):
     """A storage class: its series and their retention."""
 
     match: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ class Kept(Section):
         return retention
 
 
-def _retention_ms(standard: Kept, kept: Kept) -> dict[Resolution, int]:
+def _retention_ms(standard: StorageClassSettings, kept: StorageClassSettings) -> dict[Resolution, int]:
     texts = KEPT | {**standard.retention} | {**kept.retention}
     return {resolution: duration(texts[resolution.value.label]) for resolution in Resolution}
 
@@ -79,7 +79,7 @@ def _retention_ms(standard: Kept, kept: Kept) -> dict[Resolution, int]:
 class Storage(Section):
     """Storage classes. A series is of the first class whose `match` selects it, else of `standard`."""
 
-    classes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,15}$")], Kept] = Field(
+    classes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,15}$")], StorageClassSettings] = Field(
         default_factory=dict
     )
 
@@ -93,7 +93,7 @@ class Storage(Section):
 
     @model_validator(mode="after")
     def _every_level_outlives_what_is_built_from_it(self) -> "Storage":
-        standard = self.classes.get(STANDARD, Kept())
+        standard = self.classes.get(STANDARD, StorageClassSettings())
         levels = tuple(Resolution)
         for name, kept in {STANDARD: standard, **self.classes}.items():
             kept_ms = _retention_ms(standard, kept)
@@ -243,7 +243,7 @@ class Config(Section):
     @property
     def storage_classes(self) -> tuple[StorageClass, ...]:
         """The classes in the order in which their rules are tried, the standard one last."""
-        standard = self.storage.classes.get(STANDARD, Kept())
+        standard = self.storage.classes.get(STANDARD, StorageClassSettings())
         others = [(name, kept) for name, kept in self.storage.classes.items() if name != STANDARD]
         return tuple(
             StorageClass(name, _retention_ms(standard, kept), kept.digests)

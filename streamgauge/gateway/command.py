@@ -9,7 +9,7 @@ from granian.constants import SSLProtocols
 from prometheus_client import disable_created_metrics
 
 from streamgauge.config import Config
-from streamgauge.garbage import keep_for_good
+from streamgauge.garbage import freeze_heap
 from streamgauge.gateway.auth.accounts import Accounts
 from streamgauge.gateway.formats import warm as answers
 from streamgauge.gateway.http.app import Gateway, application
@@ -63,7 +63,7 @@ def _serve_from(config: Config, address: Address) -> None:
         audit = Audit(config, adhoc_session, now_ms() - LOOK_BACK_MS)
         gateway.metrics.registry.register(audit)
         audit.start()
-        keep_for_good()
+        freeze_heap()
         try:
             uvloop.run(_serve(config, gateway, address))
         finally:

@@ -20,7 +20,7 @@ from streamgauge.local.supervision.process import last_lines
 from streamgauge.rollup.rollups import Rollups
 from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.store.reader import Reader
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 from streamgauge.store.session import connected
 from streamgauge.terminal import terminal
 from streamgauge.times import now_ms
@@ -105,7 +105,7 @@ def _rollups(reader: Reader) -> Rollups | None:
     now = now_ms()
     series = reader.select([Matcher("__name__", MatchOp.EQUAL, METRIC)], now - LOOK_BACK_MS, now)
     # later minutes would be those of the head
-    sealed_to = min(reader.blocks.progress(Resolution.MIN1, Reading()).values(), default=0)
+    sealed_to = min(reader.blocks.progress(Resolution.MIN1, ReadContext()).values(), default=0)
     last = sealed_to - Resolution.MIN1.value.width_ms
     rollups = reader.rollups(series, Resolution.MIN1, now - LOOK_BACK_MS, last, COLUMNS)
     return rollups if len(rollups.window_starts) else None

@@ -19,7 +19,7 @@ LONGEST_WAIT = 120
 AT_A_TIME = 16
 """So many buckets of a lane are built again before other lanes, seals and checkpoints have their turn."""
 
-Place = tuple[Resolution, int]
+Bucket = tuple[Resolution, int]
 
 
 @dataclass(slots=True)
@@ -44,10 +44,10 @@ class LaneLevels:
     def __init__(self, progress: dict[Resolution, int], quiet_ms: int) -> None:
         self._progress = progress
         self._quiet_ms = quiet_ms
-        self._waiting: dict[Place, _Waiting] = {}
-        self._rebuilt: dict[Place, _Rebuilt] = {}
+        self._waiting: dict[Bucket, _Waiting] = {}
+        self._rebuilt: dict[Bucket, _Rebuilt] = {}
 
-    def begin(self, minute: int) -> Iterator[Place]:
+    def begin(self, minute: int) -> Iterator[Bucket]:
         """The first minute of a lane: where each level that has no progress yet begins."""
         for level in ROLLED:
             if level not in self._progress:
@@ -65,7 +65,7 @@ class LaneLevels:
             self._progress[Resolution.MIN1] = to
         return new
 
-    def closing(self, to: int) -> Iterator[Place]:
+    def closing(self, to: int) -> Iterator[Bucket]:
         """The coarser buckets that end at or before `to` and are not built, finest first; each is closed then."""
         for level in ROLLED[1:]:
             while self._progress.get(level, to) + level.value.width_ms <= to:
@@ -143,7 +143,7 @@ class LaneLevels:
         for old in [at for at, each in self._rebuilt.items() if each.last < forgotten]:
             del self._rebuilt[old]
 
-    def _around(self, place: Place) -> Iterator[_Waiting]:
+    def _around(self, place: Bucket) -> Iterator[_Waiting]:
         """What waits for this bucket and for those that hold it."""
         finest, start = place
         for level in ROLLED[ROLLED.index(finest) :]:

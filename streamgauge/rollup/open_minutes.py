@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from schemas.units import MINUTE_MS
-from streamgauge.rollup.waiting import Waiting
+from streamgauge.rollup.pending_batches import PendingBatch
 
 
 class OpenMinutes:
@@ -14,7 +14,7 @@ class OpenMinutes:
 
     def __init__(self, closed_to: int) -> None:
         self._closed_to = closed_to
-        self._minutes: dict[int, list[Waiting]] = {}
+        self._minutes: dict[int, list[PendingBatch]] = {}
 
     def is_late(self, minute: int) -> bool:
         """Whether the minute is closed."""
@@ -36,16 +36,16 @@ class OpenMinutes:
         """Note that there is something of this minute."""
         self._minutes.setdefault(minute, [])
 
-    def add(self, minute: int, batch: Waiting) -> None:
+    def add(self, minute: int, batch: PendingBatch) -> None:
         """Let a batch of the minute wait."""
         self._minutes.setdefault(minute, []).append(batch)
 
-    def take_late(self) -> Iterator[tuple[int, list[Waiting]]]:
+    def take_late(self) -> Iterator[tuple[int, list[PendingBatch]]]:
         """Hand out the late batches by minute, in order."""
         for minute in sorted(minute for minute in self._minutes if self.is_late(minute)):
             yield minute, self._minutes.pop(minute)
 
-    def close(self, to: int) -> Iterator[tuple[int, list[Waiting]]]:
+    def close(self, to: int) -> Iterator[tuple[int, list[PendingBatch]]]:
         """Close every open minute that ends at or before `to` (ms), in order, and hand out its batches."""
         for minute in self.open_minutes():
             if minute + MINUTE_MS > to:

@@ -17,7 +17,7 @@ MAX_WAITING = 2_000_000
 MAX_MISSING = 100_000
 """Records that are known to be missing; beyond that the rest is only counted."""
 
-Place = tuple[int, int]
+LaneMinute = tuple[int, int]
 """A lane and a minute (ms)."""
 
 
@@ -55,8 +55,8 @@ class Ledger:
         self.verified = 0
         self.waiting = 0
         self.uncounted = 0
-        self._waiting: dict[Place, list[_Open]] = {}
-        self._missing: dict[Place, list[_Open]] = {}
+        self._waiting: dict[LaneMinute, list[_Open]] = {}
+        self._missing: dict[LaneMinute, list[_Open]] = {}
 
     @property
     def is_full(self) -> bool:
@@ -80,7 +80,7 @@ class Ledger:
             own = take(page, where.reshape(-1) == at)
             self._waiting.setdefault((lane, minute), []).append(_Open(closed, published, own))
 
-    def due(self, sealed: Mapping[int, int]) -> list[Place]:
+    def due(self, sealed: Mapping[int, int]) -> list[LaneMinute]:
         """Return the records to compare now, and those missing before.
 
         :param sealed: up to where each lane is sealed, ms.
@@ -92,7 +92,7 @@ class Ledger:
         }
         return sorted(found | self._missing.keys())
 
-    def compare(self, place: Place, stored: Records, sealed: Mapping[int, int]) -> None:
+    def compare(self, place: LaneMinute, stored: Records, sealed: Mapping[int, int]) -> None:
         """Remove stored records; others stay missing until they are stored."""
         there = _keys(stored)
         later: list[_Open] = []
@@ -132,7 +132,9 @@ class Ledger:
             found.append(Missing(lane, minute, int(rows.samples.sum()), offsets, published))
         return found
 
-    def _keep(self, places: dict[Place, list[_Open]], place: Place, opened: Iterable[_Open]) -> None:
+    def _keep(
+        self, places: dict[LaneMinute, list[_Open]], place: LaneMinute, opened: Iterable[_Open]
+    ) -> None:
         if kept := [each for each in opened if len(each.records.lanes)]:
             places[place] = kept
 
@@ -161,7 +163,7 @@ def compare_all(ledger: Ledger, sealed: Mapping[int, int], read: Callable[[int, 
             ledger.compare((lane, minute), take(stored, stored.minutes == minute), sealed)
 
 
-def _is_settled(place: Place, opened: _Open, sealed: Mapping[int, int]) -> bool:
+def _is_settled(place: LaneMinute, opened: _Open, sealed: Mapping[int, int]) -> bool:
     lane, minute = place
     return sealed.get(lane, 0) >= max(minute + MINUTE_MS, opened.closed + SETTLED_MS)
 

@@ -20,7 +20,7 @@ from cassandra.cluster import Session
 
 from schemas.tables import CHANGES_RETENTION_MS, Resolution
 from schemas.units import DAY_MS
-from streamgauge.store.reading import Reading, fetch
+from streamgauge.store.reading import ReadContext, fetch
 
 INDEX = "index"
 """Stands where a resolution does, for new series; periods and marks are days then."""
@@ -38,7 +38,7 @@ class Change(NamedTuple):
     version: int
 
 
-class ChangeStore:
+class GenerationStore:
     """Reads and writes `generations`. Thread-safe."""
 
     def __init__(self, session: Session) -> None:
@@ -75,14 +75,14 @@ class ChangeStore:
         """Note that the index of this period (ms) of a lane may have new series."""
         self._write(INDEX, period - period % DAY_MS, lane, period - period % DAY_MS)
 
-    def read(self, resolution: Resolution, periods: Collection[int], reading: Reading) -> list[Change]:
+    def read(self, resolution: Resolution, periods: Collection[int], reading: ReadContext) -> list[Change]:
         """Return the changes in these periods.
 
         :raises DeadlinePassed: at the reading's deadline.
         """
         return self._read(resolution.value.label, periods, reading)
 
-    def read_series(self, start: int, end: int, reading: Reading) -> list[Change]:
+    def read_series(self, start: int, end: int, reading: ReadContext) -> list[Change]:
         """Return the changes of the index in the periods that begin from `start` to `end` (ms).
 
         :raises DeadlinePassed: at the reading's deadline.
@@ -97,7 +97,7 @@ class ChangeStore:
             self._version = version = max(self._version + 1, time.time_ns() // 1000)
         return label, period, lane, mark, self._writer, version
 
-    def _read(self, label: str, periods: Iterable[int], reading: Reading) -> list[Change]:
+    def _read(self, label: str, periods: Iterable[int], reading: ReadContext) -> list[Change]:
         wanted = set(periods)
         missing = sorted(period for period in wanted if (label, period) not in reading.known)
         requests = [(label, missing[at : at + A_REQUEST]) for at in range(0, len(missing), A_REQUEST)]

@@ -9,7 +9,7 @@ from cassandra.cluster import Session
 
 from schemas.batches.batch import InvalidBatch, decode
 from streamgauge.series.samples import Samples, concat
-from streamgauge.store.reading import Damage, DeadlinePassed, Reading, fetch
+from streamgauge.store.reading import Damage, DeadlinePassed, ReadContext, fetch
 
 MAX_BYTES = 256 * 1024 * 1024
 FRESH_S = 0.03
@@ -22,7 +22,7 @@ BYTES_A_KEY = 200
 BYTES_A_MINUTE = 1000
 """Memory of a minute without batches; many requested ones are empty."""
 
-Place = tuple[int, int]
+LaneMinute = tuple[int, int]
 """A lane and the start (ms) of a UTC minute."""
 
 
@@ -69,7 +69,7 @@ class HeadCache:
         self._lanes = lanes
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._minutes: OrderedDict[Place, HeadMinute] = OrderedDict()
+        self._minutes: OrderedDict[LaneMinute, HeadMinute] = OrderedDict()
         self._size = 0
         self._oldest = 0
         self._list = session.prepare(
@@ -89,7 +89,9 @@ class HeadCache:
         """Bytes in memory."""
         return self._size
 
-    def read(self, places: Iterable[Place], reading: Reading, oldest: int) -> dict[Place, list[Samples]]:
+    def read(
+        self, places: Iterable[LaneMinute], reading: ReadContext, oldest: int
+    ) -> dict[LaneMinute, list[Samples]]:
         """Return the samples of these minutes, at most FRESH_S old, late ones at most WHOLE_S.
 
         The parts of a minute may overlap. Damaged payloads are left out and noted in the reading.
@@ -111,7 +113,7 @@ class HeadCache:
             self._evict()
             self._lock.release()
 
-    def _kept(self, place: Place) -> HeadMinute:
+    def _kept(self, place: LaneMinute) -> HeadMinute:
         minute = self._minutes.get(place)
         if minute is None:
             minute = self._minutes[place] = HeadMinute()
@@ -119,7 +121,7 @@ class HeadCache:
         self._minutes.move_to_end(place)
         return minute
 
-    def _refresh(self, minutes: dict[Place, HeadMinute], reading: Reading) -> None:
+    def _refresh(self, minutes: dict[LaneMinute, HeadMinute], reading: ReadContext) -> None:
         now = time.monotonic()
         aged = {place: minute for place, minute in minutes.items() if now - minute.listed > FRESH_S}
         whole = [

@@ -22,10 +22,10 @@ from streamgauge.series.matchers import Matcher
 from streamgauge.series.samples import Samples, between, empty, inside, joined, runs_of, take
 from streamgauge.store.blocks.read_blocks import BlockReader, Span
 from streamgauge.store.blocks.rollups import RollupRow, by_series, of_samples
-from streamgauge.store.head_cache import HeadCache, Place
+from streamgauge.store.head_cache import HeadCache, LaneMinute
 from streamgauge.store.index.kept_selections import Selection
 from streamgauge.store.index.read_index import IndexReader
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 from streamgauge.times import now_ms
 
 SEALED_HEAD_MINUTES = 2
@@ -67,16 +67,16 @@ class Reader:
         return [raw, *(Level(each.value.width_ms, now - self._kept_ms[each]) for each in ROLLED)]
 
     def select(
-        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, reading: Reading | None = None
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, reading: ReadContext | None = None
     ) -> Selection:
         """The series that fulfil all matchers and may have samples in these times, both included.
 
         :raises DeadlinePassed, TooManySeries: by the reading's limits.
         """
-        return self.index.select(matchers, start_ms, end_ms, reading or Reading())
+        return self.index.select(matchers, start_ms, end_ms, reading or ReadContext())
 
     def raw(
-        self, selection: Selection, start_ms: int, end_ms: int, reading: Reading | None = None
+        self, selection: Selection, start_ms: int, end_ms: int, reading: ReadContext | None = None
     ) -> Samples:
         """The samples from `start_ms` to `end_ms`, both included, stale markers among them.
 
@@ -84,7 +84,7 @@ class Reader:
 
         :raises DeadlinePassed, TooManySamples: by the reading's limits.
         """
-        reading = reading or Reading()
+        reading = reading or ReadContext()
         now = self._clock()
         start = max(start_ms, now - self._kept_ms[Resolution.RAW] - RAW_GRACE_MS)
         end = min(end_ms, now + MAX_FUTURE_MS + MINUTE_MS)
@@ -93,7 +93,7 @@ class Reader:
         progress = self.blocks.progress(Resolution.MIN1, reading)
         lanes = lanes_of(selection.ids, self._shards.lanes)
         spans: dict[int, Span] = {}
-        places: list[Place] = []
+        places: list[LaneMinute] = []
         for lane in np.unique(lanes).tolist():
             sealed = progress.get(lane, 0)
             first, last = minute_of(start), minute_of(end)
@@ -119,7 +119,7 @@ class Reader:
         start_ms: int,
         end_ms: int,
         wanted: Sequence[str],
-        reading: Reading | None = None,
+        reading: ReadContext | None = None,
     ) -> Rollups:
         """These aggregates of the windows that start from `start_ms` to `end_ms`, both included.
 
@@ -129,7 +129,7 @@ class Reader:
         :raises DeadlinePassed, TooManySamples: by the reading's limits. :raises KeyError: for an unknown aggregate.
         :raises NoDigests: for percentiles of a storage class without digests.
         """
-        reading = reading or Reading()
+        reading = reading or ReadContext()
         oldest = self._clock() - self._kept_ms[resolution]
         begins = dict.fromkeys(
             np.unique(lanes_of(selection.ids, self._shards.lanes)).tolist(), max(start_ms, oldest)
@@ -153,7 +153,7 @@ class Reader:
         begins: dict[int, int],
         end_ms: int,
         wanted: Sequence[str],
-        reading: Reading,
+        reading: ReadContext,
     ) -> list[RollupRow]:
         """The minutes that start from where each lane begins (ms) to the end, from samples."""
         late = {lane: begin for lane, begin in begins.items() if begin <= end_ms}

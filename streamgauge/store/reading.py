@@ -47,7 +47,7 @@ class Damage(NamedTuple):
 
 
 @dataclass(slots=True)
-class Reading:
+class ReadContext:
     """The limits of one query's reading, and the damage it met.
 
     deadline: on the clock of `time.monotonic`, seconds. samples: decoded so far. session: what is read with, in place
@@ -131,7 +131,7 @@ class Reading:
 
 
 def fetch(
-    session: Session, statement: Any, requests: Iterable[Request], reading: Reading
+    session: Session, statement: Any, requests: Iterable[Request], reading: ReadContext
 ) -> Iterator[tuple[Request, Any]]:
     """Each request's bound values with each of its rows, in the order of the requests.
 
@@ -150,7 +150,7 @@ def fetch(
         yield from _rows(*under_way.popleft(), reading)
 
 
-def _rows(request: Request, future: ResponseFuture, reading: Reading) -> Iterator[tuple[Request, Any]]:
+def _rows(request: Request, future: ResponseFuture, reading: ReadContext) -> Iterator[tuple[Request, Any]]:
     for number, row in enumerate(future.result()):
         if number % ROWS_BETWEEN_LOOKS == 0:
             reading.left_s()

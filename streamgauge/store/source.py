@@ -13,7 +13,7 @@ from streamgauge.series.samples import Samples
 from streamgauge.store.blocks.rollups import NoDigests
 from streamgauge.store.index.kept_selections import Selection
 from streamgauge.store.reader import Reader
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 
 _WITHOUT_DIGESTS = "a percentile over rollups of series whose storage class keeps no digests"
 
@@ -35,7 +35,7 @@ class Look(NamedTuple):
 class Looks:
     """The looks of one query, in their order."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: ReadContext) -> None:
         self._reading = reading
         self.all: list[Look] = []
 
@@ -76,7 +76,7 @@ class KnownSelections:
         """Those of the reader."""
         return self._reader.levels()
 
-    def raw(self, selection: Selection, start_ms: int, end_ms: int, reading: Reading) -> Samples:
+    def raw(self, selection: Selection, start_ms: int, end_ms: int, reading: ReadContext) -> Samples:
         """What the reader reads."""
         return self._reader.raw(selection, start_ms, end_ms, reading)
 
@@ -87,12 +87,14 @@ class KnownSelections:
         start_ms: int,
         end_ms: int,
         wanted: Sequence[str],
-        reading: Reading,
+        reading: ReadContext,
     ) -> Rollups:
         """What the reader reads."""
         return self._reader.rollups(selection, resolution, start_ms, end_ms, wanted, reading)
 
-    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, reading: Reading) -> Selection:
+    def select(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, reading: ReadContext
+    ) -> Selection:
         """What the reader selects."""
         key = tuple(matchers), start_ms, end_ms
         found = self._known.get(key)
@@ -104,7 +106,7 @@ class KnownSelections:
 class ReaderSource:
     """Samples and rollups of selectors from the store; records the reads, for explanations."""
 
-    def __init__(self, reader: Reader | KnownSelections, reading: Reading) -> None:
+    def __init__(self, reader: Reader | KnownSelections, reading: ReadContext) -> None:
         self._reader = reader
         self._reading = reading
         self.looks = Looks(reading)

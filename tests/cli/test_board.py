@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.alert_messages import ActiveAlert, GroupStatus, RuleHealth, encode, place_of, state_key
+from schemas.alert_messages import ActiveAlert, GroupStatus, RuleHealth, encode, parse_state_key, state_key
 from schemas.rule_files import Group, Rule, RuleKind
 from schemas.rule_messages import InvalidMessage, encode_group
 from streamgauge.rules.applied.board import SILENT_MS, Board
@@ -149,7 +149,7 @@ def test_alerts_in_parts_are_shown_whole_or_named_as_broken(topics):
     assert (shown(), topics.board.broken()) == (first, [])
     assert topics.board.held(KEY, "Down", first[7].labels, 1000, topics.now) == (True, first[7])
     *parts, (key, names) = told.tell(second)
-    assert place_of(key).part is None
+    assert parse_state_key(key).part is None
     for part, value in parts:
         topics.board.take_state(part, value)
     assert (shown(), topics.board.broken()) == (first, [])

@@ -16,7 +16,7 @@ from streamgauge.config.connections import ClientTls, Credentials, MissingPasswo
 from streamgauge.gateway.api.status import Status
 from streamgauge.local.servers import jars
 from streamgauge.redaction import HIDDEN
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 from streamgauge.yaml_file import InvalidFile
 
 ROOT = Path(__file__).parents[2]
@@ -41,8 +41,8 @@ def test_passwords_are_shown_nowhere_but_in_the_file_for_our_own_processes(tmp_p
         str(config),
         config.model_dump_json(),
         repr(config.model_dump()),
-        str(status.config({}, Reading()).data),
-        str(status.flags({}, Reading()).data),
+        str(status.config({}, ReadContext()).data),
+        str(status.flags({}, ReadContext()).data),
     ]
     for text in shown:
         assert not any(password in text for password in PASSWORDS)

@@ -15,7 +15,7 @@ from streamgauge.gateway.request.faults import InvalidRequest
 from streamgauge.gateway.request.parameters import Form
 from streamgauge.notify.receiver import Alertmanager, SendFailed, Trouble
 from streamgauge.query.client import QueryFailed, ask
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 from tests.support.http_server import serving
 
 CODES = (301, 302, 303, 307, 308)
@@ -92,7 +92,7 @@ def test_a_query_has_no_answer(servers):
 
 def test_a_collector_does_not_answer(servers):
     with pytest.raises(InvalidRequest, match="redirects are not followed"):
-        Collectors([with_password(servers.url)]).targets(Form(""), Reading())
+        Collectors([with_password(servers.url)]).targets(Form(""), ReadContext())
 
 
 def test_a_target_with_a_password_is_down(servers):

@@ -16,10 +16,10 @@ from streamgauge.collect.receive import push, remote_write
 from streamgauge.collect.scraping.exposition import InvalidExposition
 from streamgauge.collect.scraping.target_series import TargetSeries
 from streamgauge.collect.scraping.targets import Target
-from streamgauge.config import Config, Kept, Storage
+from streamgauge.config import Config, Storage, StorageClassSettings
 
 NOW = 1_800_000_000_000
-LONG = Config(storage=Storage(classes={"standard": Kept(retention={"raw": "30d"})}))
+LONG = Config(storage=Storage(classes={"standard": StorageClassSettings(retention={"raw": "30d"})}))
 AGES = Ages(LONG.storage_classes, LONG.class_rules)
 SEARCHED_BYTES, MEASURED_BYTES = 15_000, 60_000
 MOST_GROWTH = 8

@@ -5,7 +5,7 @@ import pytest
 
 from schemas.tables import Resolution, ddl
 from schemas.units import DAY_MS, HOUR_MS
-from streamgauge.config import Config, Kept, Storage, read
+from streamgauge.config import Config, Storage, StorageClassSettings, read
 from streamgauge.series import ids, labels
 from streamgauge.series.known_classes import KnownClasses
 from streamgauge.series.samples import Samples
@@ -14,9 +14,9 @@ from streamgauge.yaml_file import InvalidFile
 CONFIG = Config(
     storage=Storage(
         classes={
-            "critical": Kept(match=('{tier="1"}', "up"), retention={"1min": "30d"}),
-            "short": Kept(match=('{job=~"ci.*"}',), retention={"1day": "30d"}, digests=False),
-            "standard": Kept(retention={"raw": "2d"}),
+            "critical": StorageClassSettings(match=('{tier="1"}', "up"), retention={"1min": "30d"}),
+            "short": StorageClassSettings(match=('{job=~"ci.*"}',), retention={"1day": "30d"}, digests=False),
+            "standard": StorageClassSettings(retention={"raw": "2d"}),
         }
     )
 )

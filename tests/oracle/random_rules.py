@@ -8,7 +8,7 @@ from schemas.rule_files import Group
 from streamgauge.promql.data.vectors import written
 from streamgauge.promql.syntax.parser import parse as parse_expression
 from streamgauge.rules.files.reader import parse
-from streamgauge.rules.machine.compiled import Surroundings, compile_group
+from streamgauge.rules.machine.compiled import EvaluationContext, compile_group
 from streamgauge.rules.machine.evaluation import points
 from streamgauge.rules.machine.group_run import GroupRun
 from streamgauge.rules.unit_tests.memory import Memory
@@ -120,11 +120,11 @@ def expectations(
     """What our engine gives for a test, in the words of a test file; {} if a rule cannot be evaluated."""
     read = parse("rules.yml", rule_text)
     assert read.is_usable, [str(fault) for fault in read.faults]
-    memory, surroundings = Memory(), Surroundings(external, url)
+    memory, context = Memory(), EvaluationContext(external, url)
     for one in series:
         memory.load(labels(one["series"]), 0, MINUTE, values(one["values"]))
     groups: list[Group] = list(read.rules.groups)
-    runs = [GroupRun(compile_group(group), memory, surroundings) for group in groups]
+    runs = [GroupRun(compile_group(group), memory, context) for group in groups]
     names = [rule.name for group in groups for rule in group.rules if rule.kind == "alert"]
     cases = []
     for minute in range(LENGTH + 1):
@@ -146,13 +146,13 @@ def expectations(
     samples = []
     for text in ("ALERTS", "ALERTS_FOR_STATE", "r", "count_over_time(r[30m])"):
         for minute in (5, LENGTH):
-            found = _samples(memory, surroundings, text, minute)
+            found = _samples(memory, context, text, minute)
             # to promtool a NaN is no other
             if not any(math.isnan(sample["value"]) for sample in found):
                 samples.append({"expr": text, "eval_time": f"{minute}m", "exp_samples": found})
     return {"alert_rule_test": cases, "promql_expr_test": samples}
 
 
-def _samples(memory: Memory, surroundings: Surroundings, text: str, minute: int) -> list[dict[str, Any]]:
-    found = points(parse_expression(text), memory, surroundings, minute * MINUTE)
+def _samples(memory: Memory, context: EvaluationContext, text: str, minute: int) -> list[dict[str, Any]]:
+    found = points(parse_expression(text), memory, context, minute * MINUTE)
     return [{"labels": written(point.labels), "value": point.value} for point in found]

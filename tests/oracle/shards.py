@@ -7,7 +7,7 @@ import numpy as np
 from streamgauge.rules.applied.rule_sets import RuleSet
 from streamgauge.rules.machine.alerts import Failure, RuleState, step
 from streamgauge.rules.machine.evaluation import alert_series
-from streamgauge.rules.stream.compile.asks import Terms
+from streamgauge.rules.stream.compile.expressions import Terms
 from streamgauge.rules.stream.merging.merge import GroupMerge
 from streamgauge.rules.stream.samples.window import Window
 from streamgauge.rules.stream.shard.shard_rules import ShardRules
@@ -48,8 +48,8 @@ class Shards:
 class StreamRun:
     """What GroupRun does, but in shards. store: where what is recorded goes too."""
 
-    def __init__(self, groups, count, surroundings, store, seed=0, metadata_labels=False):
-        self.terms = Terms(surroundings, metadata_labels)
+    def __init__(self, groups, count, context, store, seed=0, metadata_labels=False):
+        self.terms = Terms(context, metadata_labels)
         rules = RuleSet("v1", 0, groups)
         self.shards = [ShardRules(rules, self.terms, number) for number in range(count)]
         assert not self.shards[0].faults

@@ -12,7 +12,7 @@ from schemas.rule_files import Group, Rule, RuleKind
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.rules.files.reader import parse
 from streamgauge.rules.machine.alerts import Failure
-from streamgauge.rules.machine.compiled import Surroundings, compile_group
+from streamgauge.rules.machine.compiled import EvaluationContext, compile_group
 from streamgauge.rules.machine.evaluation import Evaluation, FromSource
 from streamgauge.rules.machine.group_run import GroupRun
 from streamgauge.rules.stream.shard.shard_rules import METADATA_LABELS
@@ -63,7 +63,7 @@ def test_a_random_expression(queries, split, data, count, minute):
         return
     series = [(name, [sample for sample in samples if sample[0] <= tick]) for name, samples in drawn(data)]
     for metadata in (False, True):
-        run = StreamRun({"g": group}, count, Surroundings(), Stored(series), split, metadata)
+        run = StreamRun({"g": group}, count, EvaluationContext(), Stored(series), split, metadata)
         for name, samples in series:
             run.windows.put(name, [at for at, _ in samples], [value for _, value in samples])
         [outcome] = run.tick(tick)["g"]
@@ -72,7 +72,7 @@ def test_a_random_expression(queries, split, data, count, minute):
     found = answer(outcome, tick)
 
     def at_once(source):
-        evaluation = Evaluation(FromSource(source, Surroundings()), Surroundings(), tick)
+        evaluation = Evaluation(FromSource(source, EvaluationContext()), EvaluationContext(), tick)
         return answer(evaluation.record(compiled.rules[0]), tick)
 
     def differs(source):
@@ -101,10 +101,10 @@ def test_random_rule_files_with_rules_that_read_each_other(seed, split, count):
 
 def compare(groups, series, split, count):
     [group] = groups.values()
-    surroundings = Surroundings({"region": "r"}, "http://here")
+    context = EvaluationContext({"region": "r"}, "http://here")
     memory, stored = Memory(), Memory()
-    run = StreamRun(groups, count, surroundings, stored, split)
-    whole = GroupRun(compile_group(group), memory, surroundings)
+    run = StreamRun(groups, count, context, stored, split)
+    whole = GroupRun(compile_group(group), memory, context)
     loaded = [(labels(one["series"]), values(one["values"])) for one in series]
     for name, numbers in loaded:
         memory.load(name, 0, MINUTE, numbers)
@@ -194,7 +194,7 @@ def test_rules_that_are_evaluated_together(seed, split, data, count, minute):
     }
     metadata = random.random() < 0.3
     series = drawn(data)
-    run = StreamRun(groups, count, Surroundings(), Stored(series), split, metadata)
+    run = StreamRun(groups, count, EvaluationContext(), Stored(series), split, metadata)
     tick = START + minute * 60_000
     # the second tick finds what the first one has kept
     for upto in (tick - 15_000, tick):
@@ -213,7 +213,7 @@ def compare_one(rule, found, series, tick, metadata):
     query = RandomQuery(rule.rule.expr, tick, tick, 0)
 
     def differs(source):
-        evaluation = Evaluation(FromSource(source, Surroundings()), Surroundings(), tick)
+        evaluation = Evaluation(FromSource(source, EvaluationContext()), EvaluationContext(), tick)
         expected = answer(evaluation.record(rule), tick)
         return None if found.error and expected.error else difference(query, found, expected)
 

@@ -1,8 +1,9 @@
 from schemas.units import MINUTE_MS
-from streamgauge.rollup.open_minutes import OpenMinutes, Waiting
+from streamgauge.rollup.open_minutes import OpenMinutes
+from streamgauge.rollup.pending_batches import PendingBatch
 
-ONE = Waiting(0, 1, b"one")
-TWO = Waiting(0, 2, b"two")
+ONE = PendingBatch(0, 1, b"one")
+TWO = PendingBatch(0, 2, b"two")
 NOON = 1_763_892_000_000
 
 

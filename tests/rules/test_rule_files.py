@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.rule_files import SEVERITIES, NoData, RuleKind
-from streamgauge.rules.files.faults import FileFault, Place
+from streamgauge.rules.files.faults import FileFault, Position
 from streamgauge.rules.files.positions import Lines
 from streamgauge.rules.files.reader import parse, read
 
@@ -208,7 +208,7 @@ def test_rules_that_stand_twice_are_lint():
     found = parse("r.yml", dedent(text))
     assert found.is_usable
     assert [(fault.reason, fault.place) for fault in found.faults] == [
-        (FileFault.DUPLICATE_RULE, Place(8, 5))
+        (FileFault.DUPLICATE_RULE, Position(8, 5))
     ]
 
 

@@ -59,7 +59,7 @@ def test_what_are_no_alerts_is_refused(value):
     ],
 )
 def test_keys_tell_groups_from_their_rules(place):
-    assert messages.place_of(messages.state_key(*place)) == place
+    assert messages.parse_state_key(messages.state_key(*place)) == place
 
 
 @pytest.mark.parametrize(
@@ -75,4 +75,4 @@ def test_keys_tell_groups_from_their_rules(place):
 )
 def test_other_keys_are_refused(key):
     with pytest.raises(InvalidMessage):
-        messages.place_of(key)
+        messages.parse_state_key(key)

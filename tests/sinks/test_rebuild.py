@@ -30,7 +30,7 @@ def test_what_is_as_it_should_be_has_a_new_version_after_it_was_stored(monkeypat
     store = SimpleNamespace(kept=KEPT, write_rollup_rows=lambda *_: done.append("rows"))
     monkeypatch.setattr(rebuild, "BlockStore", lambda *_: store)
     monkeypatch.setattr(
-        rebuild, "ChangeStore", lambda _: SimpleNamespace(write=lambda *_: done.append("version"))
+        rebuild, "GenerationStore", lambda _: SimpleNamespace(write=lambda *_: done.append("version"))
     )
     monkeypatch.setattr(rebuild, "_compare", lambda *_: (outcome, {}))
     rebuilder = Rebuilder(None, Shards(lanes=1, groups=1), [KEPT], lambda: MINUTE)

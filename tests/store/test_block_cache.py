@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamgauge.store.blocks.block_cache import BlockCache
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 
 
 class Answer:
@@ -34,7 +34,7 @@ class Stored:
 
 def _ask(cache, first, last, version=0):
     request = (3, 0, 1, 0, first, last)
-    return [row for _, row in cache.fetch("raw", "SELECT", [request], {(0, 3): version}, Reading())]
+    return [row for _, row in cache.fetch("raw", "SELECT", [request], {(0, 3): version}, ReadContext())]
 
 
 def _filled(count=20):
@@ -65,7 +65,7 @@ def test_a_stretch_without_rows_takes_no_place():
     session = _filled()
     cache = BlockCache(session)
     for period in range(5):
-        assert list(cache.fetch("raw", "SELECT", [(3, period, 1, 0, 210, 250)], {}, Reading())) == []
+        assert list(cache.fetch("raw", "SELECT", [(3, period, 1, 0, 210, 250)], {}, ReadContext())) == []
     assert not cache._kept
 
 
@@ -83,7 +83,7 @@ def test_the_size_stays_below_the_limit():
     cache = BlockCache(session, max_bytes=5000)
     for period in range(50):
         request = (3, period, 1, 0, 0, 90)
-        assert len(list(cache.fetch("raw", "SELECT", [request], {}, Reading()))) == 10
+        assert len(list(cache.fetch("raw", "SELECT", [request], {}, ReadContext()))) == 10
         assert cache.size <= 5000
     assert cache.size > 0
 

@@ -9,8 +9,8 @@ from sinks.cassandra.write_index import IndexStore
 from streamgauge.series.ids import Shards, series_id
 from streamgauge.series.labels import canonical
 from streamgauge.store import changes
-from streamgauge.store.changes import INDEX, ChangeStore, versions_of
-from streamgauge.store.reading import Reading
+from streamgauge.store.changes import INDEX, GenerationStore, versions_of
+from streamgauge.store.reading import ReadContext
 
 NOON = 1_763_892_000_000
 
@@ -44,12 +44,12 @@ class Table:
 
 
 def _read(store):
-    return store.read(Resolution.RAW, [Resolution.RAW.value.period(NOON)], Reading())
+    return store.read(Resolution.RAW, [Resolution.RAW.value.period(NOON)], ReadContext())
 
 
 def test_every_write_is_a_new_version(monkeypatch):
     table = Table()
-    store = ChangeStore(table)
+    store = GenerationStore(table)
     # a clock that stands still, and then goes back
     times = iter([5_000_000, 5_000_000, 4_000_000])
     monkeypatch.setattr(changes.time, "time_ns", lambda: next(times))
@@ -64,7 +64,7 @@ def test_every_write_is_a_new_version(monkeypatch):
 
 def test_a_writer_whose_clock_is_behind_is_seen_too(monkeypatch):
     table = Table()
-    ahead, behind = ChangeStore(table), ChangeStore(table)
+    ahead, behind = GenerationStore(table), GenerationStore(table)
     monkeypatch.setattr(changes.time, "time_ns", lambda: 9_000_000)
     ahead.write(Resolution.RAW, 3, NOON)
     before = versions_of(_read(ahead))

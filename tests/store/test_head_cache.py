@@ -16,7 +16,7 @@ from streamgauge.series.samples import Samples
 from streamgauge.store.head_cache import BYTES_A_MINUTE, FRESH_S, IN_DISORDER, WHOLE_S, HeadCache
 from streamgauge.store.index.kept_selections import Selection
 from streamgauge.store.reader import Reader
-from streamgauge.store.reading import DeadlinePassed, Reading
+from streamgauge.store.reading import DeadlinePassed, ReadContext
 
 NOON = 1_800_000_000_000 - 1_800_000_000_000 % MINUTE_MS
 LABELS = labels.canonical({"__name__": "up", "job": "node"})
@@ -68,13 +68,13 @@ def minutes_of(count, first=NOON):
 
 def test_the_size_is_that_of_all_minutes_and_falls_as_they_go():
     cache = HeadCache(Stored([NOON, NOON + MINUTE_MS]), 1)
-    cache.read(minutes_of(2), Reading(), NOON)
+    cache.read(minutes_of(2), ReadContext(), NOON)
     both = cache.size
-    cache.read(minutes_of(2), Reading(), NOON)
+    cache.read(minutes_of(2), ReadContext(), NOON)
     assert cache.size == both > 2 * BYTES_A_MINUTE
-    cache.read([], Reading(), NOON + MINUTE_MS)
+    cache.read([], ReadContext(), NOON + MINUTE_MS)
     assert cache.size == both / 2
-    cache.read([], Reading(), NOON + 2 * MINUTE_MS)
+    cache.read([], ReadContext(), NOON + 2 * MINUTE_MS)
     assert cache.size == 0
 
 
@@ -83,31 +83,31 @@ def test_keys_after_the_newest_are_listed_and_now_and_then_all(monkeypatch):
     cache, now = HeadCache(session, 1), 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     places = minutes_of(2)
-    first = cache.read(places, Reading(), NOON)
+    first = cache.read(places, ReadContext(), NOON)
     assert session.listed == places
     now += FRESH_S / 2
-    cache.read(places, Reading(), NOON)
+    cache.read(places, ReadContext(), NOON)
     assert session.listed == places
     now += FRESH_S
-    assert cache.read(places, Reading(), NOON) == first
+    assert cache.read(places, ReadContext(), NOON) == first
     # of a minute that is empty nothing is newest
     assert session.listed[2:] == [places[1], (*places[0], 0, 7 - IN_DISORDER)]
     now += WHOLE_S
-    cache.read(places, Reading(), NOON)
+    cache.read(places, ReadContext(), NOON)
     assert session.listed[4:] == places
 
 
 def test_empty_minutes_cost_something_and_are_evicted():
     cache = HeadCache(Stored(), 1, max_bytes=10 * BYTES_A_MINUTE)
-    assert len(cache.read(minutes_of(100), Reading(), NOON)) == 100
+    assert len(cache.read(minutes_of(100), ReadContext(), NOON)) == 100
     assert cache.size == 10 * BYTES_A_MINUTE
 
 
 def test_waiting_for_the_cache_ends_at_the_deadline():
     cache = HeadCache(Stored(), 1)
     with cache._lock, pytest.raises(DeadlinePassed):
-        cache.read(minutes_of(1), Reading(deadline=time.monotonic() + 0.05), NOON)
-    reading = threading.Thread(target=cache.read, args=(minutes_of(1), Reading(), NOON))
+        cache.read(minutes_of(1), ReadContext(deadline=time.monotonic() + 0.05), NOON)
+    reading = threading.Thread(target=cache.read, args=(minutes_of(1), ReadContext(), NOON))
     reading.start()
     reading.join(10)
     assert not reading.is_alive()

@@ -13,7 +13,7 @@ from streamgauge.series.ids import Shards, lanes_of
 from streamgauge.series.samples import Samples
 from streamgauge.store.blocks.read_blocks import BlockReader
 from streamgauge.store.blocks.rollups import NoDigests
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 
 MINUTE = 1_763_892_000_000
 KEPT = dict.fromkeys(Resolution, 10**12)
@@ -71,7 +71,7 @@ def test_percentiles_are_refused_only_for_series_that_have_none():
 
     def read(wanted, name):
         spans = dict.fromkeys(lanes_of(wanted, 1).tolist(), (MINUTE, MINUTE))
-        return reader.rollups(wanted, Resolution.MIN1, spans, [name], Reading())
+        return reader.rollups(wanted, Resolution.MIN1, spans, [name], ReadContext())
 
     (found,) = read(standard, "p99")
     assert found.columns["p99"].tolist() == [7.0]
@@ -90,7 +90,7 @@ def test_a_damaged_row_is_left_out_and_named_and_the_others_are_there():
     bad_ids = row | {"window_start": MINUTE + 120_000, "ids": b""}
     other = row | {"window_start": MINUTE + 180_000}
     tables.rows["metrics_rollup_1min"] = [row, broken, bad_ids, other]
-    reader, reading = BlockReader(tables, Shards(lanes=1, groups=1), CLASSES), Reading()
+    reader, reading = BlockReader(tables, Shards(lanes=1, groups=1), CLASSES), ReadContext()
     spans = {0: (MINUTE, MINUTE + 180_000)}
     (found,) = reader.rollups(wanted, Resolution.MIN1, spans, ["count", "sum", "digest"], reading)
     assert found.window_start.tolist() == [MINUTE, MINUTE + 180_000]

@@ -13,7 +13,7 @@ from streamgauge.promql.engine.evaluator import evaluate
 from streamgauge.promql.syntax import durations
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.series.known_series import KNOWN_LIMIT
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 from tests.support.model_store import BEGIN, KEPT, LANES, ModelStore, label_set
 
 MINUTE = 60_000
@@ -57,7 +57,7 @@ class System:
             return evaluate(expression, part, self.store, Limits(), text, annotations).value
 
         asked = Asked(text, expression, query, self.store.levels, compute, Limits(), **more)
-        found = self.ranges.answer(asked, reading or Reading())
+        found = self.ranges.answer(asked, reading or ReadContext())
         self.sources[found.report.refusal or ("kept" if found.report.kept else "computed")] += 1
         return found
 

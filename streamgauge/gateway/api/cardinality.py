@@ -15,7 +15,7 @@ from streamgauge.go_numbers import InvalidNumber, integer
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, fulfils
 from streamgauge.store.reader import Reader
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 
 LOOKED_AT_MS = HOUR_MS
 """Series of the index periods that touch the last hour are counted."""
@@ -58,7 +58,7 @@ class Cardinality:
         self._clock = clock
         self._counted: dict[Sequence[Matcher], tuple[float, Count]] = {}
 
-    def status(self, form: Form, reading: Reading) -> Answer:
+    def status(self, form: Form, reading: ReadContext) -> Answer:
         """/api/v1/status/tsdb
 
         :raises InvalidRequest: for a limit that is none. :raises DeadlinePassed: by the reading.
@@ -66,7 +66,7 @@ class Cardinality:
         limit = _limit(form)
         now = self._clock()
         reading.left_s()
-        count = self._count(form.asker.enforced, now, reading)
+        count = self._count(form.principal.enforced, now, reading)
         reading.hold(len(count.pairs) * PAIR_BYTES)
         scale = self._lanes / count.lanes
         values = Counter(name for name, _ in count.pairs)
@@ -90,7 +90,7 @@ class Cardinality:
         }
         return document(content, reading, self._remarks(count), len(count.pairs) * PAIR_BYTES)
 
-    def _count(self, enforced: Sequence[Matcher], now: int, reading: Reading) -> Count:
+    def _count(self, enforced: Sequence[Matcher], now: int, reading: ReadContext) -> Count:
         at, known = self._counted.get(enforced, (0.0, None))
         if known is not None and time.monotonic() - at < KEPT_S:
             return known

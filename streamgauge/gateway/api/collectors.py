@@ -12,16 +12,16 @@ import httpx
 from streamgauge import __version__
 from streamgauge.config import Config
 from streamgauge.gateway.query.queries import Answer, document
-from streamgauge.gateway.request.askers import Asker
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest, invalid_parameter
 from streamgauge.gateway.request.parameters import Form
+from streamgauge.gateway.request.principals import Principal
 from streamgauge.go_numbers import InvalidNumber, integer
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.promql.syntax.parser import any_selector
 from streamgauge.redaction import redacted
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, all_match
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 
 TIMEOUT_S = 5.0
 MAX_BYTES = 64 * 1024 * 1024
@@ -58,7 +58,7 @@ class Collectors:
         # made once: it takes ten times as long as a request
         self._tls = httpx.create_ssl_context()
 
-    def targets(self, form: Form, reading: Reading) -> Answer:
+    def targets(self, form: Form, reading: ReadContext) -> Answer:
         """/api/v1/targets: those of all collectors, by pool and URL.
 
         :raises InvalidRequest: if no collector answers.
@@ -66,20 +66,22 @@ class Collectors:
         said = self._ask("/api/v1/targets", {}, reading)
         pool, state = form.get("scrapePool"), form.get("state").lower()
         is_active = state in _STATES
-        found = [one for one in _targets(said, form.asker) if is_active and pool in ("", one["scrapePool"])]
+        found = [
+            one for one in _targets(said, form.principal) if is_active and pool in ("", one["scrapePool"])
+        ]
         content = {"activeTargets": found, "droppedTargets": [], "droppedTargetCounts": {}}
         return document(content, reading, said.warnings, said.size)
 
-    def scrape_pools(self, form: Form, reading: Reading) -> Answer:
+    def scrape_pools(self, form: Form, reading: ReadContext) -> Answer:
         """/api/v1/scrape_pools: the jobs of all targets.
 
         :raises InvalidRequest: if no collector answers.
         """
         said = self._ask("/api/v1/targets", {}, reading)
-        found = sorted({one["scrapePool"] for one in _targets(said, form.asker)})
+        found = sorted({one["scrapePool"] for one in _targets(said, form.principal)})
         return document({"scrapePools": found}, reading, said.warnings, said.size)
 
-    def metadata(self, form: Form, reading: Reading, shown: Set[str] | None = None) -> Answer:
+    def metadata(self, form: Form, reading: ReadContext, shown: Set[str] | None = None) -> Answer:
         """/api/v1/metadata: type, help and unit of metrics, as every collector knows them.
 
         :param shown: the names of the series whose metrics are shown, None for all. :raises InvalidRequest: if no
@@ -97,7 +99,7 @@ class Collectors:
         content = {family: merged[family][: most_each if most_each > 0 else None] for family in families}
         return document(content, reading, said.warnings, said.size)
 
-    def targets_metadata(self, form: Form, reading: Reading, shown: Set[str] | None = None) -> Answer:
+    def targets_metadata(self, form: Form, reading: ReadContext, shown: Set[str] | None = None) -> Answer:
         """/api/v1/targets/metadata: the metadata of each target's metrics, as its last page had it.
 
         :param shown: as for `metadata`. :raises InvalidRequest: if no collector answers, for a limit that is no number,
@@ -119,11 +121,11 @@ class Collectors:
                 break
             entries = list(own)
             labels = entries[0]["target"]
-            if form.asker.sees({**labels, NAME: UP}) and all_match(labels, conditions):
+            if form.principal.sees({**labels, NAME: UP}) and all_match(labels, conditions):
                 found += [each for each in entries if seen is None or each.get("metric", metric) in seen]
         return document(found, reading, said.warnings, said.size)
 
-    def _ask(self, path: str, parameters: Mapping[str, str], reading: Reading, held: int = 0) -> Said:
+    def _ask(self, path: str, parameters: Mapping[str, str], reading: ReadContext, held: int = 0) -> Said:
         """What all collectors say. It is held before it is decoded.
 
         :param held: bytes that are held already. :raises InvalidRequest: if none answers; by `hold`.
@@ -203,9 +205,12 @@ def _document(body: bytearray | str) -> dict[str, Any] | str:
     return found if isinstance(found, dict) and "data" in found else "not a response of the API"
 
 
-def _targets(said: Said, asker: Asker) -> list[dict[str, Any]]:
+def _targets(said: Said, principal: Principal) -> list[dict[str, Any]]:
     found = [
-        one for data in said.data for one in data["activeTargets"] if asker.sees({**one["labels"], NAME: UP})
+        one
+        for data in said.data
+        for one in data["activeTargets"]
+        if principal.sees({**one["labels"], NAME: UP})
     ]
     return sorted(found, key=lambda one: (one["scrapePool"], one["scrapeUrl"]))
 

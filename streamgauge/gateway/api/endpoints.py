@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from streamgauge.gateway.api import expressions
 from streamgauge.gateway.query.queries import Answer
 from streamgauge.gateway.request.parameters import Form
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 
 if TYPE_CHECKING:
     from streamgauge.gateway.http.app import Gateway
 
-Query = Callable[[Form, Reading], Answer]
+Query = Callable[[Form, ReadContext], Answer]
 
 
 class Kind(StrEnum):

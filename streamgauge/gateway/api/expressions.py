@@ -9,7 +9,7 @@ from streamgauge.gateway.request.parameters import MAX_MS, Form
 from streamgauge.promql.syntax import parser
 from streamgauge.promql.syntax.ast import VectorSelector, walk
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 
 NOTHING = Answer(Body([]), [])
 """Response to requests without content: a 204."""
@@ -17,7 +17,7 @@ TREE_BYTES = 512
 """Of a character of an expression while its tree is written."""
 
 
-def parsed(form: Form, reading: Reading) -> Answer:
+def parsed(form: Form, reading: ReadContext) -> Answer:
     """/api/v1/parse_query
 
     :raises InvalidRequest: if it is not PromQL.
@@ -29,7 +29,7 @@ def parsed(form: Form, reading: Reading) -> Answer:
     return document(tree(found), reading, held=held)
 
 
-def exemplars(form: Form, reading: Reading) -> Answer:
+def exemplars(form: Form, reading: ReadContext) -> Answer:
     """/api/v1/query_exemplars: none are kept.
 
     :raises InvalidRequest: if it is not PromQL, and for times that are none.

@@ -21,7 +21,7 @@ from streamgauge.series.regexes import RegexAllowance
 from streamgauge.series.samples import STALE_BITS
 from streamgauge.store.index.kept_selections import Selection
 from streamgauge.store.reader import Reader
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 
 INSTANCE = "instance"
 LINE_BYTES = 2048
@@ -55,7 +55,7 @@ class Federation:
         self._lookback_ms = lookback_ms
         self._clock = clock
 
-    def page(self, form: Form, reading: Reading, as_utf8: bool) -> Answer:
+    def page(self, form: Form, reading: ReadContext, as_utf8: bool) -> Answer:
         """Return the text of all series that match any `match[]`; empty without one.
 
         :param as_utf8: whether names that are not plain may stand in quotes; else their other characters become _.
@@ -80,7 +80,7 @@ class Federation:
         )
         return Answer(kept(pieces, reading), [])
 
-    def _newest(self, selection: Selection, now: int, reading: Reading) -> Iterator[Newest]:
+    def _newest(self, selection: Selection, now: int, reading: ReadContext) -> Iterator[Newest]:
         """In the order of names, then of labels; series that have ended are left out."""
         samples = self._reader.raw(selection, now - self._lookback_ms, now, reading)
         last = samples.offsets[1:] - 1

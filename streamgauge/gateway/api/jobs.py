@@ -12,7 +12,7 @@ from streamgauge.clients.flink_rest import ALIVE, FlinkRest, JobView, Lag
 from streamgauge.gateway.query.queries import Answer, document
 from streamgauge.gateway.request.parameters import Form
 from streamgauge.store.reader import Reader
-from streamgauge.store.reading import DeadlinePassed, Reading
+from streamgauge.store.reading import DeadlinePassed, ReadContext
 from streamgauge.times import rfc3339
 
 KEPT_S = 2.0
@@ -36,14 +36,14 @@ class JobStatus:
         self._clock = clock
         self._seen: Seen | None = None
 
-    def status(self, _: Form, reading: Reading) -> Answer:
+    def status(self, _: Form, reading: ReadContext) -> Answer:
         """/api/v1/status/jobs: from Flink and the store; an unreachable one gives a warning and null."""
         if self._seen is None or time.monotonic() - self._seen.at > KEPT_S:
             found = self._look(reading)
             self._seen = Seen(time.monotonic(), found)
         return self._seen.found
 
-    def _look(self, reading: Reading) -> Answer:
+    def _look(self, reading: ReadContext) -> Answer:
         warnings = []
         jobs = progress = None
         try:
@@ -88,7 +88,7 @@ class JobStatus:
     def _progress(self) -> list[dict[str, Any]]:
         found = []
         for resolution in ROLLED:
-            reading = Reading(time.monotonic() + STORE_TIMEOUT_S)
+            reading = ReadContext(time.monotonic() + STORE_TIMEOUT_S)
             lanes = self._reader.blocks.progress(resolution, reading)
             if lanes:
                 sealed = min(lanes.values())

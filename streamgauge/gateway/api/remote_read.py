@@ -7,14 +7,14 @@ import numpy as np
 from streamgauge.gateway.formats.bodies import PIECE_BYTES, Body
 from streamgauge.gateway.formats.remote_read_messages import ReadQuery, response, time_series
 from streamgauge.gateway.query.queries import kept
-from streamgauge.gateway.request.askers import Asker
+from streamgauge.gateway.request.principals import Principal
 from streamgauge.promql.data.query import SAMPLES, choose
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.labels import SEPARATOR
 from streamgauge.series.matchers import Matcher, MatchOp
 from streamgauge.series.samples import Samples, between
 from streamgauge.store.reader import Reader
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 from streamgauge.store.source import ReaderSource
 
 
@@ -25,17 +25,17 @@ class RemoteRead:
         self._reader = reader
         self._external = {name.encode(): value.encode() for name, value in external.items()}
 
-    def answer(self, asked: list[ReadQuery], asker: Asker, reading: Reading) -> Body:
+    def answer(self, asked: list[ReadQuery], principal: Principal, reading: ReadContext) -> Body:
         """The body with the samples of every query, or the last one of each window of the rollup that is read for it.
 
         :raises DeadlinePassed, TooManySeries, TooManySamples: by the reading's limits.
         """
         source = ReaderSource(self._reader, reading)
-        content = response((self._series(source, query, asker) for query in asked), reading.hold)
+        content = response((self._series(source, query, principal) for query in asked), reading.hold)
         return kept([content[at : at + PIECE_BYTES] for at in range(0, len(content), PIECE_BYTES)], reading)
 
-    def _series(self, source: ReaderSource, query: ReadQuery, asker: Asker) -> Iterator[bytes]:
-        matchers = [*(each for each in query.matchers if not self._is_external(each)), *asker.enforced]
+    def _series(self, source: ReaderSource, query: ReadQuery, principal: Principal) -> Iterator[bytes]:
+        matchers = [*(each for each in query.matchers if not self._is_external(each)), *principal.enforced]
         labels, samples = _fetched(source, matchers, query)
         for row, data in enumerate(labels):
             part = slice(samples.offsets[row], samples.offsets[row + 1])

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from schemas.alert_messages import ActiveAlert
 from schemas.rule_files import Group, RuleKind
 from streamgauge.gateway.query.queries import Answer, document, selector
-from streamgauge.gateway.request.askers import Asker
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest, invalid_parameter
 from streamgauge.gateway.request.parameters import Form, quoted
+from streamgauge.gateway.request.principals import Principal
 from streamgauge.go_numbers import InvalidNumber, integer
 from streamgauge.promql.syntax import parser, printer
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
@@ -23,7 +23,7 @@ from streamgauge.rules.sql.tokens import InvalidSql
 from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, all_match
 from streamgauge.series.regexes import RegexAllowance
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 from streamgauge.topics.alert_board import AlertBoard
 
 _TRUE, _FALSE = ("1", "t", "true"), ("", "0", "f", "false")
@@ -84,15 +84,15 @@ class Rules:
         self._clock = clock
         self._wait_s = wait_s
 
-    def rules(self, form: Form, reading: Reading) -> Answer:
+    def rules(self, form: Form, reading: ReadContext) -> Answer:
         """/api/v1/rules"""
         wanted = Wanted.of(form)
-        groups, warnings = self._groups(form.asker, reading)
+        groups, warnings = self._groups(form.principal, reading)
         return document(discovery(groups, wanted), reading, warnings, _size(groups))
 
-    def alerts(self, form: Form, reading: Reading) -> Answer:
+    def alerts(self, form: Form, reading: ReadContext) -> Answer:
         """/api/v1/alerts"""
-        groups, warnings = self._groups(form.asker, reading)
+        groups, warnings = self._groups(form.principal, reading)
         found = (_alert(one) for group in groups for rule in group.rules for one in rule.alerts)
         return document({"alerts": found}, reading, warnings, _size(groups))
 
@@ -101,7 +101,7 @@ class Rules:
         groups = self._board.see(lambda board: board.groups(self._clock()))
         return {view.key: view.status.seconds for view in groups if view.status}
 
-    def _groups(self, asker: Asker, reading: Reading) -> tuple[list[GroupView], list[str]]:
+    def _groups(self, principal: Principal, reading: ReadContext) -> tuple[list[GroupView], list[str]]:
         if not self._board.wait(self._wait_s):
             trouble = self._board.trouble or "not read in time"
             raise InvalidRequest(
@@ -110,8 +110,8 @@ class Rules:
         now = self._clock()
         groups, broken = self._board.see(lambda board: (board.groups(now), board.broken()))
         reading.hold(_size(groups))
-        if asker.enforced:
-            groups = [seen_by(asker, view) for view in reading.watched(groups)]
+        if principal.enforced:
+            groups = [seen_by(principal, view) for view in reading.watched(groups)]
         trouble = self._board.trouble
         warnings = [f"rules and alerts may be out of date: Kafka: {trouble}"] if trouble else []
         seen = {view.key for view in groups if view.rules}
@@ -121,16 +121,16 @@ class Rules:
         return groups, warnings
 
 
-def seen_by(asker: Asker, view: GroupView) -> GroupView:
-    """A group with the alerts that an asker may see, and the rules that have their labels or such alerts.
+def seen_by(principal: Principal, view: GroupView) -> GroupView:
+    """A group with the alerts that a principal may see, and the rules that have their labels or such alerts.
 
     An alert has the labels of its series of ALERTS, a rule those of what it records.
     """
     rules = []
     for rule in view.rules:
-        alerts = [alert for alert in rule.alerts if asker.sees({**alert.labels, NAME: ALERTS})]
+        alerts = [alert for alert in rule.alerts if principal.sees({**alert.labels, NAME: ALERTS})]
         name = rule.rule.name if rule.rule.kind is RuleKind.RECORD else ALERTS
-        if alerts or asker.sees({**view.group.labels, **rule.rule.labels, NAME: name}):
+        if alerts or principal.sees({**view.group.labels, **rule.rule.labels, NAME: name}):
             rules.append(replace(rule, alerts=alerts))
     return replace(view, rules=rules)
 

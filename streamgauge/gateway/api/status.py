@@ -15,7 +15,7 @@ from streamgauge.gateway.formats import prometheus_json as answer
 from streamgauge.gateway.query.queries import Answer, document
 from streamgauge.gateway.request.parameters import Form
 from streamgauge.redaction import redacted, without_secrets
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 from streamgauge.times import rfc3339
 
 PROMETHEUS_VERSION = "3.16.0"
@@ -30,7 +30,7 @@ class Status:
         self._clock = clock
         self._started = clock()
 
-    def buildinfo(self, _: Form, reading: Reading) -> Answer:
+    def buildinfo(self, _: Form, reading: ReadContext) -> Answer:
         """/api/v1/status/buildinfo"""
         build = {
             "version": PROMETHEUS_VERSION,
@@ -42,12 +42,12 @@ class Status:
         }
         return document(build, reading)
 
-    def config(self, _: Form, reading: Reading) -> Answer:
+    def config(self, _: Form, reading: ReadContext) -> Answer:
         """/api/v1/status/config: all keys with their values, passwords hidden."""
         shown = yaml.safe_dump(self._shown(), sort_keys=False, allow_unicode=True)
         return document({"yaml": shown}, reading)
 
-    def flags(self, _: Form, reading: Reading) -> Answer:
+    def flags(self, _: Form, reading: ReadContext) -> Answer:
         """/api/v1/status/flags: the keys of the configuration, and Prometheus's flags that say the same."""
         gateway = self._config.gateway
         flags = dict(_flat(self._shown())) | {
@@ -58,7 +58,7 @@ class Status:
         }
         return document(dict(sorted(flags.items())), reading)
 
-    def runtimeinfo(self, _: Form, reading: Reading) -> Answer:
+    def runtimeinfo(self, _: Form, reading: ReadContext) -> Answer:
         """/api/v1/status/runtimeinfo, as far as it applies outside of Go."""
         started = rfc3339(self._started)
         content = {
@@ -78,7 +78,7 @@ class Status:
         }
         return document(content, reading)
 
-    def alertmanagers(self, _: Form, reading: Reading) -> Answer:
+    def alertmanagers(self, _: Form, reading: ReadContext) -> Answer:
         """/api/v1/alertmanagers: those that the bridge sends to."""
         urls = [f"{redacted(url).rstrip('/')}/api/v2/alerts" for url in self._config.notify.alertmanagers]
         content = {"activeAlertmanagers": [{"url": url} for url in urls], "droppedAlertmanagers": []}

@@ -15,9 +15,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streamgauge.gateway.auth.accounts import Accounts, User
 from streamgauge.gateway.auth.guesses import Guesses
 from streamgauge.gateway.formats import prometheus_json as answer
-from streamgauge.gateway.request.askers import Asker
 from streamgauge.gateway.request.faults import ErrorType
-from streamgauge.gateway.request.pools import Turns, retrieve
+from streamgauge.gateway.request.pools import FairSemaphore, retrieve
+from streamgauge.gateway.request.principals import Principal
 
 OPEN = frozenset({"/-/healthy", "/-/ready", "/metrics"})
 """Paths that need no authentication: health checks and metrics."""
@@ -36,7 +36,7 @@ _CREDENTIALS = re.compile(r"(basic|bearer) +(\S+) *", re.IGNORECASE | re.ASCII)
 
 
 class Authentication:
-    """ASGI middleware that puts an `Asker` into the request's state.
+    """ASGI middleware that puts an `Principal` into the request's state.
 
     Without accounts everybody may ask, and is known by a header or by their address. With accounts the headers count
     for nothing, but of those who ask for others.
@@ -50,7 +50,7 @@ class Authentication:
         self._accounts = accounts
         # whoever guesses passwords waits for one another, and holds up nobody else
         self._checking = ThreadPoolExecutor(1, "password")
-        self._turns = Turns(1)
+        self._turns = FairSemaphore(1)
         self._guesses = Guesses()
         self._under_way: dict[tuple[str, str, str], asyncio.Future[tuple[str, User] | None]] = {}
 
@@ -60,10 +60,10 @@ class Authentication:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        asker: Asker | None = Asker()
+        principal: Principal | None = Principal()
         if scope["path"] not in OPEN:
             try:
-                asker = await self._asker(_address(scope), headers)
+                principal = await self._principal(_address(scope), headers)
             except _TooManyGuesses as refused:
                 await _refused(
                     scope["path"],
@@ -72,22 +72,22 @@ class Authentication:
                     {"Retry-After": str(ceil(refused.wait_s))},
                 )(scope, receive, send)
                 return
-        if asker is None:
+        if principal is None:
             await _unauthorized(scope["path"])(scope, receive, send)
             return
         is_dashboard = DASHBOARD_HEADER in headers
-        scope.setdefault("state", {})["asker"] = asker._replace(is_dashboard=is_dashboard)
+        scope.setdefault("state", {})["principal"] = principal._replace(is_dashboard=is_dashboard)
         await self._app(scope, receive, send)
 
-    async def _asker(self, address: str, headers: Headers) -> Asker | None:
+    async def _principal(self, address: str, headers: Headers) -> Principal | None:
         if self._accounts is None:
-            return Asker(_header_name(headers) or address, source=address)
+            return Principal(_header_name(headers) or address, source=address)
         found = await self._user(self._accounts, headers.get("authorization", ""), address)
         if found is None:
             return None
         name, user = found
         other = _header_name(headers) if user.asks_for_others else ""
-        return Asker(f"{name}/{other}" if other else name, user.enforced, source=name)
+        return Principal(f"{name}/{other}" if other else name, user.enforced, source=name)
 
     async def _user(self, accounts: Accounts, header: str, address: str) -> tuple[str, User] | None:
         shown = _CREDENTIALS.fullmatch(header)

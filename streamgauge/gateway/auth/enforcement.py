@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from streamgauge.gateway.request.askers import Asker
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest
 from streamgauge.gateway.request.parameters import Form
+from streamgauge.gateway.request.principals import Principal
 from streamgauge.promql.syntax import parser, printer
 from streamgauge.promql.syntax.ast import (
     Aggregate,
@@ -30,15 +30,15 @@ Part = TypeVar("Part", bound=Expr)
 
 
 def enforced(form: Form) -> Form:
-    """The form as the asker may ask it.
+    """The form as the principal may ask it.
 
-    Every selector in `query` and `match[]` gets the asker's matchers, beside those that it has: to ask for others'
-    series is to ask for nothing. Where no `match[]` is given, the asker's own is. What is no PromQL stays, and is
+    Every selector in `query` and `match[]` gets the principal's matchers, beside those that it has: to ask for others'
+    series is to ask for nothing. Where no `match[]` is given, the principal's own is. What is no PromQL stays, and is
     refused by whoever reads it; of several `query` the first counts.
 
     :raises InvalidRequest: for more `match[]`, or larger regexes, than a request may have.
     """
-    matchers = form.asker.enforced
+    matchers = form.principal.enforced
     if not matchers:
         return form
     regexes = RegexAllowance()
@@ -53,12 +53,12 @@ def enforced(form: Form) -> Form:
     return form.with_pairs(pairs)
 
 
-def refuse_restricted(asker: Asker) -> None:
+def refuse_restricted(principal: Principal) -> None:
     """Refuse requests that are not about series.
 
-    :raises InvalidRequest: for askers who may see some only.
+    :raises InvalidRequest: for principals who may see some only.
     """
-    if asker.enforced:
+    if principal.enforced:
         detail = "not available to users who may see only some series"
         raise InvalidRequest(ErrorType.FORBIDDEN, detail)
 

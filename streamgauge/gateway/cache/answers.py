@@ -12,7 +12,7 @@ from streamgauge.gateway.cache.remote import Values
 from streamgauge.gateway.cache.values import InvalidValue, ValueFault, hold, length, seal, unseal
 from streamgauge.store.changes import packed
 from streamgauge.store.reader import Reader
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 
 SECONDS = 60
 MAX_PERIODS = 1000
@@ -74,7 +74,7 @@ class Answers:
         question: tuple[object, ...],
         times: tuple[int, int],
         compute: Callable[[], Listing],
-        reading: Reading,
+        reading: ReadContext,
     ) -> tuple[Listing, bool | None]:
         """Return a response and whether it was cached; None if it cannot be cached.
 
@@ -95,7 +95,7 @@ class Answers:
         self._values.put({key: (seal(key, content), SECONDS)})
         return found, False
 
-    def _kept(self, key: bytes, reading: Reading) -> Listing | None:
+    def _kept(self, key: bytes, reading: ReadContext) -> Listing | None:
         try:
             [data] = self._values.get([key], partial(hold, reading))
             if data is None:

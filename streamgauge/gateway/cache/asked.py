@@ -32,7 +32,7 @@ from streamgauge.promql.syntax.ast import (
     walk,
 )
 from streamgauge.store.changes import Change
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 
 
 class Refusal(StrEnum):
@@ -108,17 +108,17 @@ class State(Protocol):
     """State of the store's blocks."""
 
     def progress(
-        self, resolutions: Sequence[Resolution], reading: Reading
+        self, resolutions: Sequence[Resolution], reading: ReadContext
     ) -> Mapping[Resolution, Mapping[int, int]]:
         """Where each lane is sealed up to (ms), by resolution."""
         ...
 
-    def index_progress(self, reading: Reading) -> Mapping[int, int]:
+    def index_progress(self, reading: ReadContext) -> Mapping[int, int]:
         """Where the index of each lane is sealed up to (ms)."""
         ...
 
     def changes(
-        self, periods: Mapping[Resolution, set[int]], reading: Reading
+        self, periods: Mapping[Resolution, set[int]], reading: ReadContext
     ) -> Mapping[Resolution, Sequence[Change]]:
         """Return the changes in these periods."""
         ...

@@ -27,7 +27,7 @@ from streamgauge.promql.data.query import Query
 from streamgauge.promql.engine.selection import Read
 from streamgauge.promql.plan.planned_reads import PlannedReads
 from streamgauge.promql.syntax.printer import canonical
-from streamgauge.store.reading import Reading, TooMuch
+from streamgauge.store.reading import ReadContext, TooMuch
 
 OLD_S = 3600
 RECENT_S = 60
@@ -66,7 +66,7 @@ class Ranges:
         self._clock = clock
         self._invalid = invalid
 
-    def answer(self, asked: Asked, reading: Reading) -> Answered:
+    def answer(self, asked: Asked, reading: ReadContext) -> Answered:
         """The answer to a query.
 
         :raises InvalidQuery, DeadlinePassed, TooMuch: as its evaluation does.
@@ -82,7 +82,7 @@ class Ranges:
             report = Report(refused.reason, computed=spans, points=points)
             return Answered(value, annotations.warnings, annotations.infos, report)
 
-    def _in_parts(self, asked: Asked, reading: Reading) -> Answered:
+    def _in_parts(self, asked: Asked, reading: ReadContext) -> Answered:
         if asked.no_store:
             raise _Refused(Refusal.NO_STORE)
         if reason := refusal(asked.expression, asked.query):
@@ -115,7 +115,7 @@ class Ranges:
         )
 
     def _final(
-        self, parts: Sequence[Part], planned: PlannedReads, query: Query, key: bytes, reading: Reading
+        self, parts: Sequence[Part], planned: PlannedReads, query: Query, key: bytes, reading: ReadContext
     ) -> dict[int, _Final]:
         """The parts that may be kept, by their numbers.
 
@@ -149,7 +149,9 @@ class Ranges:
             for part in final
         }
 
-    def _kept(self, final: Mapping[int, _Final], slots: Sequence[Slot], reading: Reading) -> dict[int, Piece]:
+    def _kept(
+        self, final: Mapping[int, _Final], slots: Sequence[Slot], reading: ReadContext
+    ) -> dict[int, Piece]:
         found: dict[int, Piece] = {}
         steps = {slot.part.number: slot.part.size for slot in slots}
         try:
@@ -179,7 +181,7 @@ class Ranges:
         return found
 
     def _computed(
-        self, run: Run, asked: Asked, query: Query, final: Mapping[int, _Final], reading: Reading
+        self, run: Run, asked: Asked, query: Query, final: Mapping[int, _Final], reading: ReadContext
     ) -> dict[int, Piece]:
         """The pieces of a run, whole ones of parts that are final; these are kept from now on."""
         own = [slot for slot in run.slots if slot.part.number in final]
@@ -200,7 +202,7 @@ class Ranges:
         )
         return found
 
-    def _evaluated(self, run: Run, asked: Asked, query: Query, reading: Reading) -> Piece | None:
+    def _evaluated(self, run: Run, asked: Asked, query: Query, reading: ReadContext) -> Piece | None:
         """The result at the steps of a run; None if it is not to be kept, nor to be put together with others."""
         annotations = Annotations(asked.text)
         # one step alone would be taken for an instant query

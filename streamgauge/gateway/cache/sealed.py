@@ -22,7 +22,7 @@ from streamgauge.promql.data.query import SAMPLES
 from streamgauge.promql.engine.selection import Read
 from streamgauge.store.changes import Change, packed
 from streamgauge.store.reader import SEALED_HEAD_MINUTES, Reader
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 
 MARGIN_MS = 60_000
 """Tolerance of expiry times."""
@@ -103,17 +103,17 @@ class ReaderState:
         self._blocks = reader.blocks
 
     def progress(
-        self, resolutions: Sequence[Resolution], reading: Reading
+        self, resolutions: Sequence[Resolution], reading: ReadContext
     ) -> Mapping[Resolution, Mapping[int, int]]:
         """Where each lane is sealed up to (ms), by resolution."""
         return {each: self._blocks.progress(each, reading) for each in resolutions}
 
-    def index_progress(self, reading: Reading) -> Mapping[int, int]:
+    def index_progress(self, reading: ReadContext) -> Mapping[int, int]:
         """Where the index of each lane is sealed up to (ms)."""
         return self._blocks.index_progress(reading)
 
     def changes(
-        self, periods: Mapping[Resolution, set[int]], reading: Reading
+        self, periods: Mapping[Resolution, set[int]], reading: ReadContext
     ) -> Mapping[Resolution, Sequence[Change]]:
         """Return the changes in these periods."""
         return {each: self._blocks.changes.read(each, own, reading) for each, own in periods.items()}

@@ -25,7 +25,7 @@ import xxhash
 from streamgauge.gateway.cache.pieces import Note, Piece
 from streamgauge.gateway.request.faults import InvalidRequest
 from streamgauge.promql.data.labels import Column, LabelTable
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 
 VERSION = 1
 MAX_CONTENT = 64 * 1024 * 1024
@@ -96,7 +96,7 @@ def unseal(key: bytes, data: bytes) -> bytes:
     return bytes(content)
 
 
-def hold(reading: Reading, size: int) -> None:
+def hold(reading: ReadContext, size: int) -> None:
     """Account for the bytes of a value in a reading.
 
     :raises InvalidValue: if it may not: the query is refused if it needs as many without the value.

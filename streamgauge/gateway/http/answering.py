@@ -142,21 +142,21 @@ async def body_of(request: Request, most: int = MAX_BODY_BYTES) -> bytes:
 
 
 async def form_of(request: Request, reads_series: bool = True) -> Form:
-    """The parameters of the URL and of a form, as the asker may ask them.
+    """The parameters of the URL and of a form, as the principal may ask them.
 
-    :param reads_series: whether what is asked gets the matchers of askers who see only some series.
+    :param reads_series: whether what is asked gets the matchers of principals who see only some series.
     :raises InvalidRequest: for a form that is too large, or not UTF-8, and by `enforced`.
     """
     no_store = "no-store" in request.headers.get("cache-control", "").lower()
-    name, asker = request.path_params.get("name", ""), request.state.asker
+    name, principal = request.path_params.get("name", ""), request.state.principal
     query, body = request.url.query, await body_of(request)
     content_type = request.headers.get("content-type", "")
 
     def read() -> Form:
-        form = Form(query, body, name, no_store, asker, content_type)
+        form = Form(query, body, name, no_store, principal, content_type)
         return enforced(form) if reads_series else form
 
-    is_short = len(query) + len(body) <= ON_LOOP_BYTES and not asker.enforced
+    is_short = len(query) + len(body) <= ON_LOOP_BYTES and not principal.enforced
     return read() if is_short else await asyncio.to_thread(read)
 
 

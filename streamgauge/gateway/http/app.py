@@ -43,14 +43,14 @@ from streamgauge.gateway.http.page import assets
 from streamgauge.gateway.http.pages import PAGES
 from streamgauge.gateway.metrics import Looked, Metrics
 from streamgauge.gateway.query.evaluation import Budget
-from streamgauge.gateway.query.kept import Kept
 from streamgauge.gateway.query.queries import Answer, Queries
+from streamgauge.gateway.query.query_cache import QueryCache
 from streamgauge.gateway.request.faults import translated
 from streamgauge.gateway.request.memory import Memory, default_bytes
 from streamgauge.gateway.request.parameters import Form
-from streamgauge.gateway.request.pools import Flights, Limits, Pool, TooManyAtOnce, Users
+from streamgauge.gateway.request.pools import Limits, Pool, SingleFlight, TooManyAtOnce, UserConcurrency
 from streamgauge.store.reader import Reader
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 from streamgauge.times import now_ms
 from streamgauge.topics.alert_board import AlertBoard
 
@@ -78,9 +78,9 @@ class Gateway:
         self.metrics = Metrics()
         self.memory = Memory(settings.memory_bytes or default_bytes(), self.metrics.memory_refusals.inc)
         self.accounts = Accounts(settings.users_file) if settings.users_file else None
-        self.kept = Kept(config, reader, store, now_ms, self.metrics) if store else None
+        self.kept = QueryCache(config, reader, store, now_ms, self.metrics) if store else None
         self.queries = Queries(settings, reader, now_ms, self.kept)
-        self._flights: Flights[Answer] = Flights(self.metrics.shared.inc)
+        self._flights: SingleFlight[Answer] = SingleFlight(self.metrics.shared.inc)
         self.board = AlertBoard(config.kafka)
         self.rules = Rules(self.board, now_ms, FIRST_LOOK_S)
         self.jobs = JobStatus(config.flink.rest, reader, now_ms)
@@ -145,36 +145,36 @@ class Gateway:
         """
         return await self._shared(self._pool(form), query, form)
 
-    async def read(self, form: Form, look: Callable[[Reading], Found]) -> tuple[Found, list[str]]:
+    async def read(self, form: Form, look: Callable[[ReadContext], Found]) -> tuple[Found, list[str]]:
         """Run a function on the store; returns its result and warnings about damaged rows and its cost.
 
         :raises InvalidRequest: with the reason, whatever went wrong.
         """
         return await self._read(self._pool(form), form, look)
 
-    def metadata(self, form: Form, reading: Reading) -> Answer:
-        """/api/v1/metadata, of the metrics that the asker may see."""
+    def metadata(self, form: Form, reading: ReadContext) -> Answer:
+        """/api/v1/metadata, of the metrics that the principal may see."""
         return self.collectors.metadata(form, reading, self._shown(form, reading))
 
-    def targets_metadata(self, form: Form, reading: Reading) -> Answer:
-        """/api/v1/targets/metadata, of the metrics that the asker may see."""
+    def targets_metadata(self, form: Form, reading: ReadContext) -> Answer:
+        """/api/v1/targets/metadata, of the metrics that the principal may see."""
         return self.collectors.targets_metadata(form, reading, self._shown(form, reading))
 
-    def _shown(self, form: Form, reading: Reading) -> set[str] | None:
-        """The names of the series that an asker may see; None for one who may see all."""
-        return self.queries.metrics(form, reading) if form.asker.enforced else None
+    def _shown(self, form: Form, reading: ReadContext) -> set[str] | None:
+        """The names of the series that a principal may see; None for one who may see all."""
+        return self.queries.metrics(form, reading) if form.principal.enforced else None
 
     async def ready(self) -> None:
         """Whether the store answers, however many queries there are.
 
         :raises InvalidRequest: if it does not.
         """
-        reading = Reading(time.monotonic() + READY_TIMEOUT_S)
+        reading = ReadContext(time.monotonic() + READY_TIMEOUT_S)
         with translated():
             await asyncio.to_thread(self.queries.readable, reading)
 
     def _pool(self, form: Form) -> Pool:
-        return self._interactive if form.asker.is_dashboard else self._adhoc
+        return self._interactive if form.principal.is_dashboard else self._adhoc
 
     async def _shared(self, pool: Pool, query: Query, form: Form) -> Answer:
         """The answer of a query; identical ones at the same time are run once, for the one who came first."""
@@ -191,21 +191,23 @@ class Gateway:
             return await run()
 
     async def _read(
-        self, pool: Pool, form: Form, look: Callable[[Reading], Found]
+        self, pool: Pool, form: Form, look: Callable[[ReadContext], Found]
     ) -> tuple[Found, list[str]]:
         timeout = form.timeout_s(self.settings.timeout_s)
         reading = self._budget(timeout)
         with translated():
             async with asyncio.timeout(timeout):
-                found = await pool.run(form.asker, lambda _: reading.run(look), reading)
+                found = await pool.run(form.principal, lambda _: reading.run(look), reading)
         self.metrics.samples.inc(reading.samples)
         return found, [*reading.notes, *self._damages(reading)]
 
     def _limits(self) -> Limits:
         settings = self.settings
         return Limits(
-            Users(settings.user_queries, settings.user_patience_s),
-            Users(settings.source_queries, settings.user_patience_s, "from this account or address"),
+            UserConcurrency(settings.user_queries, settings.user_patience_s),
+            UserConcurrency(
+                settings.source_queries, settings.user_patience_s, "from this account or address"
+            ),
         )
 
     def _budget(self, timeout_s: float) -> Budget:
@@ -240,7 +242,7 @@ class Gateway:
         others = (self._looking, self._asking, self._jobs)
         return {pool.name: pool.turns.waiting for pool in (*queries, *others)}
 
-    def _damages(self, reading: Reading) -> list[str]:
+    def _damages(self, reading: ReadContext) -> list[str]:
         for damage in reading.damages:
             self.metrics.damaged.labels(damage.reason).inc()
         named = [f"skipped a damaged row: {row}: {reason}" for reason, row in reading.damages[:NAMED_DAMAGES]]
@@ -273,7 +275,7 @@ def _route(gateway: Gateway, path: str, methods: list[str], respond: Respond) ->
 def _api(endpoint: Endpoint) -> Respond:
     async def respond(request: Request) -> Response:
         if endpoint.is_about_all:
-            refuse_restricted(request.state.asker)
+            refuse_restricted(request.state.principal)
         form = await form_of(request, endpoint.reads_series)
         return answered(await while_connected(request, endpoint.answer(form)))
 

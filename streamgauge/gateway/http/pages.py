@@ -41,8 +41,8 @@ async def _federate(gateway: "Gateway", request: Request) -> Response:
 
 async def _read(gateway: "Gateway", request: Request) -> Response:
     asked = await asyncio.to_thread(remote_read_messages.queries, await body_of(request))
-    form = Form("", asker=request.state.asker)
-    look = partial(gateway.remote_read.answer, asked, form.asker)
+    form = Form("", principal=request.state.principal)
+    look = partial(gateway.remote_read.answer, asked, form.principal)
     found, _ = await while_connected(request, gateway.read(form, look))
     headers = {"content-type": "application/x-protobuf", "content-encoding": "snappy"}
     return InPieces(found, headers=headers)

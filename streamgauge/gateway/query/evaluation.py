@@ -33,7 +33,7 @@ from streamgauge.promql.syntax.ast import Expr
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.store.reader import Reader
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 from streamgauge.store.source import KnownSelections, ReaderSource
 
 Found = TypeVar("Found")
@@ -64,7 +64,7 @@ class Estimate(NamedTuple):
 
 
 @dataclass(slots=True)
-class Budget(Reading):
+class Budget(ReadContext):
     """A reading with a cost limit, and the warning about its cost."""
 
     warn_above: Cost = field(default_factory=Cost)
@@ -112,17 +112,17 @@ class Budget(Reading):
 
     def take_series(self, count: int) -> None:
         """Check the number of selected series and reserve their memory."""
-        Reading.take_series(self, count)
+        ReadContext.take_series(self, count)
         self.hold(count * SERIES_BYTES)
 
     def take_samples(self, count: int) -> None:
         """Count decoded samples and reserve their memory."""
-        Reading.take_samples(self, count)
+        ReadContext.take_samples(self, count)
         self.hold(self.samples * READ_BYTES)
 
     def restart(self) -> None:
         """Reset the cost of parts that are not used in the response."""
-        Reading.restart(self)
+        ReadContext.restart(self)
         self.estimate = Estimate()
         self.notes.clear()
 
@@ -147,7 +147,7 @@ class Budget(Reading):
 
 
 def estimated(
-    expression: Expr, query: Query, levels: Sequence[Level], reader: KnownSelections, reading: Reading
+    expression: Expr, query: Query, levels: Sequence[Level], reader: KnownSelections, reading: ReadContext
 ) -> Estimate:
     """Estimate the cost of an expression with resolved durations.
 
@@ -198,7 +198,7 @@ class Evaluation:
     :raises InvalidRequest: if a duration in it cannot be.
     """
 
-    def __init__(self, text: str, parsed: Expr, query: Query, reader: Reader, reading: Reading) -> None:
+    def __init__(self, text: str, parsed: Expr, query: Query, reader: Reader, reading: ReadContext) -> None:
         self.text = text
         self.query = query
         self._known = KnownSelections(reader)

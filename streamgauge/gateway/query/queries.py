@@ -12,7 +12,7 @@ from streamgauge.gateway.formats import prometheus_json as answer
 from streamgauge.gateway.formats.bodies import PIECE_BYTES, Body, gathered
 from streamgauge.gateway.query.evaluation import Estimate, Evaluation, expression
 from streamgauge.gateway.query.explain import explained
-from streamgauge.gateway.query.kept import Kept
+from streamgauge.gateway.query.query_cache import QueryCache
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest, invalid_parameter
 from streamgauge.gateway.request.parameters import MAX_MS, NS_PER_MS, Form, label_name
 from streamgauge.promql.data.query import TEXT_BYTES, Query
@@ -25,7 +25,7 @@ from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher
 from streamgauge.series.regexes import RegexAllowance
 from streamgauge.store.reader import Reader
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 
 _NO_TIME = -MAX_MS - 1
 """Earlier than any that is given."""
@@ -55,21 +55,21 @@ class Queries:
     """Prometheus's query endpoints over a reader. `clock` returns ms, `kept` is the result cache."""
 
     def __init__(
-        self, settings: Gateway, reader: Reader, clock: Callable[[], int], kept: Kept | None = None
+        self, settings: Gateway, reader: Reader, clock: Callable[[], int], kept: QueryCache | None = None
     ) -> None:
         self._settings = settings
         self._reader = reader
         self._clock = clock
         self._kept = kept
 
-    def instant(self, form: Form, reading: Reading) -> Answer:
+    def instant(self, form: Form, reading: ReadContext) -> Answer:
         """/api/v1/query"""
         limit = form.limit()
         evaluation = self._instant(form, reading)
         result = evaluation.whole()
         return self._answer(form, evaluation, result, answer.instant(result, limit, reading.hold), reading)
 
-    def range(self, form: Form, reading: Reading) -> Answer:
+    def range(self, form: Form, reading: ReadContext) -> Answer:
         """/api/v1/query_range"""
         limit = form.limit()
         evaluation = self._range(form, reading)
@@ -80,21 +80,21 @@ class Queries:
         shown = answer.ranged(result, limit, reading.hold)
         return self._answer(form, evaluation, result, shown, reading, report)
 
-    def instant_cost(self, form: Form, reading: Reading) -> Answer:
+    def instant_cost(self, form: Form, reading: ReadContext) -> Answer:
         """/api/v1/query_cost"""
         form.limit()
         return _cost(self._instant(form, reading).forecast(), reading)
 
-    def range_cost(self, form: Form, reading: Reading) -> Answer:
+    def range_cost(self, form: Form, reading: ReadContext) -> Answer:
         """/api/v1/query_range_cost"""
         form.limit()
         return _cost(self._range(form, reading).forecast(), reading)
 
-    def formatted(self, form: Form, reading: Reading) -> Answer:
+    def formatted(self, form: Form, reading: ReadContext) -> Answer:
         """/api/v1/format_query"""
         return document(pretty(expression(form.get("query"), "query")), reading)
 
-    def series(self, form: Form, reading: Reading) -> Answer:
+    def series(self, form: Form, reading: ReadContext) -> Answer:
         """/api/v1/series"""
         if not form.all("match[]"):
             raise InvalidRequest(ErrorType.BAD_DATA, "no match[] parameter provided")
@@ -110,7 +110,7 @@ class Queries:
 
         return self._listed("series", form, compute, reading)
 
-    def label_names(self, form: Form, reading: Reading) -> Answer:
+    def label_names(self, form: Form, reading: ReadContext) -> Answer:
         """/api/v1/labels"""
         limit = form.limit()
 
@@ -120,13 +120,13 @@ class Queries:
 
         return self._listed("labels", form, compute, reading)
 
-    def _names(self, form: Form, reading: Reading) -> set[str]:
+    def _names(self, form: Form, reading: ReadContext) -> set[str]:
         if form.all("match[]"):
             return {name for data in self._matching(form, reading) for name in answer.label_set(data)}
         start, end = self._times(form)
         return self._reader.index.label_names(start, end, reading) if start <= end else set()
 
-    def label_values(self, form: Form, reading: Reading) -> Answer:
+    def label_values(self, form: Form, reading: ReadContext) -> Answer:
         """/api/v1/label/NAME/values"""
         name = label_name(form.path_name)
         limit = form.limit()
@@ -137,36 +137,36 @@ class Queries:
 
         return self._listed(f"values {name}", form, compute, reading)
 
-    def _values(self, name: str, form: Form, reading: Reading) -> set[str]:
+    def _values(self, name: str, form: Form, reading: ReadContext) -> set[str]:
         if form.all("match[]"):
             sets = [answer.label_set(data) for data in self._matching(form, reading)]
             return {labels[name] for labels in sets if name in labels}
         start, end = self._times(form)
         return self._reader.index.label_values(name, start, end, reading) if start <= end else set()
 
-    def _listed(self, what: str, form: Form, compute: Callable[[], Listing], reading: Reading) -> Answer:
+    def _listed(self, what: str, form: Form, compute: Callable[[], Listing], reading: ReadContext) -> Answer:
         """A list that follows from the index."""
         if self._kept is None or form.no_store:
             return _listed(compute(), reading)
         question = (what, tuple(form.selectors()), form.limit())
         return _listed(self._kept.listing(question, self._times(form), compute, reading), reading)
 
-    def readable(self, reading: Reading) -> None:
+    def readable(self, reading: ReadContext) -> None:
         """Check that the store responds; raises its errors."""
         self._reader.blocks.progress(Resolution.MIN1, reading)
 
-    def metrics(self, form: Form, reading: Reading) -> set[str]:
+    def metrics(self, form: Form, reading: ReadContext) -> set[str]:
         """The names of the metrics that any `match[]` selects."""
         return {answer.label_set(data).get(NAME, "") for data in self._matching(form, reading)}
 
-    def _instant(self, form: Form, reading: Reading) -> Evaluation:
+    def _instant(self, form: Form, reading: ReadContext) -> Evaluation:
         time = form.time("time", self._clock())
         text, lookback = form.get("query"), self._lookback(form)
         reading.is_now = not form.no_store
         query = Query(time, time, 1, lookback)
         return Evaluation(text, expression(text, "query"), query, self._reader, reading)
 
-    def _range(self, form: Form, reading: Reading) -> Evaluation:
+    def _range(self, form: Form, reading: ReadContext) -> Evaluation:
         steps = form.steps(self._settings.max_points)
         text, lookback = form.get("query"), self._lookback(form)
         parsed = expression(text, "query")
@@ -185,7 +185,7 @@ class Queries:
         evaluation: Evaluation,
         result: Result,
         shown: tuple[list[bytes], bool],
-        reading: Reading,
+        reading: ReadContext,
         report: Report | None = None,
     ) -> Answer:
         pieces, cut = shown
@@ -210,7 +210,7 @@ class Queries:
         start, end = form.time("start", _NO_TIME), form.time("end", self._clock())
         return (end - INDEX_PERIOD_MS if start == _NO_TIME else start), end
 
-    def _matching(self, form: Form, reading: Reading) -> set[bytes]:
+    def _matching(self, form: Form, reading: ReadContext) -> set[bytes]:
         """The canonical labels of the series that any `match[]` selects; none where the end is before the start."""
         start, end = self._times(form)
         found: set[bytes] = set()
@@ -221,7 +221,7 @@ class Queries:
         return found
 
 
-def _cost(found: Estimate, reading: Reading) -> Answer:
+def _cost(found: Estimate, reading: ReadContext) -> Answer:
     estimate = {"seriesTouched": found.series, "samplesRead": found.samples, "bytes": found.bytes}
     return document({"estimate": estimate}, reading)
 
@@ -239,7 +239,7 @@ def selector(text: str, regexes: RegexAllowance) -> tuple[Matcher, ...]:
         raise InvalidSelector(str(error)) from None
 
 
-def document(content: object, reading: Reading, warnings: Sequence[str] = (), held: int = 0) -> Answer:
+def document(content: object, reading: ReadContext, warnings: Sequence[str] = (), held: int = 0) -> Answer:
     """An answer of any JSON value, in which iterators are lists that are made while they are written.
 
     :param held: bytes that the value takes, beside what is written of it.
@@ -250,16 +250,16 @@ def document(content: object, reading: Reading, warnings: Sequence[str] = (), he
     return Answer(kept(pieces, reading), [*warnings])
 
 
-def kept(pieces: list[bytes], reading: Reading) -> Body:
+def kept(pieces: list[bytes], reading: ReadContext) -> Body:
     """Return a body that keeps only its own share of the reading's memory."""
     return Body(pieces, reading.keep(sum(map(len, pieces))))
 
 
-def _texts(found: set[str], limit: int | None, reading: Reading) -> str:
+def _texts(found: set[str], limit: int | None, reading: ReadContext) -> str:
     return _listing(map(answer.text, sorted(found)[:limit]), reading)
 
 
-def _listing(parts: Iterable[str], reading: Reading) -> str:
+def _listing(parts: Iterable[str], reading: ReadContext) -> str:
     """A list of JSON. It is there twice when it is put together, and again when it is kept."""
     found, size = [], 0
     for number, part in enumerate(parts):
@@ -271,7 +271,7 @@ def _listing(parts: Iterable[str], reading: Reading) -> str:
     return f"[{','.join(found)}]"
 
 
-def _listed(found: Listing, reading: Reading) -> Answer:
+def _listed(found: Listing, reading: ReadContext) -> Answer:
     pieces = gathered(
         (found.data[at : at + PIECE_BYTES] for at in range(0, len(found.data), PIECE_BYTES)),
         lambda size: reading.hold(len(found.data) + size),

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from streamgauge.gateway.request import go_values
-from streamgauge.gateway.request.askers import ANYBODY, Asker
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest, invalid_parameter
+from streamgauge.gateway.request.principals import ANYBODY, Principal
 from streamgauge.go_numbers import InvalidNumber, integer
 from streamgauge.times import go_duration
 
@@ -35,8 +35,8 @@ class Steps(NamedTuple):
 class Form:
     """The parameters of a request: those of the body come before those of the URL.
 
-    :param path_name: the label that the path names. :param asker: who asks. :param no_store: whether nothing that was
-        kept may be answered, and nothing kept of the answer. :param content_type: of the body.
+    :param path_name: the label that the path names. :param principal: the user. :param no_store: whether cached results
+        may be neither read nor written. :param content_type: of the body.
     :raises InvalidRequest: for a form that is not UTF-8, or has too many parameters.
     """
 
@@ -46,17 +46,17 @@ class Form:
         body: bytes = b"",
         path_name: str = "",
         no_store: bool = False,
-        asker: Asker = ANYBODY,
+        principal: Principal = ANYBODY,
         content_type: str = go_values.URL_ENCODED,
     ) -> None:
         self.path_name = path_name
         self.no_store = no_store
-        self.asker = asker
+        self.principal = principal
         self.pairs = go_values.pairs_of(url_query, body, content_type)
 
     def with_pairs(self, pairs: list[tuple[str, str]]) -> "Form":
         """The same request with other parameters."""
-        other = Form("", b"", self.path_name, self.no_store, self.asker)
+        other = Form("", b"", self.path_name, self.no_store, self.principal)
         other.pairs = pairs
         return other
 
@@ -66,7 +66,7 @@ class Form:
         is_dated = any(name in ("time", "end") and value for name, value in self.pairs)
         if not is_dated or self.no_store:
             return None
-        return (self.path_name, self.asker.enforced, *self.pairs)
+        return (self.path_name, self.principal.enforced, *self.pairs)
 
     def flag(self, name: str) -> bool:
         """Whether a flag is set: 1 or true.

@@ -13,14 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from streamgauge.gateway.request.askers import Asker
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest
-from streamgauge.store.reading import Reading
+from streamgauge.gateway.request.principals import Principal
+from streamgauge.store.reading import ReadContext
 
 RETRY_AFTER_S = 1
 
 
-class Turns:
+class FairSemaphore:
     """A semaphore that serves waiting users in turn. For one event loop."""
 
     def __init__(self, slots: int) -> None:
@@ -82,7 +82,7 @@ class TooManyAtOnce(InvalidRequest):
         )
 
 
-class Users:
+class UserConcurrency:
     """Lets no user have more than `most` queries at once. For one event loop.
 
     :param patience_s: so long one more waits for another to end before it is refused. :param whose: in that refusal.
@@ -92,14 +92,14 @@ class Users:
         self._whose = whose
         self._most = most
         self._patience_s = patience_s
-        self._turns: dict[str, tuple[Turns, int]] = {}
+        self._turns: dict[str, tuple[FairSemaphore, int]] = {}
 
     async def enter(self, user: str) -> None:
         """Count a query, which `leave` ends.
 
         :raises TooManyAtOnce: if the user has too many, and goes on having them.
         """
-        turns, known = self._turns.get(user, (Turns(self._most), 0))
+        turns, known = self._turns.get(user, (FairSemaphore(self._most), 0))
         self._turns[user] = turns, known + 1
         try:
             async with asyncio.timeout(self._patience_s):
@@ -142,7 +142,7 @@ class _Flight(Generic[T]):
     waiting: int = 0
 
 
-class Flights(Generic[T]):
+class SingleFlight(Generic[T]):
     """Executions in progress by their key, on one event loop.
 
     :param joined: is told of every request that waits for the run of another. :param clock: seconds, of any origin.
@@ -201,26 +201,26 @@ class Limits:
     :param sources: accounts and addresses.
     """
 
-    def __init__(self, users: Users, sources: Users) -> None:
+    def __init__(self, users: UserConcurrency, sources: UserConcurrency) -> None:
         self._users = users
         self._sources = sources
 
-    async def enter(self, asker: Asker) -> None:
+    async def enter(self, principal: Principal) -> None:
         """Count a request, which `leave` ends.
 
         :raises TooManyAtOnce: for a user or a source that has too many.
         """
-        await self._users.enter(asker.name)
+        await self._users.enter(principal.name)
         try:
-            await self._sources.enter(asker.source)
+            await self._sources.enter(principal.source)
         except BaseException:
-            self._users.leave(asker.name)
+            self._users.leave(principal.name)
             raise
 
-    def leave(self, asker: Asker) -> None:
+    def leave(self, principal: Principal) -> None:
         """A request has ended."""
-        self._sources.leave(asker.source)
-        self._users.leave(asker.name)
+        self._sources.leave(principal.source)
+        self._users.leave(principal.name)
 
 
 class Pool:
@@ -231,12 +231,14 @@ class Pool:
 
     def __init__(self, name: str, threads: int, limits: Limits, session: Any = None) -> None:
         self.name = name
-        self.turns = Turns(threads)
+        self.turns = FairSemaphore(threads)
         self._threads = ThreadPoolExecutor(threads, name)
         self._limits = limits
         self._session = session
 
-    async def run(self, asker: Asker, look: Callable[[Reading], Found], reading: Reading) -> Found:
+    async def run(
+        self, principal: Principal, look: Callable[[ReadContext], Found], reading: ReadContext
+    ) -> Found:
         """Run a function in a thread of the pool.
 
         If it is not waited for any longer its reading ends; its thread is free, and counts no more, once it has
@@ -244,18 +246,18 @@ class Pool:
 
         :raises TooManyAtOnce: for a user or a source that has too many. Whatever the function raises.
         """
-        await self._limits.enter(asker)
+        await self._limits.enter(principal)
         try:
-            await self.turns.enter(asker.name)
+            await self.turns.enter(principal.name)
         except BaseException:
-            self._limits.leave(asker)
+            self._limits.leave(principal)
             raise
         reading.session = self._session
         loop = asyncio.get_running_loop()
 
         def leave() -> None:
             self.turns.leave()
-            self._limits.leave(asker)
+            self._limits.leave(principal)
 
         def ended(_: Future[Found]) -> None:
             # a loop that has been closed counts nothing any more

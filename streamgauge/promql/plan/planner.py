@@ -12,7 +12,7 @@ from streamgauge.promql.data.query import Grid, Query
 from streamgauge.promql.engine.evaluator import subquery_grid
 from streamgauge.promql.engine.invariance import invariant_parts
 from streamgauge.promql.engine.selection import window_ends
-from streamgauge.promql.plan.places import NOWHERE, Lane, Places
+from streamgauge.promql.plan.placement import NOWHERE, Lane, Placements
 from streamgauge.promql.syntax.ast import (
     Aggregate,
     AggregateOp,
@@ -97,11 +97,11 @@ def plan(expression: Expr, metadata_labels: bool = False) -> Plan:
     :param metadata_labels: whether series may have the labels __type__ and __unit__. Nearly none have, and less
         can be done in lanes if they may: functions drop them, but they count when a series is given its lane.
     """
-    places = Places(expression, metadata_labels)
+    places = Placements(expression, metadata_labels)
     return Plan(expression, tuple(_pieces(expression, places)), metadata_labels)
 
 
-def _pieces(node: Expr, places: Places) -> Iterator[Piece]:
+def _pieces(node: Expr, places: Placements) -> Iterator[Piece]:
     node = bare(node)
     place = places[node]
     if place == NOWHERE:
@@ -122,7 +122,7 @@ def _pieces(node: Expr, places: Places) -> Iterator[Piece]:
         yield from _pieces(child, places)
 
 
-def _aggregation(node: Aggregate, places: Places) -> Piece | None:
+def _aggregation(node: Aggregate, places: Placements) -> Piece | None:
     place = places[node.expr]
     constant = node.param is None or places[node.param] == NOWHERE
     if not isinstance(place, Lane) or not place.aligned or not constant or node.op is AggregateOp.LIMIT_RATIO:
@@ -130,7 +130,7 @@ def _aggregation(node: Aggregate, places: Places) -> Piece | None:
     return Piece(node, Ships.PARTIALS, node.expr, place)
 
 
-def _absence(node: Call, places: Places) -> Piece | None:
+def _absence(node: Call, places: Placements) -> Piece | None:
     [argument] = node.args
     place = places[argument]
     if not isinstance(place, Lane) or not place.aligned:

@@ -10,7 +10,7 @@ from schemas.alert_messages import (
     GroupStatus,
     RuleHealth,
     decode_status,
-    place_of,
+    parse_state_key,
 )
 from schemas.rule_files import Group, Rule
 from schemas.rule_messages import RuleMessage, decode_group, file_of
@@ -79,7 +79,7 @@ class Board:
 
         :raises InvalidMessage: for what is none; what was known before stays.
         """
-        group, number, part = place_of(key)
+        group, number, part = parse_state_key(key)
         if number is None:
             if value is None:
                 self._statuses.pop(group, None)

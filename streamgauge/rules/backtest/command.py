@@ -12,7 +12,7 @@ from streamgauge.promql.data.query import Source
 from streamgauge.rules.backtest import show
 from streamgauge.rules.backtest.run import Backtest, Span
 from streamgauge.rules.files.command import usable_groups
-from streamgauge.rules.machine.compiled import CompiledGroup, Surroundings, compile_group
+from streamgauge.rules.machine.compiled import CompiledGroup, EvaluationContext, compile_group
 from streamgauge.terminal import terminal
 
 OK, FAILED = 0, 1
@@ -32,7 +32,7 @@ def run(
     asked: Asked,
     severities: Collection[str],
     source_of: Callable[[Sequence[CompiledGroup]], Source],
-    surroundings: Surroundings,
+    context: EvaluationContext,
     seconds: Callable[[], float],
     zone: tzinfo | None = None,
 ) -> int:
@@ -47,7 +47,7 @@ def run(
     began = seconds()
     compiled = [compile_group(group) for _, group in groups]
     console = terminal()
-    backtest = Backtest(compiled, source_of(compiled), surroundings, asked.span)
+    backtest = Backtest(compiled, source_of(compiled), context, asked.span)
     if console.is_terminal and not asked.as_json:
         with click.progressbar(length=1000, label="backtest") as bar:
             report = backtest.run(lambda done: bar.update(round(done * 1000) - bar.pos))

@@ -12,7 +12,7 @@ from streamgauge.series.labels import NAME
 from streamgauge.series.matchers import Matcher, metric_of
 
 
-class Place(NamedTuple):
+class RuleKey(NamedTuple):
     """A rule by the numbers of its group and its own."""
 
     group: int
@@ -39,7 +39,7 @@ class Dependencies:
 
     components: Sequence[Component]
     read: frozenset[str] = frozenset()
-    readers: frozenset[Place] = field(default_factory=frozenset)
+    readers: frozenset[RuleKey] = field(default_factory=frozenset)
 
 
 def dependencies(groups: Sequence[CompiledGroup]) -> Dependencies:
@@ -47,7 +47,7 @@ def dependencies(groups: Sequence[CompiledGroup]) -> Dependencies:
     writers, alert_names = _writers(groups)
     edges: dict[int, set[int]] = {at: set() for at in range(len(groups))}
     read: set[str] = set()
-    readers: set[Place] = set()
+    readers: set[RuleKey] = set()
     backward: set[int] = set()
     for place, rule in _rules(groups):
         sources = list(_selected(rule, writers, alert_names))
@@ -125,15 +125,17 @@ def sees_ahead(expression: Expr) -> bool:
     return False
 
 
-def _rules(groups: Sequence[CompiledGroup]) -> Iterator[tuple[Place, CompiledRule]]:
+def _rules(groups: Sequence[CompiledGroup]) -> Iterator[tuple[RuleKey, CompiledRule]]:
     for at, group in enumerate(groups):
         for number, rule in enumerate(group.rules):
-            yield Place(at, number), rule
+            yield RuleKey(at, number), rule
 
 
-def _writers(groups: Sequence[CompiledGroup]) -> tuple[Mapping[str, Sequence[Place]], Mapping[Place, str]]:
+def _writers(
+    groups: Sequence[CompiledGroup],
+) -> tuple[Mapping[str, Sequence[RuleKey]], Mapping[RuleKey, str]]:
     """The rules that write series of each name, and the alerts' names of those that raise any."""
-    writers: dict[str, list[Place]] = defaultdict(list)
+    writers: dict[str, list[RuleKey]] = defaultdict(list)
     for place, rule in _rules(groups):
         for name in (ALERTS, FOR_STATE) if rule.is_alert else (rule.rule.name,):
             writers[name].append(place)
@@ -141,16 +143,16 @@ def _writers(groups: Sequence[CompiledGroup]) -> tuple[Mapping[str, Sequence[Pla
 
 
 def _selected(
-    rule: CompiledRule, writers: Mapping[str, Sequence[Place]], alert_names: Mapping[Place, str]
-) -> Iterator[tuple[str, Place]]:
+    rule: CompiledRule, writers: Mapping[str, Sequence[RuleKey]], alert_names: Mapping[RuleKey, str]
+) -> Iterator[tuple[str, RuleKey]]:
     """What the expressions of a rule may read: names, with the rules that write them."""
     expressions = [one for one in (rule.expr, rule.resolve, rule.data) if one is not None]
     return _read(expressions, writers, alert_names)
 
 
 def _read(
-    expressions: Iterable[Expr], writers: Mapping[str, Sequence[Place]], alert_names: Mapping[Place, str]
-) -> Iterator[tuple[str, Place]]:
+    expressions: Iterable[Expr], writers: Mapping[str, Sequence[RuleKey]], alert_names: Mapping[RuleKey, str]
+) -> Iterator[tuple[str, RuleKey]]:
     for part in (part for one in expressions for part in walk(one)):
         if not isinstance(part, VectorSelector):
             continue
@@ -169,7 +171,7 @@ def _may_be(conditions: Sequence[Matcher], label: str, value: str) -> bool:
     return all(one.matches(value.encode()) for one in conditions if one.name == label)
 
 
-def _queried(rule: CompiledRule, writers: Mapping[str, Sequence[Place]]) -> Iterator[tuple[str, Place]]:
+def _queried(rule: CompiledRule, writers: Mapping[str, Sequence[RuleKey]]) -> Iterator[tuple[str, RuleKey]]:
     if not rule.is_alert:
         return
     texts = [*rule.rule.labels.values(), *rule.rule.annotations.values()]

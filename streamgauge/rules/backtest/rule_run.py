@@ -180,8 +180,8 @@ class AlertRun:
             if not (self.state.alerts or alerting[at] or is_missing or is_unwell):
                 continue
             tracker.stored.until = tick
-            answers = FromSource(tracker.everything, tracker.surroundings)
-            evaluation = Evaluation(answers, tracker.surroundings, tick, tracker.offset_ms)
+            answers = FromSource(tracker.everything, tracker.context)
+            evaluation = Evaluation(answers, tracker.context, tick, tracker.offset_ms)
             if at in failures:
                 points: dict[Labels, Point] = {}
                 result: Result | Failure = Failure(failures[at])

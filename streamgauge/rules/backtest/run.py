@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from itertools import chain
 
 from streamgauge.promql.data.query import Source
-from streamgauge.rules.backtest.dependencies import Component, Place, dependencies
+from streamgauge.rules.backtest.dependencies import Component, RuleKey, dependencies
 from streamgauge.rules.backtest.overlay import Overlay
 from streamgauge.rules.backtest.raised import Episodes, Report, RuleSummary, wants_lowest
 from streamgauge.rules.backtest.rule_run import AlertRun, RecordingRun, Written
 from streamgauge.rules.backtest.stretch import Stretch
 from streamgauge.rules.backtest.track import Tracker
 from streamgauge.rules.machine.alerts import Transition
-from streamgauge.rules.machine.compiled import CompiledGroup, CompiledRule, Surroundings
+from streamgauge.rules.machine.compiled import CompiledGroup, CompiledRule, EvaluationContext
 from streamgauge.rules.machine.intervals import interval_of
 
 TICKS = 500
@@ -41,10 +41,10 @@ class Backtest:
     """
 
     def __init__(
-        self, groups: Sequence[CompiledGroup], source: Source, surroundings: Surroundings, span: Span
+        self, groups: Sequence[CompiledGroup], source: Source, context: EvaluationContext, span: Span
     ) -> None:
         self._groups = groups
-        self._surroundings = surroundings
+        self._context = context
         self._span = span
         self._stored = Stretch(source)
         self._dependencies = dependencies(groups)
@@ -63,12 +63,12 @@ class Backtest:
             for at in component.groups
         }
         self._runs = {
-            Place(at, number): self._rule_run(Place(at, number), group, rule)
+            RuleKey(at, number): self._rule_run(RuleKey(at, number), group, rule)
             for at, group in enumerate(groups)
             for number, rule in enumerate(group.rules)
         }
         self._queries = 0
-        self.transitions: dict[Place, list[Transition]] = {place: [] for place in self._runs}
+        self.transitions: dict[RuleKey, list[Transition]] = {place: [] for place in self._runs}
 
     def run(self, progress: Callable[[float], None] = lambda _: None) -> Report:
         """Everything that comes of it.
@@ -110,14 +110,14 @@ class Backtest:
     def _run_group(self, at: int, ticks: range) -> None:
         group = self._groups[at]
         everything: Source = self._overlay if self._dependencies.read else self._stored
-        tracker = Tracker(self._stored, everything, self._surroundings, ticks, group.query_offset_ms)
+        tracker = Tracker(self._stored, everything, self._context, ticks, group.query_offset_ms)
         for number in range(len(group.rules)):
-            place = Place(at, number)
+            place = RuleKey(at, number)
             source: Source = self._overlay if place in self._dependencies.readers else self._stored
             self.transitions[place] += self._runs[place].run(tracker, source)
         self._queries += tracker.evaluations
 
-    def _rule_run(self, place: Place, group: CompiledGroup, rule: CompiledRule) -> AlertRun | RecordingRun:
+    def _rule_run(self, place: RuleKey, group: CompiledGroup, rule: CompiledRule) -> AlertRun | RecordingRun:
         episodes = Episodes(group.group.name, rule.rule.name, wants_lowest(rule.expr))
         written = Written(self._overlay, place)
         if rule.is_alert:
@@ -145,7 +145,7 @@ class Backtest:
             self._queries,
         )
 
-    def _summary(self, place: Place, run: AlertRun | RecordingRun) -> RuleSummary:
+    def _summary(self, place: RuleKey, run: AlertRun | RecordingRun) -> RuleSummary:
         raised = run.episodes.all()
         fired = sum(one.has_fired for one in raised)
         return RuleSummary(

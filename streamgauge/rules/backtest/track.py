@@ -14,7 +14,7 @@ from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.rules.backtest.dependencies import sees_ahead
 from streamgauge.rules.backtest.stretch import Stretch
 from streamgauge.rules.machine.alerts import Labels
-from streamgauge.rules.machine.compiled import Surroundings
+from streamgauge.rules.machine.compiled import EvaluationContext
 from streamgauge.rules.machine.evaluation import Point, series_of
 
 MAX_BYTES = 1 << 30
@@ -88,7 +88,7 @@ class Tracker:
 
     stored: Stretch
     everything: Source
-    surroundings: Surroundings
+    context: EvaluationContext
     ticks: range
     offset_ms: int
     evaluations: int = 0
@@ -119,8 +119,8 @@ class Tracker:
             first - self.offset_ms,
             last - self.offset_ms,
             self.ticks.step,
-            self.surroundings.lookback_ms,
-            self.surroundings.subquery_step_ms,
+            self.context.lookback_ms,
+            self.context.subquery_step_ms,
             as_instants=True,
         )
         limits = Limits(max_bytes=MAX_BYTES if end - begin > 1 else np.inf)

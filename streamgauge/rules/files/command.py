@@ -9,7 +9,7 @@ import click
 
 from schemas.rule_files import Group
 from streamgauge.promql.syntax.literals import duration_text
-from streamgauge.rules.files.faults import Fault, FileFault, Place
+from streamgauge.rules.files.faults import Fault, FileFault, Position
 from streamgauge.rules.files.reader import parse, read
 from streamgauge.rules.sql.reader import SUFFIX
 from streamgauge.rules.sql.reader import read as read_sql
@@ -93,7 +93,7 @@ def usable_groups(paths: Sequence[Path], severities: Collection[str]) -> list[tu
     for path in paths:
         if path.suffix == SUFFIX:
             detail = "an SQL rule, which only jobs/sql_rules.py evaluates"
-            _print_fault(Fault(str(path), Place(), FileFault.MISPLACED_FILE, detail), to_stderr=True)
+            _print_fault(Fault(str(path), Position(), FileFault.MISPLACED_FILE, detail), to_stderr=True)
             is_usable = False
             continue
         found = read(path, severities)

@@ -36,7 +36,7 @@ LINT = frozenset({FileFault.DUPLICATE_RULE, FileFault.SECOND_DOCUMENT})
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Position:
     """A line and a column, both from 1, in characters."""
 
     line: int = 1
@@ -48,7 +48,7 @@ class Fault:
     """One fault, with its place."""
 
     file: str
-    place: Place
+    place: Position
     reason: FileFault
     detail: str
 

@@ -4,7 +4,7 @@ import re
 
 import yaml
 
-from streamgauge.rules.files.faults import Place
+from streamgauge.rules.files.faults import Position
 
 _ESCAPES = {"x": 4, "u": 6, "U": 10}
 _BREAK = re.compile(r"\r\n?|\n")
@@ -17,15 +17,15 @@ class Lines:
         self.text = text
         self._starts = [0, *(found.end() for found in _BREAK.finditer(text))]
 
-    def place(self, index: int) -> Place:
+    def place(self, index: int) -> Position:
         """Line and column of a character."""
         low, high = 0, len(self._starts)
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if self._starts[middle] <= index else (low, middle)
-        return Place(low + 1, index - self._starts[low] + 1)
+        return Position(low + 1, index - self._starts[low] + 1)
 
-    def place_in(self, node: yaml.Node, position: int) -> Place:
+    def place_in(self, node: yaml.Node, position: int) -> Position:
         """Line and column of the character at `position` of a scalar's value, its end included."""
         if not isinstance(node, yaml.ScalarNode):
             return self.place(node.start_mark.index)

@@ -21,7 +21,7 @@ from schemas.rule_files import (
 from streamgauge.rules.files import checks
 from streamgauge.rules.files.duplicates import duplicates
 from streamgauge.rules.files.entries import EntryReader, plain
-from streamgauge.rules.files.faults import Fault, FileFault, Place
+from streamgauge.rules.files.faults import Fault, FileFault, Position
 from streamgauge.rules.files.yaml_tree import Entry, YamlTree
 
 
@@ -47,7 +47,7 @@ def read(path: Path, severities: Collection[str] | None = None) -> ReadRules:
         text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         detail = error.strerror if isinstance(error, OSError) else f"not UTF-8: {error.reason}"
-        fault = Fault(str(path), Place(), FileFault.UNREADABLE, f"cannot be read: {detail}")
+        fault = Fault(str(path), Position(), FileFault.UNREADABLE, f"cannot be read: {detail}")
         return ReadRules(RuleFile(), [fault])
     return parse(str(path), text, severities)
 
@@ -78,7 +78,7 @@ class _Reader(EntryReader):
             detail = (
                 f'"{rule.name}" with the same labels stands in line {line} already: which one counts is open'
             )
-            self.tree.add(Place(rule.line, rule.column), FileFault.DUPLICATE_RULE, detail)
+            self.tree.add(Position(rule.line, rule.column), FileFault.DUPLICATE_RULE, detail)
         return groups
 
     def _group(self, node: yaml.Node, number: int) -> Group:

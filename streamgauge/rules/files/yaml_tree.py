@@ -8,7 +8,7 @@ from typing import NamedTuple
 import yaml
 
 from streamgauge.promql.syntax.literals import duration
-from streamgauge.rules.files.faults import Fault, FileFault, Place
+from streamgauge.rules.files.faults import Fault, FileFault, Position
 from streamgauge.rules.files.positions import Lines
 
 MAX_DEPTH = 50
@@ -49,7 +49,7 @@ class YamlTree:
                     self.add(more, FileFault.SECOND_DOCUMENT, detail)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            place = Place(mark.line + 1, mark.column + 1) if mark else Place()
+            place = Position(mark.line + 1, mark.column + 1) if mark else Position()
             context = f" {error.context}" if error.context else ""
             self.add(place, FileFault.NOT_YAML, f"not YAML: {error.problem}{context}")
             return None
@@ -59,14 +59,14 @@ class YamlTree:
             return None
         return None if node is None or self._is_null(node) else node
 
-    def add(self, where: yaml.Node | Place, reason: FileFault, detail: str) -> None:
+    def add(self, where: yaml.Node | Position, reason: FileFault, detail: str) -> None:
         """Note a fault."""
-        place = where if isinstance(where, Place) else self.place(where)
+        place = where if isinstance(where, Position) else self.place(where)
         self.faults.append(Fault(self.file, place, reason, detail))
 
-    def place(self, node: yaml.Node) -> Place:
+    def place(self, node: yaml.Node) -> Position:
         """Where a node begins."""
-        return Place(node.start_mark.line + 1, node.start_mark.column + 1)
+        return Position(node.start_mark.line + 1, node.start_mark.column + 1)
 
     def mapping(self, node: yaml.Node, known: Collection[str] | None, where: str) -> dict[str, Entry]:
         """The entries of a mapping, without those that are null.
@@ -176,7 +176,7 @@ class YamlTree:
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
-                place = Place(mark.line + 1, mark.column + 1) if (mark := event.start_mark) else Place()
+                place = Position(mark.line + 1, mark.column + 1) if (mark := event.start_mark) else Position()
                 self.add(place, FileFault.NOT_YAML, f"nested in more than {MAX_DEPTH} levels")
                 return True
         return False

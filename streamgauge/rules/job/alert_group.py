@@ -13,7 +13,7 @@ from streamgauge.rules.job.group_ticks import Parts
 from streamgauge.rules.machine.evaluation import Point
 from streamgauge.rules.machine.group_state import GroupState, Outcome, identities, origin_of
 from streamgauge.rules.machine.intervals import interval_of
-from streamgauge.rules.stream.compile.asks import StreamGroup, Terms
+from streamgauge.rules.stream.compile.expressions import StreamGroup, Terms
 from streamgauge.rules.stream.merging.merge import GroupMerge, MixedPartials
 from streamgauge.rules.stream.parts.partials import InvalidPartial
 

@@ -13,7 +13,7 @@ from streamgauge.rules.applied.rule_sets import RuleSet
 from streamgauge.rules.applied.timeline import Timeline
 from streamgauge.rules.job.group_ticks import Part
 from streamgauge.rules.job.shard_time import ShardTime
-from streamgauge.rules.stream.compile.asks import Terms
+from streamgauge.rules.stream.compile.expressions import Terms
 from streamgauge.rules.stream.compile.reach import Conditions, Reach
 from streamgauge.rules.stream.samples.window import Window
 from streamgauge.rules.stream.shard.shard_rules import ShardRules
@@ -28,7 +28,7 @@ Prime = Callable[[Sequence[Reach], int, int], tuple[dict[bytes, bytes], Samples]
 """Reads what selectors look at from a tick on, of a shard: see `streamgauge.store.priming`."""
 
 
-class Place(NamedTuple):
+class BatchKey(NamedTuple):
     """What a batch is kept under: when it was sent (ms), where it came from, and its lane and minute (ms)."""
 
     sent: int
@@ -121,11 +121,11 @@ class Shard:
         self._window = Window()
         self._compiled: dict[str, ShardRules] = {}
         self._faults: dict[str, str] = {}
-        self._waiting: list[tuple[Place, bytes]] = []
-        self._expiring: list[tuple[int, Place]] = []
+        self._waiting: list[tuple[BatchKey, bytes]] = []
+        self._expiring: list[tuple[int, BatchKey]] = []
         self._newest = 0
         self._pruned = 0
-        found = [(Place(*place), payload) for place, payload in kept.items()]
+        found = [(BatchKey(*place), payload) for place, payload in kept.items()]
         if self.time.last is None and found:
             self.time.see(min(place.sent for place, _ in found))
         self.learn()
@@ -155,7 +155,7 @@ class Shard:
         self._faults = faults
         self._window.register(reach for one in self._compiled.values() for reach in one.reaches)
 
-    def take(self, place: Place, payload: bytes, seen: int) -> None:
+    def take(self, place: BatchKey, payload: bytes, seen: int) -> None:
         """A batch, or a heartbeat, has come. seen: when it was sent as far as its samples bear that out (ms)."""
         if self.time.last is None or self.next_tick is None:
             self.time.rest(seen)
@@ -217,7 +217,7 @@ class Shard:
         self._window.put(labels, samples)
         history = max(max(0, reach.before) for reach in lacking)
         for number, batch in enumerate(pack(samples, labels, self._lanes)):
-            place = Place(tick, FROM_STORE, number, batch.lane, batch.minute)
+            place = BatchKey(tick, FROM_STORE, number, batch.lane, batch.minute)
             self._kept.put(tuple(place), batch.payload)
             heapq.heappush(self._expiring, (batch.newest + history, place))
 
@@ -226,17 +226,17 @@ class Shard:
         while self._waiting and not self._is_waiting(self._waiting[0][0]):
             self._enter(*heapq.heappop(self._waiting))
 
-    def _admit_or_wait(self, place: Place, payload: bytes, is_new: bool = False) -> None:
+    def _admit_or_wait(self, place: BatchKey, payload: bytes, is_new: bool = False) -> None:
         if self._is_waiting(place):
             heapq.heappush(self._waiting, (place, payload))
         else:
             self._enter(place, payload, is_new)
 
-    def _is_waiting(self, place: Place) -> bool:
+    def _is_waiting(self, place: BatchKey) -> bool:
         tick = self.next_tick
         return tick is not None and place.sent > tick
 
-    def _enter(self, place: Place, payload: bytes, is_new: bool = False) -> None:
+    def _enter(self, place: BatchKey, payload: bytes, is_new: bool = False) -> None:
         """Put a batch into the window, and keep it as long as anything looks at it."""
         try:
             batch = self._decoded(place, payload)
@@ -254,7 +254,7 @@ class Shard:
             self._kept.put(tuple(place), payload)
         heapq.heappush(self._expiring, (int(batch.samples.timestamps.max()) + history, place))
 
-    def _decoded(self, place: Place, payload: bytes) -> Batch:
+    def _decoded(self, place: BatchKey, payload: bytes) -> Batch:
         batch = decode(payload, place.lane, place.minute, self._lanes)
         if self._window.unknown(batch):
             return decode(payload, place.lane, place.minute, self._lanes, labels=True)

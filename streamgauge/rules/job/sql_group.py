@@ -10,7 +10,7 @@ from streamgauge.config import Alerts
 from streamgauge.promql.data.query import Source
 from streamgauge.rules.job.group_messages import GroupMessages, Moment, Ticked
 from streamgauge.rules.machine.alerts import Failure, Observed, Result
-from streamgauge.rules.machine.compiled import Surroundings, outside_of
+from streamgauge.rules.machine.compiled import EvaluationContext, outside_of
 from streamgauge.rules.machine.evaluation import ALERT_NAME, Evaluation, FromSource, Point
 from streamgauge.rules.machine.group_state import GroupState, Origin, Outcome, identities
 from streamgauge.rules.sql.rule import SqlRule
@@ -33,14 +33,14 @@ class SqlGroup:
         state: GroupState,
         config: Alerts,
         lanes: int,
-        surroundings: Surroundings,
+        context: EvaluationContext,
         store: Source,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.rule = rule
         self.state = state
-        self._answers = FromSource(store, surroundings)
-        self._surroundings = surroundings
+        self._answers = FromSource(store, context)
+        self._context = context
         self._clock = clock
         definition = encode_group(rule.group).decode() if rule else ""
         self._messages = GroupMessages(key, state, config, lanes, clock, definition)
@@ -77,7 +77,7 @@ class SqlGroup:
         outside = self._outside
         if outside is None:
             raise ValueError("a rule that is gone")
-        evaluation = Evaluation(self._answers, self._surroundings, tick)
+        evaluation = Evaluation(self._answers, self._context, tick)
         alerting: dict[tuple[tuple[str, str], ...], Observed] = {}
         for labels, value in rows:
             own = {name: text for name, text in labels.items() if text and name != ALERT_NAME}

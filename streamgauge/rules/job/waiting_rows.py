@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from streamgauge.rules.job.sql_group import Found
 
-Place = tuple[int, str]
+RowKey = tuple[int, str]
 """What a row is kept under: its time (ms) and its content."""
 _PRESENCE = ""
 
@@ -16,7 +16,7 @@ class Due(NamedTuple):
 
     rows: list[Found]
     has_samples: bool
-    forgotten: list[Place]
+    forgotten: list[RowKey]
 
 
 class WaitingRows:
@@ -29,9 +29,9 @@ class WaitingRows:
     :param stored: what is in Flink's state.
     """
 
-    def __init__(self, every_ms: int, last: int = 0, stored: Iterable[Place] = ()) -> None:
+    def __init__(self, every_ms: int, last: int = 0, stored: Iterable[RowKey] = ()) -> None:
         self._every_ms = every_ms
-        self._waiting: dict[Place, None] = dict.fromkeys((time, row) for time, row in stored)
+        self._waiting: dict[RowKey, None] = dict.fromkeys((time, row) for time, row in stored)
         self._has_begun = bool(last)
         self._last: int | None = last or None
         if not last and self._waiting:
@@ -49,7 +49,7 @@ class WaitingRows:
             self._last = begin if self._last is None else min(begin, self._last)
         return self._last is not None and time > self._last
 
-    def add(self, time: int, labels: Mapping[str, str | None] | None, value: float | None) -> Place | None:
+    def add(self, time: int, labels: Mapping[str, str | None] | None, value: float | None) -> RowKey | None:
         """Take a row, without labels one that says that there were samples; what to store, None if it is there."""
         content = _PRESENCE
         if labels is not None:

@@ -14,7 +14,7 @@ from streamgauge.rules.templates.template import parse as parse_template
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class EvaluationContext:
     """What rules know beside their samples: labels and URL of this system, and how an instant query is asked.
 
     :param lookback_ms: how old a sample may be. :param subquery_step_ms: of subqueries that name no step.

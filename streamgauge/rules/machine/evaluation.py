@@ -19,7 +19,7 @@ from streamgauge.promql.syntax.durations import resolve
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.rules.machine.alerts import Alert, Failure, Labels, Observed, Result
-from streamgauge.rules.machine.compiled import CompiledRule, Outside, Surroundings
+from streamgauge.rules.machine.compiled import CompiledRule, EvaluationContext, Outside
 from streamgauge.rules.templates.faults import FunctionFault, InvalidTemplate
 from streamgauge.rules.templates.functions import Environment
 from streamgauge.rules.templates.template import Template
@@ -42,11 +42,11 @@ class FromSource:
     """Evaluates expressions when they are asked for, from a source of samples."""
 
     source: Source
-    surroundings: Surroundings
+    context: EvaluationContext
 
     def points(self, expression: Expr, time: int) -> list[Point]:
         """What `Answers` asks for."""
-        return points(expression, self.source, self.surroundings, time)
+        return points(expression, self.source, self.context, time)
 
     def queried(self, text: str, time: int) -> list[Point]:
         """What `Answers` asks for."""
@@ -73,7 +73,7 @@ class Evaluation:
     """
 
     answers: Answers
-    surroundings: Surroundings
+    context: EvaluationContext
     tick: int
     offset_ms: int = 0
 
@@ -133,9 +133,9 @@ class Evaluation:
         return Observed(labels, annotations, point.value, series_of(point))
 
     def _expanded(self, templates: Mapping[str, Template], point: Point) -> dict[str, str]:
-        surroundings = self.surroundings
-        url = surroundings.external_url
-        data = AlertData(point.labels, dict(surroundings.external_labels), url, point.value)
+        context = self.context
+        url = context.external_url
+        data = AlertData(point.labels, dict(context.external_labels), url, point.value)
         environment = Environment(self._query, self.tick, url)
         return {name: _expanded(template, data, environment) for name, template in templates.items()}
 
@@ -147,17 +147,17 @@ class Evaluation:
         return [Sample(point.labels, point.value) for point in found]
 
 
-def points(expression: Expr, source: Source, surroundings: Surroundings, time: int) -> list[Point]:
+def points(expression: Expr, source: Source, context: EvaluationContext, time: int) -> list[Point]:
     """The series of an instant query at a time in ms; a scalar is a series without labels.
 
     :raises InvalidQuery: for what it asks, and for a string or a range vector.
     """
-    return points_of(evaluate(expression, instant(surroundings, time), source).value)
+    return points_of(evaluate(expression, instant(context, time), source).value)
 
 
-def instant(surroundings: Surroundings, time: int) -> Query:
+def instant(context: EvaluationContext, time: int) -> Query:
     """How rules ask at a time in ms."""
-    return Query(time, time, 1, surroundings.lookback_ms, surroundings.subquery_step_ms)
+    return Query(time, time, 1, context.lookback_ms, context.subquery_step_ms)
 
 
 def points_of(value: Value) -> list[Point]:

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from streamgauge.promql.data.query import Source
 from streamgauge.rules.machine.alerts import Alert, Failure, RuleState, Transition, step
-from streamgauge.rules.machine.compiled import CompiledGroup, CompiledRule, Surroundings
+from streamgauge.rules.machine.compiled import CompiledGroup, CompiledRule, EvaluationContext
 from streamgauge.rules.machine.evaluation import Evaluation, FromSource, Point, alert_series
 from streamgauge.rules.machine.within_limits import points_within_limits, result_within_limits
 from streamgauge.series.samples import STALE
@@ -36,10 +36,10 @@ class _Given(NamedTuple):
 class GroupRun:
     """A group, its alerts, and the series that its rules gave last."""
 
-    def __init__(self, group: CompiledGroup, store: Store, surroundings: Surroundings) -> None:
+    def __init__(self, group: CompiledGroup, store: Store, context: EvaluationContext) -> None:
         self.group = group
         self._store = store
-        self._surroundings = surroundings
+        self._context = context
         self._states = [RuleState() for _ in group.rules]
         self._given: list[dict[tuple[tuple[str, str], ...], dict[str, str]]] = [{} for _ in group.rules]
         self.transitions: list[Transition] = []
@@ -49,8 +49,8 @@ class GroupRun:
 
         Series whose labels are above the limits are left out, as an error of the rule that ends nothing else.
         """
-        answers = FromSource(self._store, self._surroundings)
-        evaluation = Evaluation(answers, self._surroundings, tick, self.group.query_offset_ms)
+        answers = FromSource(self._store, self._context)
+        evaluation = Evaluation(answers, self._context, tick, self.group.query_offset_ms)
         failures = []
         for at, rule in enumerate(self.group.rules):
             given = self._alerts(at, rule, evaluation) if rule.is_alert else self._recorded(rule, evaluation)

@@ -11,7 +11,7 @@ import yaml
 from schemas.rule_files import MIN_INTERVAL_MS, SQL_KEYS, Rule, RuleKind
 from streamgauge.promql.syntax.literals import duration_text
 from streamgauge.rules.files.entries import EntryReader, Texts, plain
-from streamgauge.rules.files.faults import Fault, FileFault, Place
+from streamgauge.rules.files.faults import Fault, FileFault, Position
 from streamgauge.rules.files.positions import Lines
 from streamgauge.rules.files.yaml_tree import Entry, YamlTree
 from streamgauge.rules.sql.columns import SAMPLES, unknown_columns
@@ -50,7 +50,7 @@ def read(path: Path, severities: Collection[str] | None = None) -> ReadSqlRule:
     except (OSError, UnicodeDecodeError) as error:
         detail = error.strerror if isinstance(error, OSError) else f"not UTF-8: {error.reason}"
         return ReadSqlRule(
-            None, [Fault(str(path), Place(), FileFault.UNREADABLE, f"cannot be read: {detail}")]
+            None, [Fault(str(path), Position(), FileFault.UNREADABLE, f"cannot be read: {detail}")]
         )
     return parse(str(path), text, severities)
 
@@ -63,7 +63,7 @@ def read_folder(folder: Path, severities: Collection[str] | None = None) -> tupl
     paths = sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
     if not paths:
         detail = f"no file that ends in {SUFFIX}" if folder.is_dir() else "no such folder"
-        return [], [Fault(str(folder), Place(), FileFault.UNREADABLE, detail)]
+        return [], [Fault(str(folder), Position(), FileFault.UNREADABLE, detail)]
     found = [read(path, severities) for path in paths]
     faults = [fault for one in found for fault in one.faults]
     rules: dict[str, SqlRule] = {}
@@ -73,7 +73,7 @@ def read_folder(folder: Path, severities: Collection[str] | None = None) -> tupl
         first = rules.setdefault(one.rule.rule.name, one.rule)
         if first is not one.rule:
             detail = f'rule "{first.rule.name}" is already defined in {first.file}'
-            place = Place(one.rule.rule.line, one.rule.rule.column)
+            place = Position(one.rule.rule.line, one.rule.rule.column)
             faults.append(Fault(one.rule.file, place, FileFault.DUPLICATE_RULE, detail))
     return list(rules.values()), faults
 
@@ -83,7 +83,7 @@ def parse(file: str, text: str, severities: Collection[str] | None = None) -> Re
     text = text.removeprefix("\ufeff")
     if len(text) > MAX_CHARACTERS:
         detail = f"more than {MAX_CHARACTERS:,} characters"
-        return ReadSqlRule(None, [Fault(file, Place(), FileFault.BAD_SQL, detail)])
+        return ReadSqlRule(None, [Fault(file, Position(), FileFault.BAD_SQL, detail)])
     header, size = _header(text)
     tree = YamlTree(file, header)
     reader = _Header(tree, severities)
@@ -99,7 +99,7 @@ def parse(file: str, text: str, severities: Collection[str] | None = None) -> Re
         tree.add(place, FileFault.BAD_SQL, fault.detail)
     root = tree.root()
     if root is None and not tree.faults:
-        tree.add(Place(), FileFault.MISSING_KEY, 'no header: the file must begin with "-- name: ..."')
+        tree.add(Position(), FileFault.MISSING_KEY, 'no header: the file must begin with "-- name: ..."')
     found = reader.rule(root, text[size:].strip(), statement) if root is not None else None
     rule = SqlRule(file, *found, statement) if found and statement and not tree.faults else None
     return ReadSqlRule(rule, sorted(tree.faults))

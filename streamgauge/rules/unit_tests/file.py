@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from schemas.units import MINUTE_MS
-from streamgauge.rules.files.faults import Fault, FileFault, Place
+from streamgauge.rules.files.faults import Fault, FileFault, Position
 from streamgauge.rules.files.yaml_tree import Entry, YamlTree
 from streamgauge.rules.unit_tests.series_notation import InvalidSeries, labels, values
 
@@ -112,7 +112,7 @@ def read(path: Path) -> tuple[TestFile, Sequence[Fault]]:
         text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         detail = error.strerror if isinstance(error, OSError) else f"not UTF-8: {error.reason}"
-        return TestFile(), [Fault(str(path), Place(), FileFault.UNREADABLE, f"cannot be read: {detail}")]
+        return TestFile(), [Fault(str(path), Position(), FileFault.UNREADABLE, f"cannot be read: {detail}")]
     tree = YamlTree(str(path), text)
     root = tree.root()
     found = TestFile() if root is None else _Reader(tree).file(root)

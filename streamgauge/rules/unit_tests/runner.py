@@ -11,7 +11,7 @@ from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.promql.syntax.literals import duration_text
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.rules.machine.alerts import AlertState
-from streamgauge.rules.machine.compiled import Surroundings, compile_group
+from streamgauge.rules.machine.compiled import EvaluationContext, compile_group
 from streamgauge.rules.machine.evaluation import points
 from streamgauge.rules.machine.group_run import GroupRun
 from streamgauge.rules.unit_tests.file import AlertCase, ExpressionCase, TestFile, UnitTest
@@ -60,12 +60,12 @@ class _Run:
         self._memory = Memory()
         for series in test.series:
             self._memory.load(series.labels, test.start, test.interval, series.values)
-        self._surroundings = Surroundings(
+        self._context = EvaluationContext(
             test.external_labels, test.external_url, subquery_step_ms=file.interval
         )
         order = {name: at for at, name in enumerate(file.group_order)}
         self._runs = [
-            GroupRun(compile_group(group), self._memory, self._surroundings)
+            GroupRun(compile_group(group), self._memory, self._context)
             for group in sorted(groups, key=lambda group: order.get(group.name, 0))
         ]
 
@@ -101,7 +101,7 @@ class _Run:
         subject = f"`{case.expression.strip()}`"
         try:
             expression = resolve(parse(case.expression), 0, 0, case.expression)
-            given = points(expression, self._memory, self._surroundings, self._test.start + case.time)
+            given = points(expression, self._memory, self._context, self._test.start + case.time)
         except (InvalidQuery, InvalidExpression) as fault:
             return [Mismatch(self._test.name, subject, case.time, detail=str(fault))]
         expected = [Item(_sorted(sample.labels), value=sample.value) for sample in case.samples]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from cassandra.cluster import Session
 
 from streamgauge.lru_cache import ENTRY_BYTES, LruCache
-from streamgauge.store.reading import Reading, fetch
+from streamgauge.store.reading import ReadContext, fetch
 
 MAX_BYTES = 256 * 1024 * 1024
 BYTES_A_ROW = 300
@@ -56,7 +56,7 @@ class BlockCache:
         statement: Any,
         requests: Sequence[Request],
         versions: Mapping[tuple[int, int], int],
-        reading: Reading,
+        reading: ReadContext,
     ) -> Iterator[tuple[Request, Any]]:
         """Each request with each of its rows, whose first column is the window's start.
 

@@ -13,7 +13,7 @@ from schemas.tables import Level
 from streamgauge.series.ids import Ids
 from streamgauge.series.samples import Runs, inside
 from streamgauge.store.blocks.wanted_series import Picked, WantedSeries
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 
 MOST_RUNS = 200_000
 MOST_BYTES = 32 * 1024 * 1024
@@ -39,7 +39,7 @@ class RawRows:
     """
 
     def __init__(
-        self, level: Level, places: Mapping[tuple[int, ...], Ids], start: int, end: int, reading: Reading
+        self, level: Level, places: Mapping[tuple[int, ...], Ids], start: int, end: int, reading: ReadContext
     ) -> None:
         self._width_ms = level.width_ms
         self._start, self._end = start, end

@@ -15,8 +15,8 @@ from streamgauge.store.blocks.named_pieces import NamedPieces
 from streamgauge.store.blocks.raw_rows import RawRows
 from streamgauge.store.blocks.rollup_rows import RollupRows
 from streamgauge.store.blocks.rollups import RollupRow, stored
-from streamgauge.store.changes import INDEX, ChangeStore, versions_of
-from streamgauge.store.reading import Reading, fetch
+from streamgauge.store.changes import INDEX, GenerationStore, versions_of
+from streamgauge.store.reading import ReadContext, fetch
 
 Span = tuple[int, int]
 """The first and the last window (starts in ms, both included) to be read of a lane."""
@@ -41,7 +41,7 @@ class BlockReader:
         self._session = session
         self._shards = shards
         self._classes = classes
-        self.changes = ChangeStore(session)
+        self.changes = GenerationStore(session)
         self.cache = BlockCache(session)
         self._select_raw = [
             session.prepare(
@@ -57,28 +57,30 @@ class BlockReader:
             "SELECT lane, sealed_to FROM rollup_progress WHERE resolution = ?"
         )
 
-    def progress(self, resolution: Resolution, reading: Reading) -> dict[int, int]:
+    def progress(self, resolution: Resolution, reading: ReadContext) -> dict[int, int]:
         """Where each lane is sealed up to (ms).
 
         :raises DeadlinePassed: at the reading's deadline.
         """
         return self._progress(resolution.value.label, reading)
 
-    def index_progress(self, reading: Reading) -> dict[int, int]:
+    def index_progress(self, reading: ReadContext) -> dict[int, int]:
         """Where the index of each lane is sealed up to (ms).
 
         :raises DeadlinePassed: at the reading's deadline.
         """
         return self._progress(INDEX, reading)
 
-    def _progress(self, label: str, reading: Reading) -> dict[int, int]:
+    def _progress(self, label: str, reading: ReadContext) -> dict[int, int]:
         found: dict[int, int] | None = reading.known.get(label)
         if found is None:
             rows = fetch(self._session, self._select_progress, [(label,)], reading)
             found = reading.known[label] = {lane: sealed_to for _, (lane, sealed_to) in rows}
         return found
 
-    def raw(self, ids: Ids, spans: Mapping[int, Span], start: int, end: int, reading: Reading) -> list[Runs]:
+    def raw(
+        self, ids: Ids, spans: Mapping[int, Span], start: int, end: int, reading: ReadContext
+    ) -> list[Runs]:
         """The wanted series of all raw parts, which may overlap, from `start` to `end` (ms), both included.
 
         :raises DeadlinePassed, TooManySamples: by the reading's limits.
@@ -100,7 +102,7 @@ class BlockReader:
         resolution: Resolution,
         spans: Mapping[int, Span],
         wanted: Sequence[str],
-        reading: Reading,
+        reading: ReadContext,
     ) -> list[RollupRow]:
         """The wanted series and aggregates of all rollup rows, in no order.
 

@@ -15,7 +15,7 @@ from streamgauge.series.digests import Digests
 from streamgauge.series.ids import Ids
 from streamgauge.store.blocks.rollups import NoDigests, RollupRow, derive
 from streamgauge.store.blocks.wanted_series import Picked, WantedSeries
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 
 
 class _Row(NamedTuple):
@@ -33,7 +33,7 @@ class RollupRows:
     :param places: the wanted ids of each lane, metric group and slice.
     """
 
-    def __init__(self, level: Level, places: Mapping[tuple[int, ...], Ids], reading: Reading) -> None:
+    def __init__(self, level: Level, places: Mapping[tuple[int, ...], Ids], reading: ReadContext) -> None:
         self._width_ms = level.width_ms
         self._reading = reading
         self._wanted = WantedSeries(level, places, reading)

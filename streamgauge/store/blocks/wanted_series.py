@@ -11,7 +11,7 @@ from schemas.blocks.blobs import InvalidBlock
 from schemas.tables import Level
 from streamgauge.series.id_kernels import rows_of
 from streamgauge.series.ids import Ids
-from streamgauge.store.reading import Damage, Reading
+from streamgauge.store.reading import Damage, ReadContext
 
 
 class Picked(NamedTuple):
@@ -28,7 +28,7 @@ class WantedSeries:
     :param places: the wanted ids of each lane, metric group and slice.
     """
 
-    def __init__(self, level: Level, places: Mapping[tuple[int, ...], Ids], reading: Reading) -> None:
+    def __init__(self, level: Level, places: Mapping[tuple[int, ...], Ids], reading: ReadContext) -> None:
         self._level = level
         self._places = places
         self._reading = reading

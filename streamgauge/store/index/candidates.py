@@ -16,7 +16,7 @@ from streamgauge.series.ids import Shards
 from streamgauge.series.labels import NAME, SEPARATOR
 from streamgauge.series.matchers import Matcher, names_of
 from streamgauge.store.blocks.block_cache import MAX_AGE_S
-from streamgauge.store.reading import Reading, fetch
+from streamgauge.store.reading import ReadContext, fetch
 
 KEYS_A_REQUEST = 100
 SERIES_BYTES = 200
@@ -27,7 +27,7 @@ IDS_A_LABEL = 4
 """Cost of a label lookup, as a number of ids."""
 MOST_VALUES = 200
 """Of a regex in some places, so that its labels are looked up, instead of everything being read."""
-Place = tuple[int, int]
+LanePeriod = tuple[int, int]
 """A lane, and the start (ms) of one of its index periods."""
 Series = tuple[bytes, bytes]
 """Packed id and canonical labels."""
@@ -67,9 +67,9 @@ class Candidates:
     def find(
         self,
         matchers: Sequence[Matcher],
-        places: Sequence[Place],
+        places: Sequence[LanePeriod],
         versions: Mapping[tuple[int, int], int],
-        reading: Reading,
+        reading: ReadContext,
     ) -> Iterator[Series]:
         """Candidates, some of which may come twice.
 
@@ -97,7 +97,7 @@ class Candidates:
         else:
             yield from self._by_range((b"",), places, versions, reading)
 
-    def lane(self, places: Iterable[Place], reading: Reading) -> Iterator[Series]:
+    def lane(self, places: Iterable[LanePeriod], reading: ReadContext) -> Iterator[Series]:
         """Everything in these places; a series may come twice.
 
         :raises DeadlinePassed: by the reading.
@@ -107,7 +107,9 @@ class Candidates:
         for _, row in fetch(self._session, self._select_range, requests, reading):
             yield row
 
-    def values(self, name: str, places: Iterable[Place], reading: Reading) -> Iterator[tuple[Place, str]]:
+    def values(
+        self, name: str, places: Iterable[LanePeriod], reading: ReadContext
+    ) -> Iterator[tuple[LanePeriod, str]]:
         """The values of a label, or with the empty name the names of all labels, and where each is.
 
         :raises DeadlinePassed: by the reading.
@@ -118,7 +120,7 @@ class Candidates:
             yield (lane, period), value
 
     def _most_selective(
-        self, prefixes: Sequence[bytes], listed: Labels, examples: Sequence[Place], reading: Reading
+        self, prefixes: Sequence[bytes], listed: Labels, examples: Sequence[LanePeriod], reading: ReadContext
     ) -> Labels:
         """The conditions whose ids are to be intersected; none if those of the names, or all, are to be read."""
         if len(listed) + bool(prefixes) < 2:
@@ -141,7 +143,7 @@ class Candidates:
         ]
 
     def _are_fewer(
-        self, prefixes: Sequence[bytes], examples: Sequence[Place], than: int, reading: Reading
+        self, prefixes: Sequence[bytes], examples: Sequence[LanePeriod], than: int, reading: ReadContext
     ) -> bool:
         """Whether these places have fewer series with such ids than so many."""
         if not than:
@@ -156,7 +158,7 @@ class Candidates:
         return sum(1 for _ in islice(found, than)) < than
 
     def _fewest_values(
-        self, matchers: Sequence[Matcher], examples: Sequence[Place], reading: Reading
+        self, matchers: Sequence[Matcher], examples: Sequence[LanePeriod], reading: ReadContext
     ) -> Matcher | None:
         """The matcher with the fewest values, that a series must have one of, if these are few."""
         counts = {}
@@ -170,10 +172,10 @@ class Candidates:
         return best if counts[best] <= MOST_VALUES else None
 
     def _values_of(
-        self, matcher: Matcher, places: Sequence[Place], reading: Reading
-    ) -> dict[Place, list[list[bytes]]]:
+        self, matcher: Matcher, places: Sequence[LanePeriod], reading: ReadContext
+    ) -> dict[LanePeriod, list[list[bytes]]]:
         """The labels that fulfil a matcher, by place."""
-        found: dict[Place, list[list[bytes]]] = {}
+        found: dict[LanePeriod, list[list[bytes]]] = {}
         for place, value in reading.watched(self.values(matcher.name, places, reading)):
             if matcher.matches(value.encode()):
                 found.setdefault(place, [[]])[0].append(_label(matcher.name, value))
@@ -182,9 +184,9 @@ class Candidates:
     def _by_range(
         self,
         prefixes: Sequence[bytes],
-        places: Sequence[Place],
+        places: Sequence[LanePeriod],
         versions: Mapping[tuple[int, int], int],
-        reading: Reading,
+        reading: ReadContext,
     ) -> Iterator[Series]:
         """The series whose ids begin so."""
         missing: list[Range] = []
@@ -219,7 +221,7 @@ class Candidates:
         self._recent.put(request, known, ENTRY_BYTES + bytes_of(request) + series)
 
     def _by_labels(
-        self, by_place: Mapping[Place, Labels], prefixes: tuple[bytes, ...], reading: Reading
+        self, by_place: Mapping[LanePeriod, Labels], prefixes: tuple[bytes, ...], reading: ReadContext
     ) -> Iterator[Series]:
         """The series with a label of each condition, whose ids begin so if anything is said of that."""
         unknown: dict[tuple[int, int, int], list[bytes]] = defaultdict(list)
@@ -240,12 +242,14 @@ class Candidates:
             self._recent.put(identity, data, ENTRY_BYTES + SERIES_BYTES + len(data))
             yield identity, data
 
-    def _ids(self, by_place: Mapping[Place, Labels], reading: Reading) -> dict[Place, set[bytes]]:
+    def _ids(
+        self, by_place: Mapping[LanePeriod, Labels], reading: ReadContext
+    ) -> dict[LanePeriod, set[bytes]]:
         """The ids of the series with a label of each condition."""
         together: dict[tuple[int, int], tuple[int, list[int], Labels]] = {}
         for (lane, period), conditions in by_place.items():
             together.setdefault((lane, id(conditions)), (lane, [], conditions))[1].append(period)
-        found: dict[Place, dict[bytes, set[bytes]]] = defaultdict(lambda: defaultdict(set))
+        found: dict[LanePeriod, dict[bytes, set[bytes]]] = defaultdict(lambda: defaultdict(set))
         for place, label, packed in self._fetch_ids(
             ((lane, periods, _distinct(conditions)) for lane, periods, conditions in together.values()),
             reading,
@@ -259,8 +263,8 @@ class Candidates:
         }
 
     def _fetch_ids(
-        self, wanted: Iterable[tuple[int, Sequence[int], Sequence[bytes]]], reading: Reading
-    ) -> Iterator[tuple[Place, bytes, bytes]]:
+        self, wanted: Iterable[tuple[int, Sequence[int], Sequence[bytes]]], reading: ReadContext
+    ) -> Iterator[tuple[LanePeriod, bytes, bytes]]:
         """The packed ids of lanes, periods and labels; those of one label may come in several pieces.
 
         A label that the index cannot hold has none: Cassandra would refuse to be asked for it.
@@ -277,7 +281,7 @@ class Candidates:
             yield (lane, period), label, packed
 
 
-def _examples(places: Sequence[Place]) -> Sequence[Place]:
+def _examples(places: Sequence[LanePeriod]) -> Sequence[LanePeriod]:
     """Places that tell what gives the fewest series: of two lanes the last two periods, as one may just have begun."""
     lanes = {places[0][0], places[-1][0]}
     return [

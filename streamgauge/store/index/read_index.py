@@ -12,10 +12,10 @@ from streamgauge.lru_cache import LruCache
 from streamgauge.series import ids as series_ids
 from streamgauge.series.ids import Shards
 from streamgauge.series.matchers import Matcher, fulfils, named
-from streamgauge.store.changes import Change, ChangeStore, packed, versions_of
-from streamgauge.store.index.candidates import Candidates, Place, Series
+from streamgauge.store.changes import Change, GenerationStore, packed, versions_of
+from streamgauge.store.index.candidates import Candidates, LanePeriod, Series
 from streamgauge.store.index.kept_selections import KeptSelections, Selection
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 
 AHEAD_MS = 60_000
 VALUE_BYTES = 256
@@ -41,10 +41,10 @@ class IndexReader:
         # keys of ids, of ranges and of selections are of different kinds
         recent: LruCache[Any, Any] = LruCache(KEPT_BYTES)
         self._candidates = Candidates(session, shards, recent)
-        self._changes = ChangeStore(session)
+        self._changes = GenerationStore(session)
         self._kept = KeptSelections(recent, fresh_s)
 
-    def select(self, matchers: Sequence[Matcher], start: int, end: int, reading: Reading) -> Selection:
+    def select(self, matchers: Sequence[Matcher], start: int, end: int, reading: ReadContext) -> Selection:
         """The series that fulfil all matchers and may have samples from `start` to `end` (ms).
 
         :raises DeadlinePassed, TooManySeries: by the reading's limits.
@@ -63,11 +63,11 @@ class IndexReader:
         reading.take_series(len(found.labels))
         return found
 
-    def label_names(self, start: int, end: int, reading: Reading) -> set[str]:
+    def label_names(self, start: int, end: int, reading: ReadContext) -> set[str]:
         """The names of all labels that series had from `start` to `end` (ms), to the day."""
         return self.label_values("", start, end, reading)
 
-    def label_values(self, name: str, start: int, end: int, reading: Reading) -> set[str]:
+    def label_values(self, name: str, start: int, end: int, reading: ReadContext) -> set[str]:
         """The values of a label that series had from `start` to `end` (ms), to the day."""
         found: set[str] = set()
         size = 0
@@ -82,7 +82,7 @@ class IndexReader:
         reading.hold(size)
         return found
 
-    def lane(self, lane: int, start: int, end: int, reading: Reading) -> Iterator[Series]:
+    def lane(self, lane: int, start: int, end: int, reading: ReadContext) -> Iterator[Series]:
         """Packed id and canonical labels of the series that a lane had from `start` to `end` (ms), to the day.
 
         A series may come twice.
@@ -93,7 +93,7 @@ class IndexReader:
             [place for place in self.periods(start, end) if place[0] == lane], reading
         )
 
-    def periods(self, start: int, end: int) -> Iterator[Place]:
+    def periods(self, start: int, end: int) -> Iterator[LanePeriod]:
         """The lanes and periods that touch these times, within what is kept and possible."""
         now = self._clock()
         start, end = max(start, now - INDEX_RETENTION_MS), min(end, now + AHEAD_MS)
@@ -101,7 +101,7 @@ class IndexReader:
             for period in range(index_period(start, lane), end + 1, INDEX_PERIOD_MS):
                 yield lane, period
 
-    def _changes_of(self, places: Sequence[Place], reading: Reading) -> list[Change]:
+    def _changes_of(self, places: Sequence[LanePeriod], reading: ReadContext) -> list[Change]:
         if not places:
             return []
         starts = [period for _, period in places]
@@ -110,9 +110,9 @@ class IndexReader:
     def _select(
         self,
         matchers: Sequence[Matcher],
-        places: Sequence[Place],
+        places: Sequence[LanePeriod],
         changes: Sequence[Change],
-        reading: Reading,
+        reading: ReadContext,
     ) -> Selection:
         found: dict[bytes, bytes] = {}
         if places:

@@ -15,7 +15,7 @@ from streamgauge.series.labels import canonical
 from streamgauge.series.matchers import fulfils
 from streamgauge.series.samples import Samples, between, take
 from streamgauge.store.index.kept_selections import Selection
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 
 
 class Shelf:
@@ -54,7 +54,7 @@ def queries():
 
 
 def instant(queries, query, reading=None):
-    answer = queries.instant(Form(f"query={query}"), reading or Reading())
+    answer = queries.instant(Form(f"query={query}"), reading or ReadContext())
     return json.loads(str(answer.data))["result"], answer
 
 
@@ -76,7 +76,7 @@ def test_samples_come_as_they_are(queries):
 
 def test_a_range_query_is_evaluated_at_its_steps(queries):
     form = Form("query=sum(hits_total) by (none)&start=100&end=102&step=1")
-    assert json.loads(str(queries.range(form, Reading()).data))["result"] == [
+    assert json.loads(str(queries.range(form, ReadContext()).data))["result"] == [
         {"metric": {}, "values": [[100, "400"], [101, "400"], [102, "400"]]}
     ]
 
@@ -91,12 +91,12 @@ def test_remarks_are_in_the_answer(queries):
 @pytest.mark.parametrize(
     ("query", "reading", "reason"),
     [
-        ("sum(hits_total) / hits_total[5m]", Reading(), ErrorType.BAD_DATA),
-        ("hits_total[step() - 5]", Reading(), ErrorType.BAD_DATA),
-        ("hits_total %2B on() hits_total", Reading(), ErrorType.EXECUTION),
-        ("histogram_sum(hits_total)", Reading(), ErrorType.EXECUTION),
-        ("hits_total", Reading(max_series=1), ErrorType.COST_LIMIT),
-        ("hits_total", Reading(deadline=time.monotonic() - 1), ErrorType.TIMEOUT),
+        ("sum(hits_total) / hits_total[5m]", ReadContext(), ErrorType.BAD_DATA),
+        ("hits_total[step() - 5]", ReadContext(), ErrorType.BAD_DATA),
+        ("hits_total %2B on() hits_total", ReadContext(), ErrorType.EXECUTION),
+        ("histogram_sum(hits_total)", ReadContext(), ErrorType.EXECUTION),
+        ("hits_total", ReadContext(max_series=1), ErrorType.COST_LIMIT),
+        ("hits_total", ReadContext(deadline=time.monotonic() - 1), ErrorType.TIMEOUT),
     ],
 )
 def test_a_refusal_has_its_type(queries, query, reading, reason):

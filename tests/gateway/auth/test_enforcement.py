@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamgauge.gateway.auth.enforcement import enforced, restricted
-from streamgauge.gateway.request.askers import Asker
 from streamgauge.gateway.request.parameters import Form
+from streamgauge.gateway.request.principals import Principal
 from streamgauge.promql.syntax import parser, printer
 from streamgauge.promql.syntax.ast import VectorSelector, walk
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
@@ -42,7 +42,7 @@ def test_every_selector_has_the_matchers_and_nothing_else_changes(expr, matchers
 @given(expressions, st.sampled_from(MATCHES))
 def test_the_text_that_is_evaluated_is_restricted_too(expr, matchers):
     text = printer.canonical(expr)
-    asked = Form("", asker=Asker("a", matchers)).with_pairs([("query", text)])
+    asked = Form("", principal=Principal("a", matchers)).with_pairs([("query", text)])
     before = [node for node in walk(parser.parse(text)) if isinstance(node, VectorSelector)]
     # it can be read, and is not left as it was because it cannot
     found = [
@@ -64,7 +64,7 @@ def test_the_text_that_is_evaluated_is_restricted_too(expr, matchers):
     ],
 )
 def test_what_is_asked_gets_the_matchers(given, asked):
-    form = enforced(Form(given, asker=Asker("a", OWN)))
+    form = enforced(Form(given, principal=Principal("a", OWN)))
     assert {name: form.get(name) for name in asked} == asked
 
 
@@ -82,7 +82,7 @@ def test_what_is_asked_gets_the_matchers(given, asked):
     ],
 )
 def test_a_user_may_be_let_see_metrics_by_their_names(match, query, asked):
-    form = enforced(Form(f"query={quote(query)}", asker=Asker("a", selector(match))))
+    form = enforced(Form(f"query={quote(query)}", principal=Principal("a", selector(match))))
     assert form.get("query") == asked
 
 
@@ -112,7 +112,7 @@ SELECTORS = [
 @pytest.mark.parametrize("text", SELECTORS)
 @pytest.mark.parametrize("matchers", MATCHES)
 def test_a_selector_that_is_read_has_the_matchers_and_its_own(text, matchers):
-    [asked] = enforced(Form(f"match[]={quote(text)}", asker=Asker("a", matchers))).all("match[]")
+    [asked] = enforced(Form(f"match[]={quote(text)}", principal=Principal("a", matchers))).all("match[]")
     try:
         own = selector(text)
     except InvalidExpression:
@@ -124,7 +124,7 @@ def test_a_selector_that_is_read_has_the_matchers_and_its_own(text, matchers):
 
 
 def test_all_parameters_of_a_name_are_restricted():
-    form = enforced(Form("match[]=up&match[]=down&match[]=", b"match[]=other", asker=Asker("a", OWN)))
+    form = enforced(Form("match[]=up&match[]=down&match[]=", b"match[]=other", principal=Principal("a", OWN)))
     assert form.all("match[]") == [
         'other{stage!~"x|y",tenant="a"}',
         'up{stage!~"x|y",tenant="a"}',

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streamgauge.gateway.cache.answers import Answers, Listing, decode, encode
 from streamgauge.gateway.cache.values import InvalidValue, ValueFault, seal
 from streamgauge.gateway.request.faults import ErrorType, InvalidRequest
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 from tests.support.cached_system import Dictionary
 
 _ANSWER = Listing('["a"]', ["a warning"])
@@ -47,7 +47,7 @@ CRAFTED = {
 }
 
 
-class _Little(Reading):
+class _Little(ReadContext):
     """A reading that may hold so many bytes."""
 
     def hold(self, size):
@@ -74,7 +74,7 @@ def test_a_list_comes_back_equal(data, warnings):
 
 @pytest.mark.parametrize("content", CRAFTED.values(), ids=CRAFTED)
 def test_a_crafted_list_is_a_miss_though_its_checksum_is_right(content):
-    assert _kept(lambda key: seal(key, content), Reading()) == ((_ANSWER, False), [ValueFault.DAMAGED])
+    assert _kept(lambda key: seal(key, content), ReadContext()) == ((_ANSWER, False), [ValueFault.DAMAGED])
 
 
 def test_a_list_that_would_take_more_memory_than_there_is_is_a_miss():

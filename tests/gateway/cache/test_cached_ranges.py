@@ -19,7 +19,7 @@ from streamgauge.promql.data.query import Query
 from streamgauge.series.ids import lane_of, series_id
 from streamgauge.series.known_series import KNOWN_LIMIT
 from streamgauge.series.samples import STALE
-from streamgauge.store.reading import Damage, Reading
+from streamgauge.store.reading import Damage, ReadContext
 from tests.support.cached_system import MINUTE, SERIES, System, filled, shown
 from tests.support.model_store import BEGIN, LANES, label_set
 
@@ -280,7 +280,7 @@ def test_the_tail_that_is_not_sealed_is_never_kept():
 def test_damaged_rows_and_warnings_are_never_kept():
     system = filled()
     query = Query(BEGIN + 10 * MINUTE, BEGIN + 40 * MINUTE, 15_000)
-    reading = Reading()
+    reading = ReadContext()
     system.store.happen = lambda: reading.damages.append(Damage("damaged", "row"))
     assert system.ask("x", query, reading).report.refusal is Refusal.REMARKED
     system.store.happen = lambda: None
@@ -339,7 +339,7 @@ def test_a_crafted_value_is_a_miss_though_its_checksum_is_right():
     assert system.invalid == [ValueFault.DAMAGED] * len(contents)
 
 
-class _Little(Reading):
+class _Little(ReadContext):
     """A reading that may hold so many bytes."""
 
     def hold(self, size):

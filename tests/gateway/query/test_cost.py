@@ -8,7 +8,7 @@ from streamgauge.config.gateway import Cost
 from streamgauge.gateway.http.app import Gateway
 from streamgauge.gateway.query.evaluation import Evaluation, estimated, expression
 from streamgauge.promql.data.query import Level, Query
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 from tests.support.gateway_client import Client
 from tests.support.memory_reader import MemoryReader
 
@@ -47,9 +47,9 @@ def reader():
 )
 def test_what_is_estimated_is_what_is_read(reader, query):
     asked = Query(3_000_000, 3_000_000 if "[10m]" in query else 3_300_000, 30_000, 300_000)
-    reading = Reading()
+    reading = ReadContext()
     parsed = expression(query, "query")
-    estimate = Evaluation(query, parsed, asked, reader, Reading()).forecast()
+    estimate = Evaluation(query, parsed, asked, reader, ReadContext()).forecast()
     Evaluation(query, parsed, asked, reader, reading).whole()
     # what lies on both ends of a window is one more for each series
     assert reading.samples <= estimate.samples <= reading.samples + estimate.series
@@ -61,7 +61,7 @@ def test_a_long_lookback_costs_no_more_than_what_is_kept_of_its_resolution(reade
     now, lookback = 10_000 * HOUR, 5000 * HOUR
     levels = [Level(width, now - kept)]
     parsed = expression(query, "query")
-    estimate = estimated(parsed, Query(now, now, 1, lookback), levels, Whole(reader), Reading())
+    estimate = estimated(parsed, Query(now, now, 1, lookback), levels, Whole(reader), ReadContext())
     every = min(kept, lookback) // (width or STEP)
     assert 3 * every <= estimate.samples / (2 if width else 1) <= 3 * (every + 3)
 
@@ -73,7 +73,7 @@ class Whole:
         self._reader = reader
 
     def select(self, matchers, *_):
-        return self._reader.select(matchers, 0, 3_600_000, Reading())
+        return self._reader.select(matchers, 0, 3_600_000, ReadContext())
 
 
 class Counting(MemoryReader):

@@ -1,4 +1,4 @@
-"""Every endpoint of the API is within the memory of all queries, and within what an asker may have at once."""
+"""Every endpoint of the API is within the memory of all queries, and within what a principal may have at once."""
 
 import asyncio
 import gc
@@ -26,7 +26,7 @@ from streamgauge.gateway.request.memory import Memory
 from streamgauge.gateway.request.parameters import Form
 from streamgauge.rules.applied.board import Board
 from streamgauge.rules.applied.rule_sets import RuleSets, publication
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 from tests.support.gateway_client import Client
 from tests.support.memory_reader import MemoryReader
 from tests.support.rules_client import KnownBoard
@@ -104,18 +104,18 @@ def test_no_endpoint_answers_from_memory_that_there_is_not(board, path):
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("limit", ["user_queries", "source_queries"])
-def test_no_endpoint_gives_an_asker_more_than_so_many_at_once(board, path, limit):
+def test_no_endpoint_gives_a_user_more_than_so_many_at_once(board, path, limit):
     gateway = _gateway(board, **{limit: 1})
     limits = {gateway._adhoc._limits, gateway._looking._limits}
 
     async def run():
         transport = httpx.ASGITransport(application(gateway))
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-            asker = client.get(path.replace("{name}", "i"), params=ASKED)
+            principal = client.get(path.replace("{name}", "i"), params=ASKED)
             for each in limits:
                 users = each._users if limit == "user_queries" else each._sources
                 await users.enter("127.0.0.1")
-            return await asker
+            return await principal
 
     found = asyncio.run(run())
     assert (found.status_code, found.json()["errorType"]) == (429, "too_many_requests"), found.text
@@ -131,12 +131,12 @@ def test_alerts_are_written_in_pieces_that_are_held_until_they_are_sent(board, p
     assert gateway.memory.taken == 0
     held = []
 
-    class Held(Reading):
+    class Held(ReadContext):
         def hold(self, size):
             held.append(size)
 
     look, form = getattr(gateway.rules, path), Form("")
-    look(form, Reading())
+    look(form, ReadContext())
     tracemalloc.start()
     body = look(form, Held()).data
     _, peak = tracemalloc.get_traced_memory()
@@ -146,7 +146,7 @@ def test_alerts_are_written_in_pieces_that_are_held_until_they_are_sent(board, p
     assert peak < max(held) + 4 * PIECE_BYTES
 
 
-class Bounded(Reading):
+class Bounded(ReadContext):
     """Of a share of some memory."""
 
     def __init__(self, total):

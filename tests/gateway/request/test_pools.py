@@ -6,18 +6,18 @@ import threading
 
 import pytest
 
-from streamgauge.gateway.request.askers import Asker
-from streamgauge.gateway.request.pools import Flights, Limits, Pool, Users
-from streamgauge.store.reading import DeadlinePassed, Reading
+from streamgauge.gateway.request.pools import Limits, Pool, SingleFlight, UserConcurrency
+from streamgauge.gateway.request.principals import Principal
+from streamgauge.store.reading import DeadlinePassed, ReadContext
 
 
 async def _in_pool(look, reading):
-    limits = Limits(Users(10, 0.0), Users(10, 0.0))
-    return await Pool("test", 1, limits).run(Asker("me", "here"), look, reading)
+    limits = Limits(UserConcurrency(10, 0.0), UserConcurrency(10, 0.0))
+    return await Pool("test", 1, limits).run(Principal("me", "here"), look, reading)
 
 
 async def _in_flight(look, reading):
-    return await Flights().run("key", lambda: _in_pool(look, reading))
+    return await SingleFlight().run("key", lambda: _in_pool(look, reading))
 
 
 @pytest.mark.parametrize("run", [_in_pool, _in_flight])
@@ -34,7 +34,7 @@ def test_the_error_of_a_reading_that_was_abandoned_is_not_logged(run):
 
     async def abandon():
         asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-        waiting = asyncio.create_task(run(look, Reading()))
+        waiting = asyncio.create_task(run(look, ReadContext()))
         await asyncio.to_thread(begun.wait)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -55,4 +55,4 @@ def test_the_error_of_a_reading_that_is_waited_for_is_raised():
         reading.left_s()
 
     with pytest.raises(DeadlinePassed):
-        asyncio.run(_in_pool(look, Reading()))
+        asyncio.run(_in_pool(look, ReadContext()))

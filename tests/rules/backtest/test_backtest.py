@@ -21,14 +21,14 @@ from streamgauge.rules.backtest.dependencies import components, dependencies
 from streamgauge.rules.backtest.run import Backtest, Span
 from streamgauge.rules.backtest.show import show
 from streamgauge.rules.files.reader import parse
-from streamgauge.rules.machine.compiled import Surroundings, compile_group
+from streamgauge.rules.machine.compiled import EvaluationContext, compile_group
 from streamgauge.rules.machine.group_run import GroupRun
 from streamgauge.rules.unit_tests.memory import Memory
 from streamgauge.rules.unit_tests.series_notation import labels, values
 
 MINUTE = 60_000
 LENGTH = 20
-SURROUNDINGS = Surroundings({"region": "eu"}, "http://gauge")
+SURROUNDINGS = EvaluationContext({"region": "eu"}, "http://gauge")
 
 
 def memory_of(series):

@@ -17,15 +17,15 @@ from streamgauge.rules.applied.timeline import Timeline
 from streamgauge.rules.files import reader
 from streamgauge.rules.job.alert_group import AlertGroup
 from streamgauge.rules.job.group_ticks import GroupTicks
-from streamgauge.rules.job.shard import Place, Rules, Shard
+from streamgauge.rules.job.shard import BatchKey, Rules, Shard
 from streamgauge.rules.job.shard_time import ShardTime
 from streamgauge.rules.machine import alert_codec, group_codec
-from streamgauge.rules.machine.compiled import Surroundings, compile_group
+from streamgauge.rules.machine.compiled import EvaluationContext, compile_group
 from streamgauge.rules.machine.evaluation import Point
 from streamgauge.rules.machine.group_run import GroupRun
 from streamgauge.rules.machine.group_state import GroupState
 from streamgauge.rules.machine.recorded_batches import batches
-from streamgauge.rules.stream.compile.asks import Terms
+from streamgauge.rules.stream.compile.expressions import Terms
 from streamgauge.rules.stream.shard.shard_rules import stream_groups
 from streamgauge.rules.unit_tests.memory import Memory
 from streamgauge.series.samples import empty
@@ -33,7 +33,7 @@ from streamgauge.series.samples import empty
 NOON = 1_763_892_000_000
 STEP_MS = 5000
 LANES, SHARDS = 8, 2
-TERMS = Terms(Surroundings())
+TERMS = Terms(EvaluationContext())
 HOT = """\
 groups:
 - name: g
@@ -119,10 +119,10 @@ class Job:
             self.offset += 1
             if one.lane % SHARDS not in shards:
                 continue
-            place = Place(sent, one.lane % 4, self.offset, one.lane, one.minute)
+            place = BatchKey(sent, one.lane % 4, self.offset, one.lane, one.minute)
             self.shard(one.lane % SHARDS).take(place, one.payload, sent)
         for number in shards:
-            self.shard(number).take(Place(sent, 0, 0, number, batch.minute_of(sent)), b"", sent)
+            self.shard(number).take(BatchKey(sent, 0, 0, number, batch.minute_of(sent)), b"", sent)
             self.times[number] = self.shard(number).time.encode()
 
     def run(self, watermark):
@@ -216,7 +216,7 @@ def expected(text, first, last, samples):
     """The changes as one process finds them that has everything in memory."""
     [group] = reader.parse("f.yml", text, ("page",)).rules.groups
     memory = Memory()
-    run = GroupRun(compile_group(group), memory, Surroundings())
+    run = GroupRun(compile_group(group), memory, EvaluationContext())
     for sent, found in samples:
         memory.until = sent - 1
         for labels, value in found.items():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.alert_messages import ActiveAlert, encode, place_of, state_key
+from schemas.alert_messages import ActiveAlert, encode, parse_state_key, state_key
 from schemas.rule_messages import InvalidMessage
 from streamgauge.rules.machine import alert_parts as module
 from streamgauge.rules.machine.alert_parts import KnownAlerts, ToldAlerts
@@ -33,7 +33,7 @@ def alerts(count, text="", first=0):
 
 def take(known, messages):
     for key, value in messages:
-        _, _, part = place_of(key)
+        _, _, part = parse_state_key(key)
         if part is None and value is None:
             known = KnownAlerts()
         else:
@@ -130,7 +130,7 @@ def test_no_message_is_large_and_a_change_of_one_alert_is_told_by_one_part():
     told = ToldAlerts(*PLACE)
     before = alerts(500)
     messages = told.tell(before)
-    parts = [value for key, value in messages if value and place_of(key).part is not None]
+    parts = [value for key, value in messages if value and parse_state_key(key).part is not None]
     assert len(parts) > 100
     assert max(map(len, parts)) <= 4 * PART_BYTES
     after = [*before[:-1], replace(before[-1], value="1")]
@@ -172,7 +172,7 @@ def test_alerts_whose_fingerprints_collide_are_cut_all_the_same(monkeypatch):
     assert known.is_whole
     assert sorted(shown(known), key=str) == sorted(found, key=str)
     assert len(messages) <= 41
-    assert all(len(value) <= 4 * PART_BYTES for key, value in messages if place_of(key)[2] is not None)
+    assert all(len(value) <= 4 * PART_BYTES for key, value in messages if parse_state_key(key)[2] is not None)
     # whoever goes on from a snapshot makes the same parts, and a change in one is told by itself
     assert dict(ToldAlerts(*PLACE).tell(found)) == dict(messages)
     changed = [*found[:-1], replace(found[-1], value="1")]

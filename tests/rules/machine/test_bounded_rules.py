@@ -15,7 +15,7 @@ from streamgauge.rules.job.group_messages import GroupMessages, Moment, Ticked
 from streamgauge.rules.machine import alert_codec
 from streamgauge.rules.machine.alert_output import UNTOLD
 from streamgauge.rules.machine.alerts import Alert, AlertState, Failure, Observed, Result, RuleState
-from streamgauge.rules.machine.compiled import Surroundings, compile_group
+from streamgauge.rules.machine.compiled import EvaluationContext, compile_group
 from streamgauge.rules.machine.evaluation import Evaluation, FromSource, Point
 from streamgauge.rules.machine.group_state import GroupState, Origin, Outcome
 from streamgauge.rules.unit_tests.memory import Memory
@@ -123,7 +123,7 @@ def worst(annotations):
 
 def test_no_message_of_a_rule_is_larger_than_a_topic_takes():
     rule = compiled(worst(enumerate("x\1\\ü")))
-    evaluation = Evaluation(FromSource(Memory(), Surroundings()), Surroundings(), NOON)
+    evaluation = Evaluation(FromSource(Memory(), EvaluationContext()), EvaluationContext(), NOON)
     state = GroupState()
     state.adopt({"alert": Origin("Hot", (rule.rule.expr,))}, NOON)
     messages = GroupMessages("f/g", state, Alerts(), 8)

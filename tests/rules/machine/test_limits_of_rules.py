@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from streamgauge.cli import main
 from streamgauge.rules.backtest.run import Backtest, Span
 from streamgauge.rules.files.reader import parse
-from streamgauge.rules.machine.compiled import Surroundings, compile_group
+from streamgauge.rules.machine.compiled import EvaluationContext, compile_group
 from streamgauge.rules.machine.evaluation import Evaluation, FromSource
 from streamgauge.rules.machine.group_run import GroupRun
 from streamgauge.rules.machine.group_state import GroupState, Outcome, identities, origin_of
@@ -62,7 +62,7 @@ def of_the_job(memory):
     for tick in range(0, TICKS * MINUTE, MINUTE):
         memory.until, outcome = tick, Outcome()
         for name, rule in zip(names, compile_group(group).rules, strict=True):
-            evaluation = Evaluation(FromSource(memory, Surroundings()), Surroundings(), tick)
+            evaluation = Evaluation(FromSource(memory, EvaluationContext()), EvaluationContext(), tick)
             found = evaluation.observe(rule) if rule.is_alert else evaluation.record(rule)
             for point in state.take(name, rule, tick, found, outcome):
                 memory.put(point.labels, tick, point.value)
@@ -79,7 +79,7 @@ def of_the_job(memory):
 def test_unit_tests_and_backtests_leave_out_what_the_alert_job_does(large):
     errors, changes = of_the_job(filled(large))
     memory, group = filled(large), compile_group(rules())
-    run, found = GroupRun(group, memory, Surroundings()), set()
+    run, found = GroupRun(group, memory, EvaluationContext()), set()
     for tick in range(0, TICKS * MINUTE, MINUTE):
         memory.until = tick
         found |= {(tick, *failure) for failure in run.tick(tick)}
@@ -87,7 +87,7 @@ def test_unit_tests_and_backtests_leave_out_what_the_alert_job_does(large):
     assert sorted(map(str, run.transitions)) == sorted(map(str, changes))
     memory = filled(large)
     memory.until = 1 << 60
-    backtest = Backtest([group], memory, Surroundings(), Span(0, (TICKS - 1) * MINUTE))
+    backtest = Backtest([group], memory, EvaluationContext(), Span(0, (TICKS - 1) * MINUTE))
     report = backtest.run()
     tried = [one for own in backtest.transitions.values() for one in own]
     assert sorted(map(str, tried)) == sorted(map(str, changes))

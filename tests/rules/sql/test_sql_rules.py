@@ -18,7 +18,7 @@ from streamgauge.promql.syntax.parser import selector
 from streamgauge.rules.job.sql_group import SqlGroup
 from streamgauge.rules.job.waiting_rows import WaitingRows
 from streamgauge.rules.machine import alert_codec, group_codec
-from streamgauge.rules.machine.compiled import Surroundings
+from streamgauge.rules.machine.compiled import EvaluationContext
 from streamgauge.rules.machine.group_state import GroupState
 from streamgauge.rules.sql.reader import parse
 from streamgauge.rules.sql.sampler import Sampler
@@ -208,7 +208,7 @@ class Running:
             state,
             Alerts(external_url="http://x"),
             LANES,
-            Surroundings(),
+            EvaluationContext(),
             Memory(),
             lambda: 0.0,
         )

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from schemas.rule_files import Group, Rule, RuleKind
 from streamgauge.rules.applied.rule_sets import RuleSet
 from streamgauge.rules.machine.alerts import Failure
-from streamgauge.rules.machine.compiled import Surroundings
+from streamgauge.rules.machine.compiled import EvaluationContext
 from streamgauge.rules.machine.evaluation import Point
-from streamgauge.rules.stream.compile.asks import Terms
+from streamgauge.rules.stream.compile.expressions import Terms
 from streamgauge.rules.stream.merging.merge import NOTHING, GroupMerge, MixedPartials
 from streamgauge.rules.stream.parts.partials import InvalidPartial, decode, encode
 from streamgauge.rules.stream.samples.window import Window
@@ -23,8 +23,8 @@ from streamgauge.series.labels import canonical
 from streamgauge.series.samples import Samples
 
 TICK = 600_000
-TERMS = Terms(Surroundings())
-FIVE = Terms(Surroundings(), max_gathered=5)
+TERMS = Terms(EvaluationContext())
+FIVE = Terms(EvaluationContext(), max_gathered=5)
 
 
 def alert(expr, name="A", **more):
@@ -173,7 +173,7 @@ def test_series_with_labels_that_say_what_values_mean_need_to_be_announced():
     stand = filled(*rules)
     stand.put(0, 1.0, __type__="gauge")
     assert stand.results()[0] == Failure(METADATA_LABELS)
-    told = filled(*rules, terms=Terms(Surroundings(), metadata_labels=True))
+    told = filled(*rules, terms=Terms(EvaluationContext(), metadata_labels=True))
     told.put(0, 1.0, __type__="gauge")
     assert len(told.results()[1].alerting) == 6
 

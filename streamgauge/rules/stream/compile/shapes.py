@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from streamgauge.promql.engine.selection import milliseconds
 from streamgauge.promql.functions.vector_functions import MATH
-from streamgauge.promql.plan.places import Lane, Places
+from streamgauge.promql.plan.placement import Lane, Placements
 from streamgauge.promql.syntax.ast import (
     Aggregate,
     AggregateOp,
@@ -121,7 +121,7 @@ class _Parts:
             raise _NoShape
         self.leaves[id(node)] = leaf
         self.selected.append(selector.conditions)
-        place = Places(selector, metadata_labels=False)[selector]
+        place = Placements(selector, metadata_labels=False)[selector]
         return ("leaf", leaf, isinstance(place, Lane) and place.unique), node
 
     def _binary(self, node: Binary) -> tuple[Hashable, Expr]:

@@ -9,7 +9,13 @@ from streamgauge.promql.syntax.ast import Expr
 from streamgauge.promql.syntax.durations import resolve
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.rules.machine.evaluation import Point, points, points_of
-from streamgauge.rules.stream.compile.asks import Ask, StreamGroup, Terms, Way, query_of
+from streamgauge.rules.stream.compile.expressions import (
+    EvaluationMode,
+    StreamExpression,
+    StreamGroup,
+    Terms,
+    query_of,
+)
 from streamgauge.rules.stream.compile.recorded import Overlaid, Recorded, Rows, Shipped, united
 from streamgauge.rules.stream.merging.family_answers import Blocks, FamilyAnswers
 from streamgauge.rules.stream.parts.partials import ShardPartial
@@ -72,19 +78,19 @@ class TickAnswers:
         if at is not None:
             return self._answered(at, time)
         expression = resolve(parse(text), 0, 0, text)
-        return points(expression, self._stored(NO_QUERY), self._terms.surroundings, time)
+        return points(expression, self._stored(NO_QUERY), self._terms.context, time)
 
     def _answered(self, at: int, time: int) -> list[Point]:
         ask = self._group.asks[at]
-        match ask.way:
-            case Way.SPLIT:
+        match ask.mode:
+            case EvaluationMode.SPLIT:
                 return self._merged(at, ask, time)
-            case Way.GATHERED:
-                return points(ask.expression, self._gathered(ask), self._terms.surroundings, time)
-            case Way.STORED:
-                return points(ask.expression, self._stored(NO_STORE), self._terms.surroundings, time)
+            case EvaluationMode.GATHERED:
+                return points(ask.expression, self._gathered(ask), self._terms.context, time)
+            case EvaluationMode.STORED:
+                return points(ask.expression, self._stored(NO_STORE), self._terms.context, time)
 
-    def _merged(self, at: int, ask: Ask, time: int) -> list[Point]:
+    def _merged(self, at: int, ask: StreamExpression, time: int) -> list[Point]:
         for partial in self._partials:
             if at in partial.failures:
                 raise InvalidQuery(QueryFault.NOT_SUPPORTED, partial.failures[at])
@@ -97,7 +103,7 @@ class TickAnswers:
             return together.points.get(at, [])
         return self._finished(ask, [*alone, *together.of(self._group.families[family].asks.index(at))], time)
 
-    def _finished(self, ask: Ask, answers: Sequence[LaneAnswer], time: int) -> list[Point]:
+    def _finished(self, ask: StreamExpression, answers: Sequence[LaneAnswer], time: int) -> list[Point]:
         if ask.plan is None or (ask.is_quiet and not answers):
             return []
         self._check_size(ask, sum(map(shipped, answers)))
@@ -113,7 +119,7 @@ class TickAnswers:
             self._together[number] = found
         return found
 
-    def _gathered(self, ask: Ask) -> Source:
+    def _gathered(self, ask: StreamExpression) -> Source:
         wanted = {reach.conditions for reach in ask.reaches}
         places = {at: one for at, one in enumerate(self._group.gathered) if one.conditions in wanted}
         for at in places:
@@ -129,7 +135,7 @@ class TickAnswers:
             raise InvalidQuery(QueryFault.NOT_SUPPORTED, without)
         return Overlaid(self._store, self._recorded) if self._recorded.is_used else self._store
 
-    def _check_size(self, ask: Ask, count: int) -> None:
+    def _check_size(self, ask: StreamExpression, count: int) -> None:
         if count > self._terms.max_gathered:
             name = self._group.compiled.rules[ask.rule].rule.name
             raise InvalidQuery(QueryFault.TOO_MANY_SAMPLES, too_many(name, count, self._terms.max_gathered))

@@ -13,7 +13,7 @@ from streamgauge.promql.data.vectors import Vector
 from streamgauge.promql.functions.partials import Partial
 from streamgauge.promql.plan.lanes import LaneAnswer, finish
 from streamgauge.rules.machine.evaluation import Point
-from streamgauge.rules.stream.compile.asks import Family
+from streamgauge.rules.stream.compile.expressions import Family
 from streamgauge.rules.stream.compile.shapes import HIDDEN
 from streamgauge.rules.stream.parts.label_blocks import Rows, unpacked_rows
 from streamgauge.rules.stream.parts.pack import InvalidPack

@@ -11,7 +11,7 @@ from streamgauge.promql.data.query import Source
 from streamgauge.rules.machine.alerts import Failure, Result
 from streamgauge.rules.machine.compiled import CompiledRule
 from streamgauge.rules.machine.evaluation import Evaluation, Point
-from streamgauge.rules.stream.compile.asks import StreamGroup, Terms
+from streamgauge.rules.stream.compile.expressions import StreamGroup, Terms
 from streamgauge.rules.stream.compile.recorded import Recorded
 from streamgauge.rules.stream.merging.answers import TickAnswers
 from streamgauge.rules.stream.merging.family_answers import Blocks
@@ -79,7 +79,7 @@ class GroupMerge:
             self._blocks,
         )
         offset = self.group.compiled.query_offset_ms
-        evaluation = Evaluation(answers, self._terms.surroundings, tick, offset)
+        evaluation = Evaluation(answers, self._terms.context, tick, offset)
         began = perf_counter()
         asked = answers.asked()
         share = (perf_counter() - began) / max(1, len(self.seconds))

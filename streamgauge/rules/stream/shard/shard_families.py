@@ -15,7 +15,7 @@ from streamgauge.promql.engine.evaluator import Known
 from streamgauge.promql.functions.partials import Partial
 from streamgauge.promql.functions.range_functions import KEEP_NAME
 from streamgauge.promql.plan.lanes import lane_answer
-from streamgauge.rules.stream.compile.asks import Family, StreamGroup, Terms, query_of
+from streamgauge.rules.stream.compile.expressions import Family, StreamGroup, Terms, query_of
 from streamgauge.rules.stream.compile.shapes import HIDDEN, Leaf
 from streamgauge.rules.stream.parts.label_blocks import Rows, packed_rows
 from streamgauge.rules.stream.parts.together import Together, hidden_column, numbers_of

@@ -12,7 +12,14 @@ from streamgauge.promql.plan.lanes import LaneAnswer, NotByLanes, run_lane
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.rules.applied.rule_sets import RuleSet
 from streamgauge.rules.machine.compiled import compile_group
-from streamgauge.rules.stream.compile.asks import Ask, StreamGroup, Terms, Way, query_of, stream_group
+from streamgauge.rules.stream.compile.expressions import (
+    EvaluationMode,
+    StreamExpression,
+    StreamGroup,
+    Terms,
+    query_of,
+    stream_group,
+)
 from streamgauge.rules.stream.compile.reach import Reach, united
 from streamgauge.rules.stream.parts.label_blocks import Rows
 from streamgauge.rules.stream.parts.partials import Gathered, ShardPartial, encode
@@ -67,7 +74,9 @@ class ShardRules:
         self._families = shard_families(self.groups, terms)
         self._single = {
             key: [
-                at for at, ask in enumerate(group.asks) if ask.way is Way.SPLIT and at not in group.family_of
+                at
+                for at, ask in enumerate(group.asks)
+                if ask.mode is EvaluationMode.SPLIT and at not in group.family_of
             ]
             for key, group in self.groups.items()
         }
@@ -104,7 +113,7 @@ class ShardRules:
         gathered = self._gathered(due.group, window, tick)
         # most groups gather nothing, and there may be ten thousand rules a tick
         for at, ask in enumerate(due.group.asks if gathered else ()):
-            if ask.way is Way.GATHERED:
+            if ask.mode is EvaluationMode.GATHERED:
                 wanted = {reach.conditions for reach in ask.reaches}
                 due.samples[at] = sum(
                     len(found.samples.values)
@@ -164,7 +173,7 @@ class ShardRules:
             due.failures[at] = str(fault)
         due.seconds[at] += perf_counter() - began
 
-    def _answer(self, group: StreamGroup, ask: Ask, window: Window, tick: int) -> LaneAnswer:
+    def _answer(self, group: StreamGroup, ask: StreamExpression, window: Window, tick: int) -> LaneAnswer:
         if ask.plan is None:
             raise TypeError("an expression that is not split")
         answer = run_lane(ask.plan, query_of(self._terms, tick - ask.offset_ms), window, Limits())

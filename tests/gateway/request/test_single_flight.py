@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from streamgauge.gateway.request.pools import JOINABLE_S, Flights
+from streamgauge.gateway.request.pools import JOINABLE_S, SingleFlight
 
 
 class Runs:
@@ -15,7 +15,7 @@ class Runs:
         self.joined = 0
         self.ended = asyncio.Event()
         self.time = 0.0
-        self.flights = Flights(self._join, lambda: self.time)
+        self.flights = SingleFlight(self._join, lambda: self.time)
 
     def _join(self):
         self.joined += 1
@@ -77,7 +77,7 @@ def test_a_run_for_which_nobody_waits_any_longer_ends():
 
 def test_a_failure_is_that_of_all_and_the_next_request_tries_again():
     async def check():
-        flights = Flights()
+        flights = SingleFlight()
         fails = True
 
         async def run():

@@ -60,11 +60,11 @@ class Centre:
     """Where all series are."""
 
 
-Place: TypeAlias = Nowhere | Lane | Centre
+Placement: TypeAlias = Nowhere | Lane | Centre
 NOWHERE, CENTRE = Nowhere(), Centre()
 
 
-class Places:
+class Placements:
     """The place of every node of an expression.
 
     :param metadata_labels: whether series may have the labels __type__ and __unit__, which functions drop, but
@@ -73,25 +73,25 @@ class Places:
 
     def __init__(self, expression: Expr, metadata_labels: bool) -> None:
         self._metadata_labels = metadata_labels
-        self._found: dict[int, Place] = {}
+        self._found: dict[int, Placement] = {}
         self._expression = expression
         self._visit(expression)
 
-    def __getitem__(self, node: Expr) -> Place:
+    def __getitem__(self, node: Expr) -> Placement:
         return self._found[id(node)]
 
-    def _visit(self, node: Expr) -> Place:
+    def _visit(self, node: Expr) -> Placement:
         below = [self._visit(child) for child in children(node)]
         found = NOWHERE if self._is_constant(node, below) else self._of(node)
         self._found[id(node)] = found
         return found
 
-    def _is_constant(self, node: Expr, below: list[Place]) -> bool:
+    def _is_constant(self, node: Expr, below: list[Placement]) -> bool:
         if isinstance(node, VectorSelector | MatrixSelector):
             return False
         return all(place == NOWHERE for place in below)
 
-    def _of(self, node: Expr) -> Place:
+    def _of(self, node: Expr) -> Placement:
         match node:
             case VectorSelector():
                 return Lane(unique=_has_one_name(node))
@@ -114,24 +114,24 @@ class Places:
             case NumberLiteral() | StringLiteral():
                 return NOWHERE
 
-    def _if_aligned(self, node: Expr) -> Place:
+    def _if_aligned(self, node: Expr) -> Placement:
         place = self[node]
         return place if isinstance(place, Lane) and place.aligned else CENTRE
 
-    def _value_by_value(self, node: Expr) -> Place:
+    def _value_by_value(self, node: Expr) -> Placement:
         """What drops the name, but changes neither other labels nor presence."""
         place = self[node]
         if not isinstance(place, Lane):
             return CENTRE
         return replace(place, aligned=place.aligned and not self._metadata_labels, unique=True)
 
-    def _aggregate(self, node: Aggregate) -> Place:
+    def _aggregate(self, node: Aggregate) -> Placement:
         # takes each series or not, by the hash of its labels
         if node.op is AggregateOp.LIMIT_RATIO and node.param is not None and self[node.param] == NOWHERE:
             return self._if_aligned(node.expr)
         return CENTRE
 
-    def _binary(self, node: Binary) -> Place:
+    def _binary(self, node: Binary) -> Placement:
         if node.matching is not None:
             return self._between_vectors(node)
         sides = [self[node.lhs], self[node.rhs]]
@@ -142,7 +142,7 @@ class Places:
             return self._if_aligned(vector)
         return self._value_by_value(vector)
 
-    def _between_vectors(self, node: Binary) -> Place:
+    def _between_vectors(self, node: Binary) -> Placement:
         left, right = self._if_aligned(node.lhs), self._if_aligned(node.rhs)
         matching = node.matching
         if not isinstance(left, Lane) or not isinstance(right, Lane) or matching is None:
@@ -159,7 +159,7 @@ class Places:
             return CENTRE
         return Lane(unique=True)
 
-    def _call(self, node: Call) -> Place:
+    def _call(self, node: Call) -> Placement:
         name = node.function
         places = [self[argument] for argument in node.args]
         varying = [at for at, place in enumerate(places) if place != NOWHERE]

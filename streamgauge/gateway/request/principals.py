@@ -6,7 +6,7 @@ from typing import NamedTuple
 from streamgauge.series.matchers import Matcher, all_match
 
 
-class Asker(NamedTuple):
+class Principal(NamedTuple):
     """The user whose limits apply to a request.
 
     enforced: what every series must fulfil that they may see. is_dashboard: whether a panel of a dashboard asks.
@@ -23,4 +23,4 @@ class Asker(NamedTuple):
         return all_match(labels, self.enforced)
 
 
-ANYBODY = Asker()
+ANYBODY = Principal()

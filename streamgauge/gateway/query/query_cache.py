@@ -13,10 +13,10 @@ from streamgauge.gateway.metrics import Metrics
 from streamgauge.gateway.query.evaluation import Evaluation, refusing
 from streamgauge.promql.engine.evaluator import Result
 from streamgauge.store.reader import Reader
-from streamgauge.store.reading import Reading
+from streamgauge.store.reading import ReadContext
 
 
-class Kept:
+class QueryCache:
     """Responds from Redis where the cached results are still valid.
 
     :param store: its identity (`schema.identity`). :param clock: gives ms.
@@ -34,7 +34,7 @@ class Kept:
         )
         self._answers = Answers(own, reader, self.remote, self._failed)
 
-    def range(self, evaluation: Evaluation, no_store: bool, reading: Reading) -> tuple[Result, Report]:
+    def range(self, evaluation: Evaluation, no_store: bool, reading: ReadContext) -> tuple[Result, Report]:
         """The result of a range query, and where it came from.
 
         :raises InvalidRequest: with the reason, if it has none.
@@ -62,7 +62,7 @@ class Kept:
         question: tuple[object, ...],
         times: tuple[int, int],
         compute: Callable[[], Listing],
-        reading: Reading,
+        reading: ReadContext,
     ) -> Listing:
         """A list that follows from the index, as `Answers.answer` says."""
         found, was_kept = self._answers.answer(question, times, compute, reading)

@@ -16,7 +16,7 @@ from streamgauge.promql.syntax.functions_table import ValueType
 from streamgauge.promql.syntax.invalid_expression import InvalidExpression
 from streamgauge.promql.syntax.parser import parse
 from streamgauge.rules.backtest.dependencies import OwnSeries
-from streamgauge.rules.machine.compiled import CompiledGroup, CompiledRule, Surroundings
+from streamgauge.rules.machine.compiled import CompiledGroup, CompiledRule, EvaluationContext
 from streamgauge.rules.machine.evaluation import instant
 from streamgauge.rules.machine.intervals import interval_of
 from streamgauge.rules.stream.compile.quiet import is_quiet
@@ -29,7 +29,7 @@ MAX_HISTORY_MS = 3_600_000
 """The longest range and offset together for which samples are kept in memory."""
 
 
-class Way(Enum):
+class EvaluationMode(Enum):
     """How an expression is evaluated.
 
     SPLIT: each shard evaluates its part, the parts are merged. GATHERED: over all samples that its selectors look
@@ -42,7 +42,7 @@ class Way(Enum):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ask:
+class StreamExpression:
     """An expression of a rule, or a query of its templates.
 
     rule: the number of the rule. offset_ms: how much earlier than the tick it is evaluated. plan: of a SPLIT one.
@@ -54,7 +54,7 @@ class Ask:
     rule: int
     expression: Expr
     offset_ms: int
-    way: Way
+    mode: EvaluationMode
     plan: Plan | None
     reaches: Sequence[Reach]
     reads_own: bool
@@ -93,7 +93,7 @@ class StreamGroup:
     """
 
     compiled: CompiledGroup
-    asks: Sequence[Ask]
+    asks: Sequence[StreamExpression]
     families: Sequence[Family]
     gathered: Sequence[Reach]
     by_expression: Mapping[int, int] = field(init=False)
@@ -139,7 +139,7 @@ class Terms:
     rule may need at one place.
     """
 
-    surroundings: Surroundings
+    context: EvaluationContext
     metadata_labels: bool = False
     max_history_ms: int = MAX_HISTORY_MS
     max_gathered: int = MAX_GATHERED
@@ -152,9 +152,9 @@ def _only_ask(rule: CompiledRule, asks: Mapping[int, int]) -> int | None:
 
 def stream_group(compiled: CompiledGroup, terms: Terms) -> StreamGroup:
     """What the rules of a group ask."""
-    asker = _Asker(compiled, terms)
-    asks = [ask for at, rule in enumerate(compiled.rules) for ask in asker.of(at, rule)]
-    gathered = (ask for ask in asks if ask.way is Way.GATHERED)
+    compiler = _ExpressionCompiler(compiled, terms)
+    asks = [ask for at, rule in enumerate(compiled.rules) for ask in compiler.of(at, rule)]
+    gathered = (ask for ask in asks if ask.mode is EvaluationMode.GATHERED)
     return StreamGroup(
         compiled,
         asks,
@@ -163,7 +163,7 @@ def stream_group(compiled: CompiledGroup, terms: Terms) -> StreamGroup:
     )
 
 
-def _families(asks: Sequence[Ask], terms: Terms) -> list[Family]:
+def _families(asks: Sequence[StreamExpression], terms: Terms) -> list[Family]:
     alike: dict[Hashable, list[int]] = defaultdict(list)
     for at, ask in enumerate(asks):
         if ask.shape is not None:
@@ -179,7 +179,7 @@ def _families(asks: Sequence[Ask], terms: Terms) -> list[Family]:
 
 def query_of(terms: Terms, time: int) -> Query:
     """The instant query of a rule at a time in ms."""
-    return instant(terms.surroundings, time)
+    return instant(terms.context, time)
 
 
 def moved(reach: Reach, offset_ms: int) -> Reach:
@@ -187,7 +187,7 @@ def moved(reach: Reach, offset_ms: int) -> Reach:
     return Reach(reach.conditions, reach.before + offset_ms, reach.after - offset_ms)
 
 
-class _Asker:
+class _ExpressionCompiler:
     """Makes the asks of a group's rules, in their order."""
 
     def __init__(self, group: CompiledGroup, terms: Terms) -> None:
@@ -196,7 +196,7 @@ class _Asker:
         self._terms = terms
         self._queried: set[str] = set()
 
-    def of(self, at: int, rule: CompiledRule) -> Iterator[Ask]:
+    def of(self, at: int, rule: CompiledRule) -> Iterator[StreamExpression]:
         """What a rule asks, but for queries that an earlier one asks too."""
         # what tells which series have data may be the expression itself
         for expression in {id(one): one for one in (rule.expr, rule.resolve, rule.data)}.values():
@@ -207,21 +207,29 @@ class _Asker:
                 self._queried.add(text)
                 yield self._ask(at, expression, 0, text)
 
-    def _ask(self, at: int, expression: Expr, offset_ms: int, query: str | None = None) -> Ask:
+    def _ask(self, at: int, expression: Expr, offset_ms: int, query: str | None = None) -> StreamExpression:
         own, terms = self._own.are_read(expression), self._terms
-        lookback = terms.surroundings.lookback_ms
+        lookback = terms.context.lookback_ms
         try:
             found = united(reaches(expression, lookback))
         except FixedTime:
-            return Ask(at, expression, offset_ms, Way.STORED, None, (), own, False, query=query)
+            return StreamExpression(
+                at, expression, offset_ms, EvaluationMode.STORED, None, (), own, False, query=query
+            )
         if any(reach.before > terms.max_history_ms + lookback for reach in found):
-            return Ask(at, expression, offset_ms, Way.STORED, None, (), own, False, query=query)
+            return StreamExpression(
+                at, expression, offset_ms, EvaluationMode.STORED, None, (), own, False, query=query
+            )
         if own:
-            return Ask(at, expression, offset_ms, Way.GATHERED, None, found, own, False, query=query)
+            return StreamExpression(
+                at, expression, offset_ms, EvaluationMode.GATHERED, None, found, own, False, query=query
+            )
         planned = plan(expression, terms.metadata_labels)
         gives_nothing = expression.type is ValueType.VECTOR and is_quiet(expression)
         shape = shape_of(expression) if gives_nothing else None
-        return Ask(at, expression, offset_ms, Way.SPLIT, planned, found, own, gives_nothing, shape, query)
+        return StreamExpression(
+            at, expression, offset_ms, EvaluationMode.SPLIT, planned, found, own, gives_nothing, shape, query
+        )
 
 
 def _queries(rule: CompiledRule) -> Mapping[str, Expr]:

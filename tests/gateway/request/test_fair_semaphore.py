@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.gateway.request.pools import TooManyAtOnce, Turns, Users
+from streamgauge.gateway.request.pools import FairSemaphore, TooManyAtOnce, UserConcurrency
 
 
 async def settled():
@@ -18,7 +18,7 @@ class Room:
     """Turns, and who got in, in order."""
 
     def __init__(self, slots):
-        self.turns = Turns(slots)
+        self.turns = FairSemaphore(slots)
         self.entered = []
         self.tasks = []
 
@@ -108,7 +108,7 @@ def test_no_slot_is_lost_or_given_twice(slots, events):
 
 def test_a_user_with_too_many_is_refused_and_others_are_not():
     async def run():
-        users = Users(2, patience_s=0)
+        users = UserConcurrency(2, patience_s=0)
         await users.enter("a")
         await users.enter("a")
         with pytest.raises(TooManyAtOnce, match="at most 2 are allowed"):
@@ -125,7 +125,7 @@ def test_a_user_with_too_many_is_refused_and_others_are_not():
 
 def test_one_more_waits_a_little_for_another_to_end():
     async def run():
-        users = Users(1, patience_s=60)
+        users = UserConcurrency(1, patience_s=60)
         await users.enter("a")
         waiting = asyncio.create_task(users.enter("a"))
         await settled()
