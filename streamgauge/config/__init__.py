@@ -132,9 +132,9 @@ class Alerts(Section):
     metadata_labels: bool = False
     """Whether series may have the labels __type__ and __unit__, which raises the cost of rules."""
     external_url: str = ""
-    """URL of the page, for templates and for the links of alerts."""
+    """URL of the web UI, for templates and for the links of alerts."""
     external_labels: dict[str, str] = Field(default_factory=dict)
-    """Labels of this system, for templates and for alerts sent to other systems."""
+    """Labels of this system, for templates, /federate and remote read; alerts get those of `notify.external_labels`."""
 
 
 class Collector(Section):
@@ -157,7 +157,7 @@ class Collector(Section):
     max_wait_s: float = Field(15.0, gt=0)
     """Timeout of a request that waits for Kafka; must be shorter than those of senders."""
     max_series: int = Field(1_000_000, ge=1000)
-    """Label sets remembered; beyond, the cache begins anew."""
+    """Maximum number of label sets in the cache; when it is full, it is cleared."""
 
 
 class Notify(Section):
@@ -206,7 +206,7 @@ class Local(Section):
     home: Path = Path(".streamgauge")
     """The folder of data, logs, generated files and process ids."""
     kafka_controller_port: int = 9193
-    """Not 9093, the port of Alertmanager."""
+    """The port of the Kafka controller; 9093 is that of Alertmanager."""
     cassandra_storage_port: int = 7000
     """The port between Cassandra nodes."""
     flink_rpc_port: int = 6123

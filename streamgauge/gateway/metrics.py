@@ -65,7 +65,7 @@ class Metrics:
         )
         self.memory = Gauge(
             prefix + "memory_bytes",
-            "Estimated memory of all queries and their responses: used and total.",
+            "Estimated memory of all queries and their responses: taken and total.",
             ("kind",),
             registry=registry,
         )

@@ -127,7 +127,7 @@ def _summary(config: Config, samples: list[tuple[float, float]], rollups: Rollup
         minute = _clock(rollups.window_starts[row] / 1000, "%H:%M")
         minutes.add_row(minute, str(count), *(f"{float(value) / MEGABYTE:.1f}" for value in values))
     addresses = Table.grid(padding=(0, 2))
-    addresses.add_row("Page, and Prometheus's API", f"{config.gateway.url}/")
+    addresses.add_row("Web UI and Prometheus's API", f"{config.gateway.url}/")
     addresses.add_row("Collector", f"http://{config.collector.listen}/")
     addresses.add_row("Flink", config.flink.rest)
     addresses.add_row("Stop", "make stop")
