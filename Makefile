@@ -7,20 +7,20 @@ VENV := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 help:
-	@echo "make demo   set up, start the local stack with everything on it, and show a metric that went the whole way"
-	@echo "make stop   stop every process of the demo; its data stays"
-	@echo "make test   set up and run every test: pure ones, then those against the real stack"
-	@echo "make check  formatting, lint, types, import contracts, and the links of the documentation"
-	@echo "make docs   build the documentation as a site into build/site"
-	@echo "make oracle build real Prometheus, with which tests/oracle compares; needs Go"
-	@echo "make alertmanager  build a real one, which integration/test_notify.py tells of alerts; needs Go"
-	@echo "make browser  fetch what the page is built with, and Chromium, in which integration/test_page.py looks at it; needs Node"
-	@echo "make page   build the gateway's page from page/ into streamgauge/gateway/assets, which is committed; needs Node"
-	@echo "make fuzz   ask it and our engine random queries until one differs, or Ctrl-C"
-	@echo "make soak   an hour of writes, queries, rules and kills on a stack of its own, and what holds then"
-	@echo "make overload  five times the usual load for ten minutes, and how long recovery takes"
-	@echo "make setup  only the set-up"
-	@echo "make clean  stop the demo, delete its data and everything that set-up made here"
+	@echo "make demo          set up, start the local stack, and show a metric that passed through the whole pipeline"
+	@echo "make stop          stop every process of the demo; its data stays"
+	@echo "make test          set up, and run the unit tests, then the tests against the real stack"
+	@echo "make check         formatting, lint, types, import contracts, and the links of the documentation"
+	@echo "make docs          regenerate the reference and build the documentation into build/site"
+	@echo "make oracle        build real Prometheus, to compare with in tests/oracle; needs Go"
+	@echo "make alertmanager  build a real Alertmanager for integration/test_notify.py; needs Go"
+	@echo "make browser       install the build tools of the web UI, and Chromium for integration/test_page.py; needs Node"
+	@echo "make page          build the web UI from page/ into streamgauge/gateway/assets, which is committed; needs Node"
+	@echo "make fuzz          send random queries to Prometheus and to our engine until one differs, or Ctrl-C"
+	@echo "make soak          an hour of writes, queries, rules and kills on a stack of its own, then its checks"
+	@echo "make overload      five times the usual load for ten minutes, and the time of recovery"
+	@echo "make setup         only the set-up"
+	@echo "make clean         stop the demo, and delete its data and the results of the set-up"
 
 setup:
 	@scripts/setup

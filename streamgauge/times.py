@@ -34,7 +34,8 @@ def unix_seconds(text: str, now: float) -> float:
         away = duration(length) / 1000 if length else 0.0
         return now - away if sign == "-" else now + away
     try:
-        found = float(text)
+        # float() would also take `1_000` and blanks
+        found = float(text if "_" not in text and text == text.strip() else "-")
     except ValueError:
         try:
             date = datetime.fromisoformat(text)

@@ -30,7 +30,7 @@ class Outcome(StrEnum):
     DAMAGED = "damaged"
     """Its input does not decode; the bucket stays unchanged."""
     SHRUNK = "shrunk"
-    """Its input has fewer samples than it counts; the bucket stays unchanged."""
+    """Its input has fewer samples than the stored bucket counts, so some is gone; the bucket stays unchanged."""
     CHANGED = "changed"
     UNCHANGED = "unchanged"
     TOO_OLD = "too_old"

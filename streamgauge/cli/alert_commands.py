@@ -93,7 +93,7 @@ def _with(config: Config, urls: tuple[str, ...], token_file: Path | None) -> Con
         for url in urls:
             check_url(url)
     except ValueError as fault:
-        raise click.ClickException(str(fault)) from None
+        raise click.ClickException(f"--alertmanager: {fault}") from None
     chosen = {
         "alertmanagers": urls or config.notify.alertmanagers,
         "token_file": token_file or config.notify.token_file,

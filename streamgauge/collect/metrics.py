@@ -21,7 +21,9 @@ class Metrics:
         self.requests = counter("requests_total", "Requests answered.", "path", "code")
         self.request_faults = counter("request_faults_total", "Requests rejected as a whole.", "reason")
         self.outages = counter("outages_total", "Requests and scrapes that Kafka did not accept.", "reason")
-        self.samples = counter("samples_received_total", "Samples accepted.", "source")
+        self.samples = counter(
+            "samples_received_total", "Valid samples received, before delivery to Kafka.", "source"
+        )
         self.refused = counter("samples_refused_total", "Samples rejected.", "reason")
         self.metadata_refused = counter(
             "metadata_refused_total", "Metadata entries dropped because they do not decode."

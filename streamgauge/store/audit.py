@@ -27,7 +27,7 @@ from streamgauge.times import now_ms, rfc3339
 from streamgauge.topics.partition import TIMEOUT_S, headers_of, reader
 
 LOOK_BACK_MS = STORED_BATCHES_RETENTION_MS - HOUR_MS
-"""Age of the oldest acknowledgements that a new audit reads; older batches may have expired."""
+"""Age of the oldest acknowledgements that a new audit reads; the records of older batches may have expired."""
 COMPARE_EVERY_S = 15.0
 RETRY_S = 5.0
 BATCH = 100
@@ -106,7 +106,7 @@ class Audit(Collector):
         yield verified
         lost = CounterMetricFamily(
             "streamgauge_audit_expired_samples",
-            "Missing samples whose retention has ended.",
+            "Missing samples that can no longer be checked, because the records of stored batches have expired.",
         )
         lost.add_metric((), self._lost)
         yield lost

@@ -92,7 +92,7 @@ class HeadCache:
     def read(
         self, places: Iterable[LaneMinute], reading: ReadContext, oldest: int
     ) -> dict[LaneMinute, list[Samples]]:
-        """Return the samples of these minutes, at most FRESH_S old, late ones at most WHOLE_S.
+        """Return the samples of these minutes as stored at most FRESH_S ago, or WHOLE_S for what came late.
 
         The parts of a minute may overlap. Damaged payloads are left out and noted in the reading.
 

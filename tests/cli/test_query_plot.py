@@ -37,7 +37,8 @@ def test_times(text, expected):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "yesterday", "now-", "now-1", "now-1x", "-1h", "nan", "inf", "1e300", "2026-13-01"]
+    "text",
+    ["", "yesterday", "now-", "now-1", "now-1x", "-1h", "nan", "inf", "1e300", "2026-13-01", "1_000", " 12 "],
 )
 def test_what_is_no_time(text):
     with pytest.raises(ValueError, match=r".+"):

@@ -1,4 +1,4 @@
-"""Maximum ages of samples: samples older than every retention are refused."""
+"""Maximum ages of samples: samples too old for the raw table of their storage class are refused."""
 
 from collections.abc import Sequence
 

@@ -99,7 +99,7 @@ def within_batches(rows: Rows, table: SeriesTable, refusals: Refusals) -> Rows:
 
 def _too_old(time: int, now: int, kept_ms: int) -> str:
     """As Prometheus words it; with a hint for a sender whose clock counts other units."""
-    words = f": too old sample, at most {kept_ms / HOUR_MS:.4g} h is accepted"
+    words = f": too old sample; samples up to {kept_ms / HOUR_MS:.4g} h old are accepted"
     if abs(1000 * time - now) < SECONDS_WITHIN_MS:
         return f"{words}; the timestamp looks like seconds, expected milliseconds"
     return words

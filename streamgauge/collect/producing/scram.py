@@ -64,7 +64,7 @@ class Scram:
         if not self._signature or not hmac.compare_digest(
             _fields(server_final).get("v", "").encode(), wanted.encode()
         ):
-            raise Refused("the server's signature is wrong: it does not know the password")
+            raise Refused("the server sent no valid signature: it does not know the password")
 
     def _mac(self, key: bytes, message: bytes) -> bytes:
         return hmac.digest(key, message, self._hash)
