@@ -112,7 +112,13 @@ def _after_a_mark(counters: FlinkCounters, quiet_s: float) -> float:
 def _collector(stack: Stack, origin: int, speed: float) -> Iterator[tuple[int, float]]:
     """A collector with a fast clock: its process id, and when the clock began to run (s)."""
     started = stack.home.run / "clock"
-    command = [sys.executable, "-m", "integration.fast_collector", str(stack.home.config), str(started)]
+    command = [
+        sys.executable,
+        "-m",
+        "integration.support.fast_collector",
+        str(stack.home.config),
+        str(started),
+    ]
     command += [str(origin), repr(speed), str(origin + BACK_MS)]
     with stack.home.log("collector").open("ab") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=environment(stack.home))

@@ -1,10 +1,5 @@
-"""Tests on the real stack, and what they share: an `assert` there says what was compared, as in the tests."""
-
-from pathlib import Path
+"""Tests on the real stack. Each `assert` of their helpers says what was compared, as in the tests."""
 
 import pytest
 
-_SHARED = [
-    file.stem for file in Path(__file__).parent.glob("*.py") if file.stem not in ("__init__", "conftest")
-]
-pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in _SHARED))
+pytest.register_assert_rewrite(f"{__name__}.support")

@@ -12,11 +12,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from integration.alerting import Feed, Rules
-from integration.fast_collector import FastClock
-from integration.set_aside import restarts
-from integration.stacks import changed, home_of, on_own_ports
-from integration.stored import Stored, wait_for
+from integration.support.alerting import Feed, Rules
+from integration.support.fast_collector import FastClock
+from integration.support.set_aside import restarts
+from integration.support.stacks import changed, home_of, on_own_ports
+from integration.support.stored import Stored, wait_for
 from streamgauge.config import Config, StorageClassSettings
 from streamgauge.local.stack import Stack
 
@@ -177,7 +177,7 @@ class FastCollector:
         arguments = [str(self._file), *self.clock.arguments()]
         with (HOME / "logs" / "fast-collector.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "integration.fast_collector", *arguments],
+                [sys.executable, "-m", "integration.support.fast_collector", *arguments],
                 stdout=log,
                 stderr=log,
                 env=os.environ | {"NUMBA_NUM_THREADS": "1"},

@@ -18,7 +18,7 @@ let browser: Browser | null = null;
 
 function required(name: string): string {
   const value = process.env[name];
-  assert.ok(value, `${name} is not set: integration/test_page.py runs these tests`);
+  assert.ok(value, `${name} is not set: integration/gateway/test_page.py runs these tests`);
   return value;
 }
 

@@ -10,7 +10,7 @@ MOST_MODULES = 15
 FOLDERS = sorted(
     {
         file.parent
-        for name in ("operators", "schemas", "sinks", "streamgauge")
+        for name in ("integration", "operators", "schemas", "sinks", "streamgauge")
         for file in (ROOT / name).rglob("*.py")
     }
 )

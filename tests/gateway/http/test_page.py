@@ -1,4 +1,4 @@
-"""The page's files as the gateway serves them; integration/test_page.py looks at the page in a browser."""
+"""The page's files as the gateway serves them; integration/gateway/test_page.py looks at the page in a browser."""
 
 import asyncio
 import gzip

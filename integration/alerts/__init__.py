@@ -1,0 +1,1 @@
+"""Rules on the stream, alerts, and their delivery."""

@@ -1,0 +1,1 @@
+"""Queries, the web UI, caches."""

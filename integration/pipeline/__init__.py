@@ -1,0 +1,1 @@
+"""From the collector to blocks and rollups, whatever is killed on the way."""

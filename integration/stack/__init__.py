@@ -1,0 +1,1 @@
+"""Whole stacks, and every documented command line."""
