@@ -6,9 +6,9 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from click.testing import CliRunner
-from confluent_kafka import Message
 
 from integration.support.batches import BatchProducer
 from integration.support.stored import wait_for
@@ -109,6 +109,28 @@ class Rules:
         return RuleSets(RuleTopic(self._stack.config.kafka).read()).last
 
 
+class _Log:
+    """The messages of a topic that have been read, (key, value), by partition: of a mass outage there are very many."""
+
+    _logs: ClassVar[dict[tuple[str, str], "_Log"]] = {}
+
+    def __init__(self) -> None:
+        self._next: dict[int, int] = defaultdict(int)
+        self.values: list[tuple[bytes | None, bytes | None]] = []
+        self.newest: dict[bytes | None, bytes | None] = {}
+
+    @classmethod
+    def of(cls, config, topic: str) -> "_Log":
+        """Return the log of a topic of a stack."""
+        return cls._logs.setdefault((config.kafka.bootstrap, topic), cls())
+
+    def unread(self, config, topic: str, partition: int) -> Iterator[tuple[bytes | None, bytes | None]]:
+        """Give what has been committed since the last call."""
+        for message in read_partition(config.kafka, topic, partition, self._next[partition]):
+            self._next[partition] = message.offset() + 1
+            yield message.key(), message.value()
+
+
 def triggered(config, group: str) -> dict[str, list[Triggered]]:
     """The messages of a group, in the order of their ticks, repeated ones too, by alert."""
     found: dict[str, list[Triggered]] = defaultdict(list)
@@ -120,15 +142,16 @@ def triggered(config, group: str) -> dict[str, list[Triggered]]:
 
 def every_change(config, named: str = "") -> Iterator[Triggered]:
     """All messages of alerts.triggered that are any, and hold a text; tests of who reads it write others too."""
+    log = _Log.of(config, TRIGGERED)
     for partition in range(ALERT_PARTITIONS):
-        for message in read_partition(config.kafka, TRIGGERED, partition):
-            # of a mass outage there are very many
-            if named.encode() not in (message.value() or b""):
-                continue
-            with contextlib.suppress(InvalidMessage):
-                one = alert_messages.decode_triggered(message.value())
-                assert message.key() is not None
-                yield one
+        log.values.extend(log.unread(config, TRIGGERED, partition))
+    for key, value in log.values:
+        if value is None or named.encode() not in value:
+            continue
+        with contextlib.suppress(InvalidMessage):
+            one = alert_messages.decode_triggered(value)
+            assert key is not None
+            yield one
 
 
 def distinct(config, group: str) -> dict[str, Triggered]:
@@ -148,10 +171,9 @@ def _without_delay(one: Triggered) -> dict[str, object]:
 
 def state(config) -> dict[str, bytes]:
     """What alerts.state says, by key."""
-    found: dict[str, Message] = {}
-    for message in read_partition(config.kafka, ALERT_STATE, 0):
-        found[message.key().decode()] = message
-    return {key: message.value() for key, message in found.items() if message.value() is not None}
+    log = _Log.of(config, ALERT_STATE)
+    log.newest.update(log.unread(config, ALERT_STATE, 0))
+    return {key.decode(): value for key, value in log.newest.items() if value is not None}
 
 
 def expected(stream: Feed, rules: Rules, key: str, first: int, last: int) -> dict[str, Change]:

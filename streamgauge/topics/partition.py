@@ -1,4 +1,4 @@
-"""Reads one partition of a Kafka topic from its beginning to its current end."""
+"""Reads one partition of a Kafka topic to its current end."""
 
 from collections.abc import Iterator
 
@@ -53,17 +53,17 @@ def end_of(kafka: Kafka, topic: str, partition: int) -> int:
         consumer.close()
 
 
-def read_partition(kafka: Kafka, topic: str, partition: int) -> Iterator[Message]:
-    """All messages that are committed now, in their order.
+def read_partition(kafka: Kafka, topic: str, partition: int, start: int = 0) -> Iterator[Message]:
+    """All messages from an offset on that are committed now, in their order.
 
     :raises confluent_kafka.KafkaException: without Kafka or the topic. :raises TimeoutError: if it takes too long.
     """
     consumer = reader(kafka)
     try:
         low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)
-        if low == high:
+        if max(low, start) >= high:
             return
-        consumer.assign([TopicPartition(topic, partition, low)])
+        consumer.assign([TopicPartition(topic, partition, max(low, start))])
         while True:
             message = consumer.poll(TIMEOUT_S)
             if message is None:
