@@ -210,7 +210,9 @@ def test_rules_that_flink_refuses_are_named_with_their_places(stack, tmp_path):
     assert ran.returncode != 0
     said = ran.stdout + ran.stderr
     assert f"{tmp_path / 'a.sql'}:6:44: Column 'instance' not found in any table" in said
-    assert f"{tmp_path / 'b.sql'}:1:4: ts is not the time of its rows any more: group by a window" in said
+    assert (
+        f"{tmp_path / 'b.sql'}:1:4: ts is no longer the time attribute of the rows: group by a window" in said
+    )
     page = (ROOT / "docs" / "sql-rules.md").read_text()
     shown = re.search(rf"^    rules/({EXAMPLE.name}:9:.*)$", page, re.MULTILINE)
     assert f"{tmp_path}/{shown[1]}" in said
