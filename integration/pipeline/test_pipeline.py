@@ -4,6 +4,7 @@ import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import yaml
 
 from integration.support.batches import BatchProducer, produce
@@ -59,6 +60,7 @@ FAULTS = (
 )
 
 
+@pytest.mark.timeout(1500)
 def test_every_sample_is_stored_once_and_rolled_up(stack, stored, simulated, run_collector):
     """Each fault comes amid samples of a metric of its own, once the jobs have gone on after the one before."""
     stack.wait_ready({"store", "rollup"})
