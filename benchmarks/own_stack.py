@@ -11,23 +11,9 @@ import subprocess
 import sys
 from collections.abc import Collection, Iterator
 
-from streamgauge.config import (
-    Cassandra,
-    Collector,
-    Config,
-    Flink,
-    Gateway,
-    Kafka,
-    Layout,
-    Local,
-    Redis,
-    Storage,
-    StorageClassSettings,
-    Stream,
-)
-from streamgauge.local.servers.ports import free_ports
+from streamgauge.config import Config, Layout, StorageClassSettings
+from streamgauge.local.own_stack import changed, home_of, on_own_ports
 from streamgauge.local.stack import Stack
-from streamgauge.local.supervision.home import ROOT
 
 KEPT_HOURS = 72
 """Of samples and messages, so that simulated time may lie a day back."""
@@ -39,26 +25,15 @@ def configuration(
     name: str, layout: Layout, partitions: int = 4, checkpoint_s: int = 10, lag_ms: int = 1000
 ) -> Config:
     """A configuration below `.streamgauge/bench-NAME`."""
-    port = iter(free_ports(11))
-    host = "127.0.0.1"
-    return Config(
-        kafka=Kafka(bootstrap=f"{host}:{next(port)}", retention_hours=KEPT_HOURS, partitions=partitions),
-        cassandra=Cassandra(port=next(port)),
-        redis=Redis(url=f"redis://{host}:{next(port)}/0"),
-        flink=Flink(rest=f"http://{host}:{next(port)}", checkpoint_interval_s=checkpoint_s),
-        layout=layout,
-        stream=Stream(lag_ms=lag_ms),
-        storage=Storage(classes={"standard": StorageClassSettings(retention={"raw": f"{KEPT_HOURS}h"})}),
-        collector=Collector(listen=f"{host}:{next(port)}", name="bench", max_series=2_000_000),
-        gateway=Gateway(listen=f"{host}:{next(port)}"),
-        local=Local(
-            home=ROOT / ".streamgauge" / f"bench-{name}",
-            kafka_controller_port=next(port),
-            cassandra_storage_port=next(port),
-            flink_rpc_port=next(port),
-            flink_metrics_ports=(next(port), next(port)),
-        ),
+    own = changed(
+        on_own_ports(home_of(f"bench-{name}")),
+        kafka={"retention_hours": KEPT_HOURS, "partitions": partitions},
+        flink={"checkpoint_interval_s": checkpoint_s},
+        stream={"lag_ms": lag_ms},
+        storage={"classes": {"standard": StorageClassSettings(retention={"raw": f"{KEPT_HOURS}h"})}},
+        collector={"name": "bench", "max_series": 2_000_000},
     )
+    return own.model_copy(update={"layout": layout})
 
 
 @contextlib.contextmanager

@@ -15,9 +15,9 @@ import pytest
 from integration.support.alerting import Feed, Rules
 from integration.support.fast_collector import FastClock
 from integration.support.set_aside import restarts
-from integration.support.stacks import changed, home_of, on_own_ports
 from integration.support.stored import Stored, wait_for
 from streamgauge.config import Config, StorageClassSettings
+from streamgauge.local.own_stack import changed, home_of, on_own_ports
 from streamgauge.local.stack import Stack
 
 HOME = home_of("test")

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from integration.stack.test_documented import LINES, OF_A_STACK
-from integration.support.stacks import home_of, on_own_ports
 from integration.support.stored import wait_for
 from streamgauge import config as configuration
+from streamgauge.local.own_stack import home_of, on_own_ports
 from streamgauge.local.servers import flink, jars
 from streamgauge.local.stack import Stack
 from streamgauge.local.supervision.home import ROOT

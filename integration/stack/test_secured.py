@@ -18,7 +18,6 @@ from confluent_kafka.admin import AdminClient
 from pydantic import SecretStr
 from redis import RedisError
 
-from integration.support.stacks import changed, home_of, on_own_ports
 from integration.support.stored import wait_for
 from schemas.topics import ALERT_PARTITIONS, TRIGGERED
 from streamgauge import config as configuration
@@ -30,6 +29,7 @@ from streamgauge.collect.producing.broker_disks import disks
 from streamgauge.config import Config
 from streamgauge.config.connections import ClientTls, Sasl
 from streamgauge.local.container import all_run
+from streamgauge.local.own_stack import changed, home_of, on_own_ports
 from streamgauge.local.servers.service import address, environment
 from streamgauge.local.stack import Stack
 from streamgauge.local.supervision.home import Home

@@ -1,4 +1,4 @@
-"""Configurations of stacks that run beside others, each on ports and in a folder of its own."""
+"""Configurations of the stacks of tests and benchmarks, each on ports and in a folder of its own."""
 
 from pathlib import Path
 from typing import Any
@@ -7,23 +7,21 @@ from streamgauge.config import Cassandra, Collector, Config, Flink, Gateway, Kaf
 from streamgauge.local.servers.ports import free_ports
 from streamgauge.local.supervision.home import ROOT
 
-CHECKPOINT_S = 3
-
 
 def home_of(name: str) -> Path:
-    """Return the folder of a test stack below the project's."""
+    """Return the folder of a stack below the project's."""
     return ROOT / ".streamgauge" / name
 
 
 def on_own_ports(home: Path) -> Config:
-    """Return the defaults with free ports, and with checkpoints after seconds."""
+    """Return the defaults with free ports, and with checkpoints every 3 s."""
     port = iter(free_ports(12))
     host = "127.0.0.1"
     return Config(
         kafka=Kafka(bootstrap=f"{host}:{next(port)}"),
         cassandra=Cassandra(port=next(port)),
         redis=Redis(url=f"redis://{host}:{next(port)}/0"),
-        flink=Flink(rest=f"http://{host}:{next(port)}", checkpoint_interval_s=CHECKPOINT_S),
+        flink=Flink(rest=f"http://{host}:{next(port)}", checkpoint_interval_s=3),
         collector=Collector(listen=f"{host}:{next(port)}", name="test"),
         gateway=Gateway(listen=f"{host}:{next(port)}"),
         notify=Notify(listen=f"{host}:{next(port)}"),
