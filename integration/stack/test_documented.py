@@ -9,9 +9,9 @@ import subprocess
 import sys
 from typing import NamedTuple
 
-import httpx
 import pytest
 
+from integration.support.flink_jobs import end_jobs
 from integration.support.stored import wait_for
 from streamgauge.local.supervision.home import ROOT
 
@@ -136,18 +136,7 @@ def folder(stack, tmp_path_factory):
         (place / flags.split()[-1]).write_text("groups: []\n")
         code, printed = _run(stack, place, f"streamgauge rules apply {flags}")
         assert code == 0, printed
-    with httpx.Client(base_url=stack.config.flink.rest) as rest:
-
-        def running():
-            return [job for job in rest.get("/jobs/overview").json()["jobs"] if _is_of_sql(job)]
-
-        for job in running():
-            rest.patch(f"/jobs/{job['jid']}").raise_for_status()
-        wait_for(lambda: not running(), 60, lambda: str(running()))
-
-
-def _is_of_sql(job):
-    return "sql" in job["name"] and job["state"] not in ("CANCELED", "FAILED", "FINISHED")
+    end_jobs(stack.config, "sql")
 
 
 def _run(stack, folder, text, seconds=400.0):

@@ -5,10 +5,10 @@ import shutil
 import subprocess
 import sys
 
-import httpx
 import pytest
 
 from integration.stack.test_documented import LINES, OF_A_STACK
+from integration.support.flink_jobs import end_jobs, live_jobs
 from integration.support.stored import wait_for
 from streamgauge import config as configuration
 from streamgauge.local.own_stack import home_of, on_own_ports
@@ -17,7 +17,6 @@ from streamgauge.local.stack import Stack
 from streamgauge.local.supervision.home import ROOT
 
 HOME = home_of("documented")
-ENDED = ("CANCELED", "FAILED", "FINISHED")
 
 
 @pytest.fixture(scope="module")
@@ -72,16 +71,8 @@ def test_a_stack_comes_up_shows_a_metric_takes_a_job_by_hand_and_goes_down_again
     assert own.config.gateway.url in shown
     own.stop("rollup")
     run(next(text for text in OF_A_STACK if text.startswith("flink run -d")))
-    with httpx.Client(base_url=own.config.flink.rest) as rest:
-
-        def rollups(*states: str):
-            jobs = rest.get("/jobs/overview").json()["jobs"]
-            return [job["jid"] for job in jobs if "rollup" in job["name"] and job["state"] in states]
-
-        wait_for(lambda: len(rollups("RUNNING")) == 1, 90)
-        [job] = rollups("RUNNING")
-        rest.patch(f"/jobs/{job}").raise_for_status()
-        wait_for(lambda: job in rollups(*ENDED), 60)
+    wait_for(lambda: [job["state"] for job in live_jobs(own.config, "rollup")] == ["RUNNING"], 90)
+    end_jobs(own.config, "rollup")
     run("streamgauge down")
     assert not own.running()
     run("streamgauge up")
