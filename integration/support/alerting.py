@@ -110,23 +110,24 @@ class Rules:
 
 
 class _Log:
-    """The messages of a topic that have been read, (key, value), by partition: of a mass outage there are very many."""
+    """The messages of a topic, (key, value), none of which is read twice: of a mass outage there are very many."""
 
     _logs: ClassVar[dict[tuple[str, str], "_Log"]] = {}
 
-    def __init__(self) -> None:
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
         self._next: dict[int, int] = defaultdict(int)
-        self.values: list[tuple[bytes | None, bytes | None]] = []
+        self.messages: list[tuple[bytes | None, bytes | None]] = []
         self.newest: dict[bytes | None, bytes | None] = {}
 
     @classmethod
     def of(cls, config, topic: str) -> "_Log":
         """Return the log of a topic of a stack."""
-        return cls._logs.setdefault((config.kafka.bootstrap, topic), cls())
+        return cls._logs.setdefault((config.kafka.bootstrap, topic), cls(topic))
 
-    def unread(self, config, topic: str, partition: int) -> Iterator[tuple[bytes | None, bytes | None]]:
+    def unread(self, config, partition: int) -> Iterator[tuple[bytes | None, bytes | None]]:
         """Give what has been committed since the last call."""
-        for message in read_partition(config.kafka, topic, partition, self._next[partition]):
+        for message in read_partition(config.kafka, self._topic, partition, self._next[partition]):
             self._next[partition] = message.offset() + 1
             yield message.key(), message.value()
 
@@ -144,8 +145,8 @@ def every_change(config, named: str = "") -> Iterator[Triggered]:
     """All messages of alerts.triggered that are any, and hold a text; tests of who reads it write others too."""
     log = _Log.of(config, TRIGGERED)
     for partition in range(ALERT_PARTITIONS):
-        log.values.extend(log.unread(config, TRIGGERED, partition))
-    for key, value in log.values:
+        log.messages.extend(log.unread(config, partition))
+    for key, value in log.messages:
         if value is None or named.encode() not in value:
             continue
         with contextlib.suppress(InvalidMessage):
@@ -172,7 +173,7 @@ def _without_delay(one: Triggered) -> dict[str, object]:
 def state(config) -> dict[str, bytes]:
     """What alerts.state says, by key."""
     log = _Log.of(config, ALERT_STATE)
-    log.newest.update(log.unread(config, ALERT_STATE, 0))
+    log.newest.update(log.unread(config, 0))
     return {key.decode(): value for key, value in log.newest.items() if value is not None}
 
 
