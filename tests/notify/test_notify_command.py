@@ -25,7 +25,7 @@ from streamgauge.yaml_file import InvalidFile
     ("arguments", "said"),
     [
         ([], "no Alertmanager: name one with --alertmanager or in notify.alertmanagers"),
-        (["--alertmanager", "am:9093"], "expected http://HOST:PORT"),
+        (["--alertmanager", "am:9093"], "expected http(s)://HOST:PORT"),
     ],
 )
 def test_without_an_alertmanager_it_says_what_is_missing(arguments, said, tmp_path, monkeypatch):

@@ -146,5 +146,5 @@ def test_nobody_there_is_unreachable():
 
 @pytest.mark.parametrize("url", ["", "host:9093", "ftp://host", "http://", "http://host/?a=b"])
 def test_what_is_no_url_is_refused(url):
-    with pytest.raises(ValueError, match="http://HOST:PORT"):
+    with pytest.raises(ValueError, match=r"expected http\(s\)://HOST:PORT"):
         Alertmanager(url, None, 5)
