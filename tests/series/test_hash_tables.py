@@ -130,6 +130,10 @@ _CHOSEN = {
     "ids in a row": (_numbered, _ids(np.stack([_LOW, _NONE], 1))),
     "ids of lower halves in a row": (_numbered, _ids(np.stack([_NONE, _LOW], 1))),
     "ids that differ in upper bits": (_numbered, _ids(np.stack([_HIGH, _NONE], 1))),
+    "ids of lower halves that differ in upper bits": (
+        _numbered,
+        _ids(np.stack([_NONE, _LOW << np.uint64(32)], 1)),
+    ),
     "ids entered": (_entered, _ids(np.stack([_LOW, _HIGH], 1))),
     "ids in a row entered": (_entered, _ids(np.stack([_LOW, _NONE], 1))),
     "ids found": (_found, _ids(np.stack([_LOW, _HIGH], 1))),
