@@ -119,14 +119,19 @@ def _kept_share(document):
 
 
 def _wait_until_kept(asking, query=""):
-    wait_for(
-        lambda: _kept_share(asking.same(query)) == 1, 60, lambda: str(asking.ask(query)["explain"]["cache"])
-    )
+    """Wait for an answer that was kept as a whole, and return it: the next may not be, while late parts are written."""
+    documents = []
+
+    def is_kept():
+        documents.append(asking.same(query))
+        return _kept_share(documents[-1]) == 1
+
+    wait_for(is_kept, 60, lambda: str(documents[-1]["explain"]["cache"]))
+    return documents[-1]
 
 
 def test_the_second_answer_is_kept_and_equal(asking):
-    _wait_until_kept(asking)
-    document = asking.ask()
+    document = _wait_until_kept(asking)
     assert document["explain"]["reads"] == []
     [selector] = document["explain"]["selectors"]
     assert (selector["selector"], selector["resolution"]) == (asking.metric, "raw")
@@ -138,9 +143,8 @@ def test_the_second_answer_is_kept_and_equal(asking):
 
 
 def test_infos_are_kept_too(asking):
-    query = f"rate({asking.metric}[2m])"
-    _wait_until_kept(asking, query)
-    assert "might not be a counter" in asking.ask(query)["infos"][0]
+    document = _wait_until_kept(asking, f"rate({asking.metric}[2m])")
+    assert "might not be a counter" in document["infos"][0]
 
 
 def test_late_data_by_way_of_kafka_changes_a_kept_answer(asking):
