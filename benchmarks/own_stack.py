@@ -25,15 +25,15 @@ def configuration(
     name: str, layout: Layout, partitions: int = 4, checkpoint_s: int = 10, lag_ms: int = 1000
 ) -> Config:
     """A configuration below `.streamgauge/bench-NAME`."""
-    own = changed(
+    return changed(
         on_own_ports(home_of(f"bench-{name}")),
         kafka={"retention_hours": KEPT_HOURS, "partitions": partitions},
         flink={"checkpoint_interval_s": checkpoint_s},
         stream={"lag_ms": lag_ms},
         storage={"classes": {"standard": StorageClassSettings(retention={"raw": f"{KEPT_HOURS}h"})}},
         collector={"name": "bench", "max_series": 2_000_000},
+        layout=dict(layout),
     )
-    return own.model_copy(update={"layout": layout})
 
 
 @contextlib.contextmanager

@@ -36,9 +36,12 @@ def on_own_ports(home: Path) -> Config:
 
 
 def changed(config: Config, **sections: dict[str, Any]) -> Config:
-    """Return the configuration with some values of some sections replaced."""
-    replaced = {}
+    """Return the configuration with some values of some sections replaced.
+
+    :raises ValueError: if they do not fit each other.
+    """
+    whole = dict(config)
     for name, values in sections.items():
-        section = getattr(config, name)
-        replaced[name] = type(section)(**{**dict(section), **values})
-    return config.model_copy(update=replaced)
+        section = whole[name]
+        whole[name] = type(section)(**{**dict(section), **values})
+    return Config(**whole)
