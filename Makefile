@@ -1,6 +1,6 @@
 # `make demo` and `make test` do all set-up by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stop test check docs oracle alertmanager browser page fuzz soak overload clean
+.PHONY: help setup demo stop test long check docs oracle alertmanager browser page fuzz soak overload clean
 
 VENV := .venv/bin
 # without bytecode every process that tests start would compile its modules anew
@@ -10,6 +10,7 @@ help:
 	@echo "make demo          set up, start the local stack, and show a metric that passed through the whole pipeline"
 	@echo "make stop          stop every process of the demo; its data stays"
 	@echo "make test          set up, and run the unit tests, then the tests against the real stack"
+	@echo "make long          the tests that make test leaves out: every fault in turn, and an outage of 50,000 alerts"
 	@echo "make check         formatting, lint, types, import contracts, and the links of the documentation"
 	@echo "make docs          regenerate the reference and build the documentation into build/site"
 	@echo "make oracle        build real Prometheus, to compare with in tests/oracle; needs Go"
@@ -34,6 +35,9 @@ stop:
 test: setup
 	$(VENV)/pytest tests -n auto --maxprocesses 4 --dist loadfile
 	$(VENV)/pytest integration --durations=40
+
+long: setup
+	$(VENV)/pytest integration -m long --durations=20
 
 check: setup
 	$(VENV)/ruff format --check

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
+import pytest
 from click.testing import CliRunner
 
 from integration.alerts.test_alerts import THRESHOLD, heat
@@ -101,16 +102,20 @@ FAULTS = (
     _other_parallelism,
     _back_to_parallelism,
 )
+SOME = (_crash_python_workers, _kill_jobmanager, _other_parallelism, _back_to_parallelism)
+"""A restart of each kind: of tasks, from a checkpoint in a new cluster, and from a savepoint."""
 
 
-def test_the_same_alerts_come_as_without_faults(stack, config, stream, rules, name):
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("faults", [SOME, pytest.param(FAULTS, marks=pytest.mark.long)], ids=["some", "all"])
+def test_the_same_alerts_come_as_without_faults(stack, config, stream, rules, name, faults):
     """Each fault comes amid samples, once the job has gone on after the one before."""
     stack.wait_ready({"alerts", "store"})
     stream.idle()
     first = rules.apply(name, THRESHOLD.format(name=name))
     begins, heats = {}, heat(name)
     with ThreadPoolExecutor(1) as beside:
-        for fault in FAULTS:
+        for fault in faults:
             begins[fault.__name__] = stream.now
             stream.run(heats, 25, 0.1)
             injected = beside.submit(fault, stack)
@@ -121,7 +126,7 @@ def test_the_same_alerts_come_as_without_faults(stack, config, stream, rules, na
             wait_for(lambda checkpoints=checkpoints: _checkpoints(stack) > checkpoints, 120)
     stream.idle()
     wanted = expected(stream, rules, f"{name}/{name}", first, stream.now - STEP_MS)
-    assert len(wanted) > 50 * len(FAULTS)
+    assert len(wanted) > 50 * len(faults)
     await_changes(config, f"{name}/{name}", set(wanted), 240, lambda: str(begins))
 
 

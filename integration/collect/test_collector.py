@@ -183,7 +183,8 @@ def test_heartbeats_go_on_while_a_body_is_decoded_that_takes_long(config, reader
     spans = []
 
     async def send():
-        async with collecting(named(config, "busy")) as http:
+        # a slow machine may take longer than a sender is usually kept waiting
+        async with collecting(named(config, "busy", max_wait_s=300)) as http:
             for path, body in slow_bodies(now_ms() + 600_000).items():
                 began = now_ms()
                 kind = "application/json" if path.endswith("push") else "application/x-protobuf"

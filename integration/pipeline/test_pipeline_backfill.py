@@ -75,7 +75,7 @@ def _wait_until_right(work, stored, level):
 def work(stack, stored, simulated):
     """Samples whose minutes are closed and rolled up."""
     stack.wait_ready({"store", "rollup"})
-    done = Workload("before_backfill", simulated.near_midnight(10), minutes=14, series=100, late=10)
+    done = Workload("before_backfill", simulated.near_midnight(10), minutes=14, series=100, late=2)
     _produce(stack.config, stored, simulated, done)
     for level in ROLLED:
         _wait_until_right(done, stored, level)

@@ -198,16 +198,20 @@ def assert_rollups_equal(found: Rollups, expected: Rollups) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-8, err_msg=name)
 
 
+PATIENCE = 3
+"""How much slower a machine may be than the one on which the times of waiting were chosen."""
+
+
 def wait_for(
     condition: Callable[[], bool], timeout_s: float, explain: Callable[[], str] = lambda: ""
 ) -> None:
-    """Return when the condition holds; fail with the explanation when the time is over.
+    """Return when the condition holds; fail with the explanation when the time is over, `PATIENCE` times `timeout_s`.
 
     A condition that looks up what is not there yet (LookupError) does not hold yet; it is raised when the time is over.
     """
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + PATIENCE * timeout_s
     while not _holds(condition, deadline):
-        assert time.monotonic() < deadline, f"waited {timeout_s} s: {explain()}"
+        assert time.monotonic() < deadline, f"waited {PATIENCE * timeout_s} s: {explain()}"
         time.sleep(0.1)
 
 
